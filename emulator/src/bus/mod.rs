@@ -1,0 +1,174 @@
+//! The bus: RAM first, then memory-mapped devices by address range. Knows physical addresses
+//! only; the MMU sits above it, devices below it behind [`Device`].
+
+pub mod device;
+pub mod ram;
+
+use std::fmt;
+
+use crate::addr::{PhysAddr, Width};
+pub use device::{BusFault, Device, DeviceCx, IrqLines, PowerRequest};
+pub use ram::{Ram, RamOffset};
+
+/// Instructions that take one tick of the 10 MHz timebase: time is counted in instructions, those
+/// of a hart that runs one in each nanosecond.
+pub const INSNS_PER_TICK: u64 = 100;
+
+struct Slot {
+    first: PhysAddr,
+    last: PhysAddr,
+    device: Box<dyn Device>,
+}
+
+/// RAM, devices, interrupt lines and the time they see.
+pub struct Bus {
+    /// Guest RAM.
+    pub ram: Ram,
+    /// Interrupt lines as last driven.
+    pub irq: IrqLines,
+    /// Time in timebase ticks; advanced by the machine and by the engine before a device access.
+    pub mtime: u64,
+    /// A device has asked to stop.
+    pub power: Option<PowerRequest>,
+    /// A device was accessed or poked since the machine last looked: lines may have changed.
+    pub attention: bool,
+    /// What the running hart's count of instructions lacks to the machine's time, wrapping.
+    clock_offset_insns: u64,
+    slots: Vec<Slot>,
+}
+
+/// Two ranges of the address map overlap, or one wraps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} at {first}..={last} overlaps {other} or wraps")]
+pub struct MapError {
+    name: &'static str,
+    other: &'static str,
+    first: PhysAddr,
+    last: PhysAddr,
+}
+
+impl Bus {
+    /// A bus with RAM and no devices.
+    pub fn new(ram: Ram) -> Self {
+        let irq = IrqLines::default();
+        Self {
+            ram,
+            irq,
+            mtime: 0,
+            power: None,
+            attention: false,
+            clock_offset_insns: 0,
+            slots: Vec::new(),
+        }
+    }
+
+    /// Maps `device` to `len_bytes` bytes at `base`.
+    ///
+    /// # Errors
+    /// [`MapError`] where the range wraps, is empty, or overlaps RAM or another device.
+    pub fn map(
+        &mut self,
+        base: PhysAddr,
+        len_bytes: u64,
+        device: Box<dyn Device>,
+    ) -> Result<(), MapError> {
+        let (first, last) = (base, base.wrapping_add(len_bytes.wrapping_sub(1)));
+        let error = |other| MapError { name: device.name(), other, first, last };
+        if last < first {
+            return Err(error("itself"));
+        }
+        let ram_last = self.ram.base().wrapping_add(self.ram.len_bytes() - 1);
+        if first <= ram_last && self.ram.base() <= last {
+            return Err(error("ram"));
+        }
+        if let Some(slot) = self.slots.iter().find(|s| first <= s.last && s.first <= last) {
+            return Err(error(slot.device.name()));
+        }
+        let at = self.slots.partition_point(|slot| slot.first < first);
+        self.slots.insert(at, Slot { first, last, device });
+        Ok(())
+    }
+
+    /// Loads `width` bytes from RAM or a device, zero-extended.
+    ///
+    /// # Errors
+    /// [`BusFault`] where nothing answers.
+    pub fn load(&mut self, at: PhysAddr, width: Width) -> Result<u64, BusFault> {
+        if let Some(offset) = self.ram.offset_of(at, width.bytes()) {
+            return Ok(self.ram.load(offset, width));
+        }
+        let (device, offset, mut cx) = self.device_at(at, width)?;
+        let value = device.read(offset, width, &mut cx)?;
+        log::trace!("[{}] read {value:#x}", register(device, offset));
+        debug_assert!(value & !width.mask() == 0, "{}: value wider than access", device.name());
+        Ok(value)
+    }
+
+    /// Stores the low `width` bytes of `value` to RAM or a device.
+    ///
+    /// # Errors
+    /// [`BusFault`] where nothing answers.
+    pub fn store(&mut self, at: PhysAddr, width: Width, value: u64) -> Result<(), BusFault> {
+        if let Some(offset) = self.ram.offset_of(at, width.bytes()) {
+            self.ram.store(offset, width, value);
+            return Ok(());
+        }
+        let (device, offset, mut cx) = self.device_at(at, width)?;
+        log::trace!("[{}] write {:#x}", register(device, offset), value & width.mask());
+        device.write(offset, width, value & width.mask(), &mut cx)
+    }
+
+    /// Lets every device look at the world outside.
+    pub fn poll(&mut self) {
+        let Self { ram, irq, mtime, power, slots, .. } = self;
+        for slot in slots {
+            slot.device.poll(&mut DeviceCx { ram, irq, mtime: *mtime, power });
+        }
+    }
+
+    /// From here on, a hart that has retired `hart_insns` is at the time of `machine_insns`.
+    pub fn set_clock(&mut self, machine_insns: u64, hart_insns: u64) {
+        self.clock_offset_insns = machine_insns.wrapping_sub(hart_insns);
+        self.advance_clock(hart_insns);
+    }
+
+    /// Moves time on to where the running hart has retired `hart_insns`.
+    #[inline(always)]
+    pub fn advance_clock(&mut self, hart_insns: u64) {
+        self.mtime = hart_insns.wrapping_add(self.clock_offset_insns) / INSNS_PER_TICK;
+    }
+
+    /// The earliest time, later than now, at which a device wants to be polled.
+    pub fn deadline(&self) -> Option<u64> {
+        self.slots.iter().filter_map(|slot| slot.device.deadline(self.mtime)).min()
+    }
+
+    fn device_at(
+        &mut self,
+        at: PhysAddr,
+        width: Width,
+    ) -> Result<(&mut dyn Device, u64, DeviceCx<'_>), BusFault> {
+        let Self { ram, irq, mtime, power, slots, attention, .. } = self;
+        let index = slots.partition_point(|slot| slot.last < at);
+        let last = PhysAddr(at.0.checked_add(width.bytes() - 1).ok_or(BusFault)?);
+        let slot = slots.get_mut(index).filter(|s| s.first <= at && last <= s.last);
+        let slot = slot.ok_or(BusFault)?;
+        *attention = true;
+        let cx = DeviceCx { ram, irq, mtime: *mtime, power };
+        Ok((slot.device.as_mut(), at.0 - slot.first.0, cx))
+    }
+}
+
+fn register(device: &dyn Device, offset: u64) -> String {
+    match device.register_name(offset) {
+        Some(name) => format!("{}.{name}", device.name()),
+        None => format!("{}+{offset:#x}", device.name()),
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let devices: Vec<_> = self.slots.iter().map(|s| (s.first, s.device.name())).collect();
+        f.debug_struct("Bus").field("devices", &devices).field("irq", &self.irq).finish()
+    }
+}

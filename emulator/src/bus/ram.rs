@@ -1,0 +1,294 @@
+//! Guest RAM: unsafe island 1. Bytes are reached only through checked accessors; whole-page
+//! reads and writes by the hart go through offsets that the TLB holds ([`RamOffset`]).
+//!
+//! RAM also keeps the one physical-page write tracker: a bit per 64-byte granule that somebody
+//! wants to hear about (decoded code, the HTIF mailbox). A page with a tracked granule is never
+//! given to the TLB for stores, so every store to it passes [`Ram::store`], which notes hits.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+use crate::addr::{PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, Width};
+
+/// log2 of the tracker's granule size.
+const GRANULE_SHIFT: u32 = 6;
+
+/// Alignment asked of the allocator: for a larger one it would write every zero itself instead
+/// of taking untouched pages from the host.
+const ALLOCATION_ALIGN_BYTES: usize = 16;
+
+/// Distance in bytes from the start of RAM, of a byte inside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RamOffset(pub u64);
+
+/// Zero-initialised, page-aligned guest memory and its write tracker.
+#[derive(Debug)]
+pub struct Ram {
+    base: PhysAddr,
+    /// What the allocator gave: `len_bytes` and a page more.
+    allocation: NonNull<u8>,
+    /// The first page boundary in it.
+    bytes: NonNull<u8>,
+    len_bytes: u64,
+    /// Per page: a bit for each granule that is tracked.
+    tracked: Vec<u64>,
+    /// Addresses of stores that hit a tracked granule, until taken.
+    hits: Vec<PhysAddr>,
+}
+
+// SAFETY: the allocation is owned by this value alone (made in `new`, freed in `drop`), and no
+// accessor hands out a pointer or reference that outlives its borrow of the value.
+unsafe impl Send for Ram {}
+
+impl Ram {
+    /// `len_bytes` of zeroed memory at physical address `base`; both multiples of the page size.
+    /// Ends the process where the host has not that much.
+    pub fn new(base: PhysAddr, len_bytes: u64) -> Self {
+        let ram = Self::try_new(base, len_bytes);
+        ram.unwrap_or_else(|| handle_alloc_error(Self::layout(len_bytes)))
+    }
+
+    /// As [`new`](Self::new); `None` where the host has not that much memory.
+    pub fn try_new(base: PhysAddr, len_bytes: u64) -> Option<Self> {
+        assert!(len_bytes > 0 && len_bytes.is_multiple_of(PAGE_SIZE_BYTES), "RAM is whole pages");
+        assert!(base.page_offset() == 0 && base.0.checked_add(len_bytes).is_some());
+        // SAFETY: the layout has a non-zero size.
+        let allocation = NonNull::new(unsafe { alloc_zeroed(Self::layout(len_bytes)) })?;
+        let to_page = allocation.align_offset(PAGE_SIZE_BYTES as usize);
+        assert!(to_page < PAGE_SIZE_BYTES as usize, "alignment is less than a page away");
+        // SAFETY: the allocation is a page longer than RAM, so the boundary and `len_bytes` bytes
+        // behind it are inside.
+        let bytes = unsafe { allocation.add(to_page) };
+        let pages = usize::try_from(len_bytes >> PAGE_SHIFT).expect("RAM fits the host");
+        let (tracked, hits) = (Vec::new(), Vec::new());
+        let mut ram = Self { base, allocation, bytes, len_bytes, tracked, hits };
+        // Asking first gives an answer where `vec!` would end the process; only `vec!` takes
+        // untouched pages from the host.
+        Vec::<u64>::new().try_reserve_exact(pages).ok()?;
+        ram.tracked = vec![0; pages];
+        Some(ram)
+    }
+
+    fn layout(len_bytes: u64) -> Layout {
+        let len = usize::try_from(len_bytes + PAGE_SIZE_BYTES).expect("RAM fits the host");
+        Layout::from_size_align(len, ALLOCATION_ALIGN_BYTES).expect("RAM fits the host")
+    }
+
+    /// Physical address of the first byte.
+    pub fn base(&self) -> PhysAddr {
+        self.base
+    }
+
+    /// Size in bytes.
+    pub fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    /// Offset of `len_bytes` bytes at `at`, if all of them are RAM.
+    #[inline(always)]
+    pub fn offset_of(&self, at: PhysAddr, len_bytes: u64) -> Option<RamOffset> {
+        let offset = at.0.wrapping_sub(self.base.0);
+        (offset < self.len_bytes && len_bytes <= self.len_bytes - offset)
+            .then_some(RamOffset(offset))
+    }
+
+    /// Loads `width` little-endian bytes, zero-extended; any alignment.
+    #[inline(always)]
+    pub fn load(&self, at: RamOffset, width: Width) -> u64 {
+        self.check(at, width.bytes());
+        // SAFETY: `check` has shown that all bytes are inside the allocation, which lives as
+        // long as `self`; the reads are unaligned reads of plain integers.
+        unsafe {
+            let from = self.bytes.as_ptr().add(at.0 as usize);
+            match width {
+                Width::Byte => from.read().into(),
+                Width::Half => u16::from_le(from.cast::<u16>().read_unaligned()).into(),
+                Width::Word => u32::from_le(from.cast::<u32>().read_unaligned()).into(),
+                Width::Double => u64::from_le(from.cast::<u64>().read_unaligned()),
+            }
+        }
+    }
+
+    /// Stores without looking at the tracker: for pages that the TLB holds for stores.
+    #[inline(always)]
+    pub fn store_untracked(&mut self, at: RamOffset, width: Width, value: u64) {
+        self.check(at, width.bytes());
+        // SAFETY: `check` has shown that all bytes are inside the allocation; `&mut self` makes
+        // this the only access; the writes are unaligned writes of plain integers.
+        unsafe {
+            let to = self.bytes.as_ptr().add(at.0 as usize);
+            match width {
+                Width::Byte => to.write(value as u8),
+                Width::Half => to.cast::<u16>().write_unaligned((value as u16).to_le()),
+                Width::Word => to.cast::<u32>().write_unaligned((value as u32).to_le()),
+                Width::Double => to.cast::<u64>().write_unaligned(value.to_le()),
+            }
+        }
+    }
+
+    /// Stores, and notes the address where it hits a tracked granule.
+    pub fn store(&mut self, at: RamOffset, width: Width, value: u64) {
+        self.store_untracked(at, width, value);
+        self.note(at, width.bytes());
+    }
+
+    /// Copies `bytes` into RAM, noting tracked granules.
+    pub fn write(&mut self, at: RamOffset, bytes: &[u8]) {
+        self.slice_mut(at, bytes.len() as u64).copy_from_slice(bytes);
+        self.note(at, bytes.len() as u64);
+    }
+
+    /// Fills `len_bytes` bytes with zero, noting tracked granules.
+    pub fn zero(&mut self, at: RamOffset, len_bytes: u64) {
+        self.slice_mut(at, len_bytes).fill(0);
+        self.note(at, len_bytes);
+    }
+
+    /// The `len_bytes` bytes at `at`.
+    pub fn slice(&self, at: RamOffset, len_bytes: u64) -> &[u8] {
+        self.check(at, len_bytes);
+        // SAFETY: `check` has shown that the bytes are inside the allocation; they are
+        // initialised, and `&self` keeps writers away for as long as the slice lives.
+        unsafe {
+            std::slice::from_raw_parts(self.bytes.as_ptr().add(at.0 as usize), len_bytes as usize)
+        }
+    }
+
+    fn slice_mut(&mut self, at: RamOffset, len_bytes: u64) -> &mut [u8] {
+        self.check(at, len_bytes);
+        // SAFETY: as in `slice`, and `&mut self` makes the slice the only access.
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                self.bytes.as_ptr().add(at.0 as usize),
+                len_bytes as usize,
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn check(&self, at: RamOffset, len_bytes: u64) {
+        assert!(at.0 <= self.len_bytes && len_bytes <= self.len_bytes - at.0, "outside RAM");
+    }
+
+    /// Starts tracking stores to the granules of `len_bytes` bytes at `at`. The caller drops
+    /// TLB entries that allow stores to the page.
+    pub fn track(&mut self, at: RamOffset, len_bytes: u64) {
+        self.for_granules(at, len_bytes, |tracked, granule| *tracked |= granule);
+    }
+
+    /// Stops tracking the whole page that holds `at`.
+    pub fn untrack_page(&mut self, at: RamOffset) {
+        self.tracked[(at.0 >> PAGE_SHIFT) as usize] = 0;
+    }
+
+    /// Whether any granule of the page that holds `at` is tracked.
+    pub fn is_page_tracked(&self, at: RamOffset) -> bool {
+        self.tracked[(at.0 >> PAGE_SHIFT) as usize] != 0
+    }
+
+    /// Whether stores have hit tracked granules since the last [`take_hits`](Self::take_hits).
+    #[inline(always)]
+    pub fn has_hits(&self) -> bool {
+        !self.hits.is_empty()
+    }
+
+    /// The granule addresses of stores that hit tracked granules, oldest first.
+    pub fn take_hits(&mut self) -> Vec<PhysAddr> {
+        std::mem::take(&mut self.hits)
+    }
+
+    fn note(&mut self, at: RamOffset, len_bytes: u64) {
+        let (base, mut hits) = (self.base, std::mem::take(&mut self.hits));
+        let first = at.0 >> GRANULE_SHIFT;
+        let mut index = first;
+        self.for_granules(at, len_bytes, |tracked, granule| {
+            if *tracked & granule != 0 {
+                hits.push(base.wrapping_add(index << GRANULE_SHIFT));
+            }
+            index += 1;
+        });
+        self.hits = hits;
+    }
+
+    /// Calls `f` with the page's tracker word and the granule's bit, for each granule in order.
+    fn for_granules(&mut self, at: RamOffset, len_bytes: u64, mut f: impl FnMut(&mut u64, u64)) {
+        if len_bytes == 0 {
+            return;
+        }
+        self.check(at, len_bytes);
+        let granules = at.0 >> GRANULE_SHIFT..=(at.0 + len_bytes - 1) >> GRANULE_SHIFT;
+        for granule in granules {
+            let page = (granule >> (PAGE_SHIFT - GRANULE_SHIFT)) as usize;
+            f(&mut self.tracked[page], 1 << (granule % 64));
+        }
+    }
+}
+
+impl Drop for Ram {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this very layout, and not used again.
+        unsafe { dealloc(self.allocation.as_ptr(), Self::layout(self.len_bytes)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ram() -> Ram {
+        Ram::new(PhysAddr(0x8000_0000), 0x3000)
+    }
+
+    #[test]
+    fn little_endian_at_any_alignment() {
+        let mut ram = ram();
+        ram.store(RamOffset(0x1001), Width::Double, 0x0102_0304_0506_0708);
+        assert_eq!(ram.load(RamOffset(0x1001), Width::Byte), 8);
+        assert_eq!(ram.load(RamOffset(0x1002), Width::Half), 0x0607);
+        assert_eq!(ram.load(RamOffset(0x1003), Width::Word), 0x0304_0506);
+        assert_eq!(ram.slice(RamOffset(0x1000), 3), [0, 8, 7]);
+    }
+
+    #[test]
+    fn offsets_end_with_ram() {
+        let ram = ram();
+        for (at, len, offset) in [
+            (0x8000_0000, 8, Some(0)),
+            (0x8000_2ff8, 8, Some(0x2ff8)),
+            (0x8000_2ff9, 8, None),
+            (0x8000_3000, 1, None),
+            (0x7fff_ffff, 2, None),
+            (u64::MAX, 8, None),
+            (0x8000_0000, u64::MAX, None),
+        ] {
+            assert_eq!(ram.offset_of(PhysAddr(at), len), offset.map(RamOffset), "{at:#x}+{len}");
+        }
+    }
+
+    #[test]
+    fn more_than_the_host_has_is_refused() {
+        assert!(Ram::try_new(PhysAddr(0x8000_0000), 1 << 62).is_none());
+        assert!(Ram::try_new(PhysAddr(0x8000_0000), 0x1000).is_some());
+    }
+
+    #[test]
+    #[should_panic(expected = "outside RAM")]
+    fn past_the_end_is_caught() {
+        ram().load(RamOffset(0x2ffc), Width::Double);
+    }
+
+    #[test]
+    fn tracker_notes_each_granule_hit() {
+        let mut ram = ram();
+        ram.track(RamOffset(0x1fc0), 0x80);
+        assert!(ram.is_page_tracked(RamOffset(0x1000)) && ram.is_page_tracked(RamOffset(0x2000)));
+        assert!(!ram.is_page_tracked(RamOffset(0)));
+        ram.store(RamOffset(0x1f80), Width::Byte, 1);
+        assert!(!ram.has_hits());
+        ram.store(RamOffset(0x1ffc), Width::Double, 1);
+        assert_eq!(ram.take_hits(), [PhysAddr(0x8000_1fc0), PhysAddr(0x8000_2000)]);
+        ram.untrack_page(RamOffset(0x1000));
+        ram.zero(RamOffset(0x1f00), 0x200);
+        assert_eq!(ram.take_hits(), [PhysAddr(0x8000_2000)]);
+    }
+}

@@ -1,0 +1,5 @@
+//! Pagewalk: an RV64 emulator that shows its virtual memory.
+
+pub mod addr;
+pub mod bus;
+pub mod trap;
