@@ -2,4 +2,5 @@
 
 pub mod addr;
 pub mod bus;
+pub mod isa;
 pub mod trap;
