@@ -3,4 +3,5 @@
 pub mod addr;
 pub mod bus;
 pub mod isa;
+pub mod mmu;
 pub mod trap;

@@ -1,0 +1,351 @@
+//! The memory-management unit of a hart: [`Mmu::translate`] joins the walk (`walk.rs`), physical
+//! protection (`pmp.rs`) and the TLB (`tlb.rs`), and is the only place where a [`WalkFault`]
+//! becomes an exception; `access.rs` builds loads, stores and atomics on it. Knows nothing of
+//! CSRs or harts: they hand in a [`Context`].
+
+mod access;
+mod pmp;
+mod pte;
+mod tlb;
+mod walk;
+
+pub use access::BLOCK_SIZE_BYTES;
+pub use pmp::Pmp;
+pub use pte::{PTE_SIZE_BYTES, Pte};
+pub use walk::{Leaf, PteMemory, Step, Steps, Verdict, WalkFault, walk};
+
+use crate::addr::{
+    Access, Asid, PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, VirtAddr, Width,
+};
+use crate::bus::{Bus, Ram, RamOffset};
+use crate::trap::Exception;
+use tlb::{Mapping, Tlb};
+
+/// Translation scheme, `satp.MODE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// No translation.
+    #[default]
+    Bare,
+    /// Three levels, 39-bit virtual addresses.
+    Sv39,
+    /// Four levels, 48-bit virtual addresses.
+    Sv48,
+    /// Five levels, 57-bit virtual addresses.
+    Sv57,
+}
+
+impl Mode {
+    /// The modes that translate.
+    pub const PAGED: [Mode; 3] = [Mode::Sv39, Mode::Sv48, Mode::Sv57];
+
+    /// Number of page-table levels; 0 for Bare.
+    pub const fn levels(self) -> u32 {
+        match self {
+            Self::Bare => 0,
+            Self::Sv39 => 3,
+            Self::Sv48 => 4,
+            Self::Sv57 => 5,
+        }
+    }
+
+    /// The encoding in `satp.MODE`.
+    const fn bits(self) -> u64 {
+        match self {
+            Self::Bare => 0,
+            Self::Sv39 => 8,
+            Self::Sv48 => 9,
+            Self::Sv57 => 10,
+        }
+    }
+}
+
+/// Supervisor address translation and protection, `satp` decoded.
+///
+/// Source: Privileged ISA, "Supervisor Address Translation and Protection (satp) Register".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Satp {
+    /// Translation scheme.
+    pub mode: Mode,
+    /// Current address space.
+    pub asid: Asid,
+    /// Physical page number of the root table (44 bits).
+    pub root_ppn: u64,
+}
+
+impl Satp {
+    const MODE_SHIFT: u32 = 60;
+    const ASID_SHIFT: u32 = 44;
+    const PPN_MASK: u64 = (1 << Self::ASID_SHIFT) - 1;
+
+    /// Decodes a value of the CSR. MODE encodings that this hart lacks, which the CSR never
+    /// holds, read as Bare.
+    pub fn from_bits(bits: u64) -> Self {
+        let mode = Mode::PAGED.into_iter().find(|mode| mode.bits() == bits >> Self::MODE_SHIFT);
+        Self {
+            mode: mode.unwrap_or_default(),
+            asid: Asid((bits >> Self::ASID_SHIFT) as u16),
+            root_ppn: bits & Self::PPN_MASK,
+        }
+    }
+
+    /// The value of the CSR.
+    pub const fn to_bits(self) -> u64 {
+        self.mode.bits() << Self::MODE_SHIFT
+            | (self.asid.0 as u64) << Self::ASID_SHIFT
+            | self.root_ppn & Self::PPN_MASK
+    }
+}
+
+/// Everything outside the page tables that translation depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Effective privilege mode: MPRV is applied by whoever makes the context.
+    pub privilege: Privilege,
+    /// Root, scheme and address space.
+    pub satp: Satp,
+    /// `mstatus.SUM`: S-mode may load from and store to U pages.
+    pub sum: bool,
+    /// `mstatus.MXR`: loads may read executable pages.
+    pub mxr: bool,
+    /// `menvcfg.ADUE`: the walk sets A and D (Svadu) instead of faulting (Svade).
+    pub adue: bool,
+    /// Svnapot is on.
+    pub napot: bool,
+    /// `menvcfg.PBMTE`: Svpbmt is on.
+    pub pbmt: bool,
+}
+
+impl Context {
+    /// M-mode after reset: no translation.
+    pub const RESET: Context = Context {
+        privilege: Privilege::Machine,
+        satp: Satp { mode: Mode::Bare, asid: Asid(0), root_ppn: 0 },
+        sum: false,
+        mxr: false,
+        adue: false,
+        napot: false,
+        pbmt: false,
+    };
+
+    /// Whether addresses go through page tables.
+    pub fn translates(&self) -> bool {
+        self.privilege != Privilege::Machine && self.satp.mode != Mode::Bare
+    }
+}
+
+/// The address translation of one hart.
+#[derive(Debug)]
+pub struct Mmu {
+    fetch: Context,
+    data: Context,
+    pmp: Pmp,
+    tlb: Tlb,
+}
+
+impl Default for Mmu {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Mmu {
+    /// As after reset: M-mode, no protection, nothing cached.
+    pub fn new() -> Self {
+        let reset = Context::RESET;
+        Self { fetch: reset, data: reset, pmp: Pmp::default(), tlb: Tlb::new() }
+    }
+
+    /// Sets what fetches, and what loads and stores (MPRV applied), depend on from now on.
+    /// Cached translations of other contexts stay for when those come back.
+    pub fn set_contexts(&mut self, fetch: Context, data: Context) {
+        self.tlb.select(&fetch, &data);
+        (self.fetch, self.data) = (fetch, data);
+    }
+
+    /// Sets the active PMP entries, lowest-numbered first, and drops everything that was derived
+    /// from the old ones.
+    pub fn set_pmp(&mut self, regions: Vec<PmpRegion>) {
+        self.pmp = Pmp::new(regions);
+        self.tlb.clear();
+    }
+
+    /// The hit path: where in RAM the byte at `va` lies, if the TLB knows that `access` is allowed
+    /// there. Good to the end of its base page. `None` says nothing: ask [`translate`](Self::translate).
+    #[inline(always)]
+    pub fn lookup(&self, va: VirtAddr, access: Access) -> Option<RamOffset> {
+        self.tlb.lookup(va, access)
+    }
+
+    /// The physical address of `len_bytes` (at least one) bytes at `va`, which must not cross a
+    /// base page. Walks where the TLB has no entry, checks PMP and fills the TLB.
+    ///
+    /// # Errors
+    /// A page fault or access fault for `access` at `va`.
+    pub fn translate(
+        &mut self,
+        bus: &mut Bus,
+        va: VirtAddr,
+        access: Access,
+        len_bytes: u64,
+    ) -> Result<PhysAddr, Exception> {
+        debug_assert!(va.page_offset() + len_bytes <= PAGE_SIZE_BYTES, "access crosses a page");
+        match self.lookup(va, access) {
+            Some(at) => Ok(bus.ram.base().wrapping_add(at.0)),
+            None => self.translate_miss(bus, va, access, len_bytes),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn translate_miss(
+        &mut self,
+        bus: &mut Bus,
+        va: VirtAddr,
+        access: Access,
+        len_bytes: u64,
+    ) -> Result<PhysAddr, Exception> {
+        let cx = *self.context(access);
+        let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
+        let (pa, mapping) = if cx.translates() {
+            let leaf = walk(&mut memory, va, access, &cx, &mut ())
+                .map_err(|fault| exception(fault, access, va))?;
+            (leaf.pa, Mapping { size_shift: leaf.size_shift, global: leaf.global })
+        } else {
+            (PhysAddr(va.0), Mapping { size_shift: PAGE_SHIFT as u8, global: false })
+        };
+        if !self.pmp.allows(pa, len_bytes, access, cx.privilege) {
+            return Err(Exception::AccessFault(access, va));
+        }
+        self.fill(&bus.ram, (va, access), pa, mapping);
+        Ok(pa)
+    }
+
+    /// Caches a translation, where every access of its kind to the page may then go straight to RAM.
+    fn fill(
+        &mut self,
+        ram: &Ram,
+        (va, access): (VirtAddr, Access),
+        pa: PhysAddr,
+        mapping: Mapping,
+    ) {
+        let Some(page) = ram.offset_of(pa.page_base(), PAGE_SIZE_BYTES) else { return };
+        let rights = self.pmp.page_rights(pa, self.context(access).privilege);
+        let watched = access == Access::Store && ram.is_page_tracked(page);
+        if !watched && rights.is_some_and(|rights| rights.allows(access)) {
+            self.tlb.insert(va, access, page, mapping);
+        }
+    }
+
+    fn context(&self, access: Access) -> &Context {
+        if access == Access::Fetch { &self.fetch } else { &self.data }
+    }
+
+    /// The four forms of `sfence.vma`: `None` stands for `x0`. `sinval.vma` is the same.
+    ///
+    /// Source: Privileged ISA, "Supervisor Memory-Management Fence Instruction".
+    pub fn sfence_vma(&mut self, va: Option<VirtAddr>, asid: Option<Asid>) {
+        self.tlb.fence(va, asid);
+    }
+
+    /// Drops what lets stores reach `page` without passing the write tracker, which has just
+    /// begun to watch it.
+    pub fn forbid_stores(&mut self, page: RamOffset) {
+        self.tlb.forbid_stores(page);
+    }
+
+    /// How `va` would be translated for `access` by a fresh walk, step by step. Changes nothing:
+    /// no A or D bit, no TLB entry.
+    pub fn explain(&self, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
+        let (cx, mut steps) = (self.context(access), Vec::new());
+        let pa = if cx.translates() {
+            let mut memory = Untouched { ram: &bus.ram, pmp: &self.pmp };
+            walk(&mut memory, va, access, cx, &mut steps).map(|leaf| leaf.pa).map_err(Refusal::Walk)
+        } else {
+            Ok(PhysAddr(va.0))
+        };
+        let pa = pa.and_then(|pa| match self.pmp.allows(pa, 1, access, cx.privilege) {
+            true => Ok(pa),
+            false => Err(Refusal::Protection(pa)),
+        });
+        Explanation { steps, pa }
+    }
+}
+
+/// What [`Mmu::explain`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The entries looked at; none where addresses are not translated or not canonical.
+    pub steps: Vec<Step>,
+    /// Where the byte is, or what denies it.
+    pub pa: Result<PhysAddr, Refusal>,
+}
+
+/// Why a byte cannot be accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The page tables deny it.
+    Walk(WalkFault),
+    /// PMP denies it, at this physical address.
+    Protection(PhysAddr),
+}
+
+/// The exception that is due for a walk fault: for the original access, whatever the walk was doing.
+fn exception(fault: WalkFault, access: Access, va: VirtAddr) -> Exception {
+    match fault.is_access_fault() {
+        true => Exception::AccessFault(access, va),
+        false => Exception::PageFault(access, va),
+    }
+}
+
+/// Page tables in RAM as the hart's walker reaches them: with the rights of S-mode.
+///
+/// Source: Privileged ISA, "Physical Memory Protection and Paging".
+struct PageTables<'a> {
+    ram: &'a mut Ram,
+    pmp: &'a Pmp,
+}
+
+impl PteMemory for PageTables<'_> {
+    fn read_pte(&mut self, at: PhysAddr) -> Option<u64> {
+        read_pte(self.ram, self.pmp, at)
+    }
+
+    fn update_pte(&mut self, at: PhysAddr, old: u64, new: u64) -> Option<bool> {
+        let offset = self.ram.offset_of(at, PTE_SIZE_BYTES)?;
+        if !self.pmp.allows(at, PTE_SIZE_BYTES, Access::Store, Privilege::Supervisor) {
+            return None;
+        }
+        let unchanged = self.ram.load(offset, Width::Double) == old;
+        if unchanged {
+            self.ram.store(offset, Width::Double, new);
+        }
+        Some(unchanged)
+    }
+}
+
+/// Page tables that are looked at and never changed; an update would succeed where it may be made.
+struct Untouched<'a> {
+    ram: &'a Ram,
+    pmp: &'a Pmp,
+}
+
+impl PteMemory for Untouched<'_> {
+    fn read_pte(&mut self, at: PhysAddr) -> Option<u64> {
+        read_pte(self.ram, self.pmp, at)
+    }
+
+    fn update_pte(&mut self, at: PhysAddr, _old: u64, _new: u64) -> Option<bool> {
+        self.pmp.allows(at, PTE_SIZE_BYTES, Access::Store, Privilege::Supervisor).then_some(true)
+    }
+}
+
+/// Tables must be in RAM: reading a device register could have effects that no walk may have.
+fn read_pte(ram: &Ram, pmp: &Pmp, at: PhysAddr) -> Option<u64> {
+    let offset = ram.offset_of(at, PTE_SIZE_BYTES)?;
+    pmp.allows(at, PTE_SIZE_BYTES, Access::Load, Privilege::Supervisor)
+        .then(|| ram.load(offset, Width::Double))
+}
+
+#[cfg(test)]
+mod tests;

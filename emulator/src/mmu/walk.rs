@@ -1,0 +1,298 @@
+//! [`walk`]: the page-table walk of Sv39, Sv48 and Sv57 as a pure function over [`PteMemory`].
+//! Comments carry the step numbers of the manual's algorithm (Privileged ISA, "Virtual Address
+//! Translation Process"). `mmu/mod.rs` turns a [`WalkFault`] into an exception; a [`Steps`]
+//! recorder can watch every level, and costs nothing when it is `()`.
+
+use std::fmt;
+
+use super::pte::{NAPOT_PAGES_SHIFT, PTE_SIZE_BYTES, Pte};
+use super::{Context, Mode};
+use crate::addr::{Access, PAGE_SHIFT, PhysAddr, VirtAddr};
+
+/// Bits of a virtual page number that index one table.
+const VPN_BITS: u32 = 9;
+
+/// The memory that holds page tables, with its physical checks (PMA, PMP) applied.
+pub trait PteMemory {
+    /// The entry at `at`; `None` where the hart may not read there.
+    fn read_pte(&mut self, at: PhysAddr) -> Option<u64>;
+
+    /// Replaces the entry at `at` by `new` if it still equals `old`, and says whether it did;
+    /// `None` where the hart may not write there.
+    fn update_pte(&mut self, at: PhysAddr, old: u64, new: u64) -> Option<bool>;
+}
+
+/// Why a walk failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WalkFault {
+    /// The upper bits of the address do not repeat its sign bit.
+    NotCanonical,
+    /// The entry cannot be read: an access fault.
+    Unreadable,
+    /// V is clear.
+    NotValid,
+    /// W is set and R is clear.
+    WriteOnly,
+    /// One of the reserved bits 60:54 is set.
+    ReservedBits,
+    /// PBMT holds the reserved value or is set without Svpbmt.
+    MemoryType,
+    /// N without Svnapot, above the last level, or with a size that is not defined.
+    Napot,
+    /// D, A, U, N or PBMT in an entry that points to a table.
+    PointerAttributes,
+    /// The last level holds a pointer instead of a leaf.
+    NoLeaf,
+    /// A superpage whose physical page is not aligned to its size.
+    MisalignedSuperpage,
+    /// The U bit keeps this privilege mode out.
+    Privilege,
+    /// R, W or X do not allow the access.
+    Permission,
+    /// A is clear and hardware does not set it.
+    NotAccessed,
+    /// D is clear and hardware does not set it.
+    NotDirty,
+    /// A or D must be set, but the entry cannot be written: an access fault.
+    Unwritable,
+}
+
+impl WalkFault {
+    /// Whether the physical side refused, so that an access fault is due and not a page fault.
+    pub const fn is_access_fault(self) -> bool {
+        matches!(self, Self::Unreadable | Self::Unwritable)
+    }
+}
+
+impl fmt::Display for WalkFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotCanonical => "address is not canonical",
+            Self::Unreadable => "entry cannot be read",
+            Self::NotValid => "V is clear",
+            Self::WriteOnly => "W without R is reserved",
+            Self::ReservedBits => "a reserved bit is set",
+            Self::MemoryType => "PBMT is reserved or not enabled",
+            Self::Napot => "N is not allowed here or its size is not defined",
+            Self::PointerAttributes => "a pointer must have D, A, U, N and PBMT clear",
+            Self::NoLeaf => "no leaf at the last level",
+            Self::MisalignedSuperpage => "superpage is not aligned",
+            Self::Privilege => "U does not let this privilege mode in",
+            Self::Permission => "R, W, X do not allow the access",
+            Self::NotAccessed => "A is clear",
+            Self::NotDirty => "D is clear",
+            Self::Unwritable => "A or D must be set but the entry cannot be written",
+        })
+    }
+}
+
+/// A successful translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// The leaf entry, with A and D as they are after the walk.
+    pub pte: Pte,
+    /// Where the leaf entry is.
+    pub pte_at: PhysAddr,
+    /// Level of the leaf; 0 maps base pages.
+    pub level: u8,
+    /// G was set in the leaf or in an entry above it.
+    pub global: bool,
+    /// log2 of the size in bytes of the range that the leaf maps (NAPOT ranges included).
+    pub size_shift: u8,
+    /// The translated address.
+    pub pa: PhysAddr,
+}
+
+/// One entry looked at by a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Level of the table; counts down to 0.
+    pub level: u8,
+    /// Where the entry is.
+    pub pte_at: PhysAddr,
+    /// The entry; zero where it could not be read.
+    pub pte: Pte,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// What came of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It points to the table at the next level.
+    Pointer,
+    /// It maps the address.
+    Leaf,
+    /// It maps the address, and A or D were set in it.
+    Updated,
+    /// It changed before A or D could be set: it is read again.
+    Raced,
+    /// It stopped the walk.
+    Fault(WalkFault),
+}
+
+/// Somebody who wants to see the steps of a walk.
+pub trait Steps {
+    /// Called once per entry looked at, in order.
+    fn step(&mut self, step: Step);
+}
+
+/// Nobody looks: compiles to nothing.
+impl Steps for () {
+    #[inline(always)]
+    fn step(&mut self, _step: Step) {}
+}
+
+impl Steps for Vec<Step> {
+    fn step(&mut self, step: Step) {
+        self.push(step);
+    }
+}
+
+/// Translates `va` for `access` in `cx`, whose `satp` must not be Bare, through the tables in
+/// `memory`; sets A and D in the leaf where `cx.adue` asks for it.
+///
+/// # Errors
+/// [`WalkFault`]: the first check of the manual's algorithm that failed.
+pub fn walk(
+    memory: &mut impl PteMemory,
+    va: VirtAddr,
+    access: Access,
+    cx: &Context,
+    steps: &mut impl Steps,
+) -> Result<Leaf, WalkFault> {
+    let levels = cx.satp.mode.levels();
+    if !is_canonical(va, cx.satp.mode) {
+        return Err(WalkFault::NotCanonical);
+    }
+    // Step 1: start at the root, at the highest level.
+    let mut table = PhysAddr(cx.satp.root_ppn << PAGE_SHIFT);
+    let mut level = levels - 1;
+    let mut global = false;
+    loop {
+        let vpn = va.0 >> (PAGE_SHIFT + VPN_BITS * level) & ((1 << VPN_BITS) - 1);
+        let pte_at = table.wrapping_add(vpn * PTE_SIZE_BYTES);
+        // Step 2: fetch the entry; PMA and PMP speak first.
+        let fetched = memory.read_pte(pte_at);
+        let pte = Pte(fetched.unwrap_or(0));
+        let verdict = match fetched {
+            None => Verdict::Fault(WalkFault::Unreadable),
+            Some(_) => judge(memory, pte, pte_at, level, (access, cx)),
+        };
+        steps.step(Step { level: level as u8, pte_at, pte, verdict });
+        match verdict {
+            Verdict::Fault(fault) => return Err(fault),
+            Verdict::Pointer => {
+                // Step 4: go down. `judge` lets no pointer through at level 0.
+                global |= pte.has(Pte::G);
+                table = pte.page();
+                level -= 1;
+            }
+            // Step 9: the entry is not what was judged; back to step 2.
+            Verdict::Raced => {}
+            Verdict::Leaf | Verdict::Updated => {
+                let pte = if verdict == Verdict::Updated { marked(pte, access) } else { pte };
+                return Ok(leaf(pte, pte_at, level, global || pte.has(Pte::G), va));
+            }
+        }
+    }
+}
+
+/// Whether the bits of `va` above those that `mode` translates all equal the highest translated
+/// one. Source: Privileged ISA, "Addressing and Memory Protection" of Sv39, Sv48 and Sv57.
+fn is_canonical(va: VirtAddr, mode: Mode) -> bool {
+    let unused = u64::BITS - PAGE_SHIFT - VPN_BITS * mode.levels();
+    ((va.0 << unused) as i64) >> unused == va.0 as i64
+}
+
+/// Steps 3 to 9 for one entry.
+fn judge(
+    memory: &mut impl PteMemory,
+    pte: Pte,
+    pte_at: PhysAddr,
+    level: u32,
+    (access, cx): (Access, &Context),
+) -> Verdict {
+    if let Err(fault) = check_encoding(pte, level, cx) {
+        return Verdict::Fault(fault);
+    }
+    // Step 4: leaf or pointer.
+    if !pte.is_leaf() {
+        return if level == 0 { Verdict::Fault(WalkFault::NoLeaf) } else { Verdict::Pointer };
+    }
+    if let Err(fault) = check_leaf(pte, level, access, cx) {
+        return Verdict::Fault(fault);
+    }
+    // Step 9: A must be set, and D for a store.
+    let marked = marked(pte, access);
+    if marked == pte {
+        return Verdict::Leaf;
+    }
+    if !cx.adue {
+        let accessed = pte.has(Pte::A);
+        return Verdict::Fault(if accessed { WalkFault::NotDirty } else { WalkFault::NotAccessed });
+    }
+    match memory.update_pte(pte_at, pte.0, marked.0) {
+        None => Verdict::Fault(WalkFault::Unwritable),
+        Some(false) => Verdict::Raced,
+        Some(true) => Verdict::Updated,
+    }
+}
+
+/// Step 3: invalid entries, and everything that is reserved.
+fn check_encoding(pte: Pte, level: u32, cx: &Context) -> Result<(), WalkFault> {
+    if !pte.has(Pte::V) {
+        return Err(WalkFault::NotValid);
+    }
+    if pte.has(Pte::W) && !pte.has(Pte::R) {
+        return Err(WalkFault::WriteOnly);
+    }
+    if pte.has_any(Pte::RESERVED) {
+        return Err(WalkFault::ReservedBits);
+    }
+    if !pte.is_leaf() {
+        let attributes = Pte::D | Pte::A | Pte::U | Pte::N | Pte::PBMT;
+        return if pte.has_any(attributes) { Err(WalkFault::PointerAttributes) } else { Ok(()) };
+    }
+    if pte.has(Pte::PBMT) || pte.has_any(Pte::PBMT) && !cx.pbmt {
+        return Err(WalkFault::MemoryType);
+    }
+    if pte.has(Pte::N) && !(cx.napot && level == 0 && pte.is_napot_64k()) {
+        return Err(WalkFault::Napot);
+    }
+    Ok(())
+}
+
+/// Steps 5 to 8 for a leaf (step 7 speaks of shadow stacks, which this hart does not have).
+fn check_leaf(pte: Pte, level: u32, access: Access, cx: &Context) -> Result<(), WalkFault> {
+    // Step 5: a superpage must be aligned to its size.
+    if pte.ppn() & ((1 << (VPN_BITS * level)) - 1) != 0 {
+        return Err(WalkFault::MisalignedSuperpage);
+    }
+    // Step 6: the U bit against privilege mode and SUM.
+    if !pte.lets_in(cx.privilege, access, cx.sum) {
+        return Err(WalkFault::Privilege);
+    }
+    // Step 8: R, W, X, and MXR for loads.
+    if !pte.allows(access, cx.mxr) {
+        return Err(WalkFault::Permission);
+    }
+    Ok(())
+}
+
+/// `pte` with the bits set that step 9 demands for `access`.
+fn marked(pte: Pte, access: Access) -> Pte {
+    Pte(pte.0 | Pte::A | if access == Access::Store { Pte::D } else { 0 })
+}
+
+/// Step 10: the address, from the leaf above its size and from `va` below it.
+fn leaf(pte: Pte, pte_at: PhysAddr, level: u32, global: bool, va: VirtAddr) -> Leaf {
+    let napot = if pte.has(Pte::N) { NAPOT_PAGES_SHIFT } else { 0 };
+    let size_shift = PAGE_SHIFT + VPN_BITS * level + napot;
+    let within = (1 << size_shift) - 1;
+    let pa = PhysAddr(pte.page().0 & !within | va.0 & within);
+    Leaf { pte, pte_at, level: level as u8, global, size_shift: size_shift as u8, pa }
+}
+
+#[cfg(test)]
+mod tests;
