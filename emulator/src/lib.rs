@@ -2,6 +2,7 @@
 
 pub mod addr;
 pub mod bus;
+pub mod csr;
 pub mod isa;
 pub mod mmu;
 pub mod trap;
