@@ -3,6 +3,8 @@
 pub mod addr;
 pub mod bus;
 pub mod csr;
+pub mod hart;
 pub mod isa;
 pub mod mmu;
+pub mod system;
 pub mod trap;
