@@ -3,6 +3,7 @@
 pub mod addr;
 pub mod bus;
 pub mod csr;
+pub mod engine;
 pub mod hart;
 pub mod isa;
 pub mod mmu;

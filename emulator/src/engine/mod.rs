@@ -1,0 +1,308 @@
+//! Execution engines. [`Engine`] is what the machine drives; the first one is the interpreter of
+//! decoded basic blocks: `block.rs` keeps the blocks, `interp.rs` gives the instruction meanings
+//! their effect on a hart, and this file runs one after the other.
+//!
+//! Invariants:
+//! - Blocks are keyed by physical address, so neither `satp` writes nor fences touch them; only
+//!   writes to code do, through the tracker of `bus/ram.rs`.
+//! - A block lies within one page of RAM. Whatever does not (an instruction that straddles two
+//!   pages, code under a PMP region smaller than a page) is fetched anew each time.
+//! - Interrupts are looked at when a budget begins and after instructions that may unmask one.
+
+mod block;
+mod interp;
+
+use std::io;
+
+use crate::addr::{Access, PAGE_OFFSET_MASK, PAGE_SIZE_BYTES, VirtAddr};
+use crate::bus::{Bus, RamOffset};
+use crate::csr::Recording;
+use crate::hart::Hart;
+use crate::hart::observe::{NoObserver, Observer};
+use crate::isa::{self, Extensions, Insn};
+use crate::system::Next;
+use crate::trap::{Exception, Trap};
+use block::{BlockCache, BlockId, BlockKey};
+use interp::Interp;
+
+/// Why an engine has returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The budget is used up.
+    Budget,
+    /// The hart waits for an interrupt.
+    Wait,
+    /// A device was accessed or tracked memory written: the machine should have a look.
+    Attention,
+}
+
+/// Runs guest instructions on a hart.
+pub trait Engine: Send {
+    /// Runs `hart` for `budget_insns` instructions; a block that has begun is finished. Takes
+    /// traps as they come. Whatever the guest does, this returns: after the budget, or earlier
+    /// for the reasons of [`Exit`].
+    fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit;
+
+    /// Forgets everything derived from guest memory, which is about to be replaced.
+    fn reset(&mut self);
+
+    /// The run is over: observers hand on what they hold back.
+    ///
+    /// # Errors
+    /// The first failure of an observer to hand anything on.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+/// Where execution goes on.
+enum Step {
+    /// At a cached block.
+    Block(BlockId),
+    /// At an instruction that no cached block may hold.
+    Uncached(Insn),
+}
+
+/// The interpreter of decoded basic blocks, reporting to `observer`.
+#[derive(Debug)]
+pub struct Interpreter<O> {
+    extensions: Extensions,
+    blocks: BlockCache,
+    observer: O,
+    /// Where an instruction puts what it raises, until the trap is taken.
+    exception: Option<Exception>,
+}
+
+impl Interpreter<NoObserver> {
+    /// An interpreter that nobody watches.
+    pub fn new(extensions: Extensions) -> Self {
+        Self::with_observer(extensions, NoObserver)
+    }
+}
+
+impl<O: Observer> Interpreter<O> {
+    /// An interpreter that tells `observer` of every architectural change.
+    pub fn with_observer(extensions: Extensions, observer: O) -> Self {
+        Self { extensions, blocks: BlockCache::new(), observer, exception: None }
+    }
+
+    /// The way from `pc` through translation to a block.
+    fn find(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Exception> {
+        let pc = hart.pc;
+        let Some(at) = fetch_lookup(hart, bus, pc)? else {
+            return self.fetch_uncached(hart, bus).map(Step::Uncached);
+        };
+        let key = BlockKey::new(at, hart.privilege);
+        if let Some(id) = self.blocks.find(key) {
+            return Ok(Step::Block(id));
+        }
+        let insns = self.decode(bus, at);
+        let Some(last) = insns.last() else {
+            return self.fetch_uncached(hart, bus).map(Step::Uncached);
+        };
+        let len_bytes = 2 * u64::from(last.at) + last.len_bytes();
+        bus.ram.track(at, len_bytes);
+        hart.mmu.forbid_stores(at);
+        Ok(Step::Block(self.blocks.insert(key, insns, len_bytes)))
+    }
+
+    /// Decodes from `at` to the end of the block or the page. Empty where the first instruction
+    /// is illegal or straddles the page.
+    fn decode(&self, bus: &Bus, at: RamOffset) -> Vec<Insn> {
+        let page_left = PAGE_SIZE_BYTES - (at.0 & PAGE_OFFSET_MASK);
+        let bytes = bus.ram.slice(at, page_left);
+        let mut insns = Vec::new();
+        let mut offset = 0;
+        while insns.len() < block::BLOCK_MAX_INSNS {
+            let Some(low) = bytes.get(offset..offset + 2) else { break };
+            let low = u16::from_le_bytes([low[0], low[1]]);
+            let high = bytes.get(offset + 2..offset + 4).map(|h| u16::from_le_bytes([h[0], h[1]]));
+            let bits = match (is_compressed(low), high) {
+                (true, _) => low.into(),
+                (false, Some(high)) => u32::from(high) << 16 | u32::from(low),
+                (false, None) => break,
+            };
+            let Some(mut insn) = isa::decode(bits, &self.extensions) else { break };
+            insn.at = (offset / 2) as u8;
+            offset += insn.len_bytes() as usize;
+            insns.push(insn);
+            if insn.op.flow() != isa::Flow::Next {
+                break;
+            }
+        }
+        insns
+    }
+
+    /// Fetches the one instruction at `hart.pc`, translating each halfword that needs it.
+    fn fetch_uncached(&self, hart: &mut Hart, bus: &mut Bus) -> Result<Insn, Exception> {
+        let low = fetch_half(hart, bus, hart.pc)?;
+        let bits = if is_compressed(low) {
+            low.into()
+        } else {
+            let high = fetch_half(hart, bus, hart.pc.wrapping_add(2))?;
+            u32::from(high) << 16 | u32::from(low)
+        };
+        isa::decode(bits, &self.extensions).ok_or(Exception::IllegalInstruction(bits))
+    }
+
+    /// Drops the blocks of pages whose code was overwritten. Whether anything was overwritten.
+    fn drop_overwritten(&mut self, bus: &mut Bus) -> bool {
+        let hits = bus.ram.take_hits();
+        for &hit in &hits {
+            let at = bus.ram.offset_of(hit, 1).expect("the tracker reports RAM");
+            self.blocks.drop_page(at);
+            bus.ram.untrack_page(at);
+        }
+        !hits.is_empty()
+    }
+
+    fn take_exception(&mut self, hart: &mut Hart, exception: Exception, epc: VirtAddr) {
+        if O::ACTIVE {
+            self.observer.exception(&exception, epc);
+        }
+        hart.take_trap(Trap::Exception(exception), epc);
+    }
+
+    /// Takes the pending interrupt of highest priority, if one may be taken now.
+    fn take_interrupt(&mut self, hart: &mut Hart) {
+        if let Some(interrupt) = hart.pending_interrupt() {
+            if O::ACTIVE {
+                self.observer.interrupt(interrupt, hart.pc);
+            }
+            hart.take_trap(Trap::Interrupt(interrupt), hart.pc);
+        }
+    }
+
+    /// Runs from `hart.pc` until something other than the next block has to be looked at: the
+    /// deadline, a trap, an effect of a system instruction, a device.
+    fn run_blocks(&mut self, hart: &mut Hart, bus: &mut Bus, deadline_insns: u64) -> Next {
+        let mut step = match self.find(hart, bus) {
+            Ok(step) => step,
+            Err(exception) => {
+                let pc = hart.pc;
+                self.take_exception(hart, exception, pc);
+                return Next::CONTINUE;
+            }
+        };
+        loop {
+            let (insns, len_bytes) = match &step {
+                Step::Block(id) => self.blocks.code(*id),
+                Step::Uncached(insn) => (std::slice::from_ref(insn), insn.len_bytes()),
+            };
+            let pc = hart.pc;
+            let (observer, exception) = (&mut self.observer, &mut self.exception);
+            let mut interp = Interp::new(hart, bus, observer, exception, insns.len(), len_bytes);
+            let outcome = interp.run(insns);
+            let (next_pc, next) = (interp.next_pc, interp.next);
+            match outcome {
+                Ok(()) => {
+                    hart.insns += insns.len() as u64;
+                    hart.pc = next_pc;
+                }
+                Err(at) => {
+                    let exception = self.exception.take().expect("raised by the instruction");
+                    let epc = pc.wrapping_add(2 * u64::from(at));
+                    hart.insns += insns.partition_point(|insn| insn.at < at) as u64;
+                    self.take_exception(hart, exception, epc);
+                }
+            }
+            let quiet = outcome.is_ok() && next == Next::CONTINUE;
+            if !quiet || hart.insns >= deadline_insns || bus.attention || bus.ram.has_hits() {
+                return next;
+            }
+            step = match self.follow(step, pc, hart, bus) {
+                Some(step) => step,
+                None => return Next::CONTINUE,
+            };
+        }
+    }
+
+    /// The step after `step`, which began at `pc`: by its link where the next pc is on the same
+    /// virtual page (no fence has come between), else by translation. `None` on a fetch fault,
+    /// which the caller meets again.
+    #[inline(always)]
+    fn follow(&mut self, step: Step, pc: VirtAddr, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
+        let Step::Block(from) = step else { return self.find(hart, bus).ok() };
+        if pc.page_base() != hart.pc.page_base() {
+            if let Some(at) = hart.mmu.lookup(hart.pc, Access::Fetch)
+                && let Some(id) = self.blocks.find(BlockKey::new(at, hart.privilege))
+            {
+                return Some(Step::Block(id));
+            }
+            return self.find(hart, bus).ok();
+        }
+        let offset = hart.pc.page_offset();
+        if let Some(id) = self.blocks.linked(from, offset) {
+            return Some(Step::Block(id));
+        }
+        let step = self.find(hart, bus).ok()?;
+        if let Step::Block(to) = step {
+            self.blocks.link(from, offset, to);
+        }
+        Some(step)
+    }
+}
+
+impl<O: Observer + Send> Engine for Interpreter<O> {
+    fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit {
+        let deadline_insns = hart.insns.saturating_add(budget_insns);
+        self.blocks.limit();
+        if O::ACTIVE {
+            hart.csr.record(Recording::On);
+        }
+        self.take_interrupt(hart);
+        // A trap retires nothing: bound the loop by traps too, so that a hart which only traps
+        // still returns.
+        let mut turns = budget_insns;
+        while hart.insns < deadline_insns && turns > 0 {
+            turns -= 1;
+            let next = self.run_blocks(hart, bus, deadline_insns);
+            let overwritten = bus.ram.has_hits() && self.drop_overwritten(bus);
+            if next.has(Next::CHECK_INTERRUPTS) {
+                self.take_interrupt(hart);
+            }
+            if next.has(Next::WAIT) && hart.csr.pending() == 0 {
+                return Exit::Wait;
+            }
+            if overwritten || bus.attention {
+                return Exit::Attention;
+            }
+        }
+        Exit::Budget
+    }
+
+    fn reset(&mut self) {
+        self.blocks = BlockCache::new();
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.observer.finish()
+    }
+}
+
+/// Whether an instruction with this first halfword is 16 bits long.
+const fn is_compressed(low: u16) -> bool {
+    low & 3 != 3
+}
+
+/// Translates `pc` for fetch. `None` where the page is not uniformly executable RAM.
+fn fetch_lookup(
+    hart: &mut Hart,
+    bus: &mut Bus,
+    pc: VirtAddr,
+) -> Result<Option<RamOffset>, Exception> {
+    if let Some(at) = hart.mmu.lookup(pc, Access::Fetch) {
+        return Ok(Some(at));
+    }
+    hart.mmu.translate(bus, pc, Access::Fetch, 2)?;
+    Ok(hart.mmu.lookup(pc, Access::Fetch))
+}
+
+fn fetch_half(hart: &mut Hart, bus: &mut Bus, pc: VirtAddr) -> Result<u16, Exception> {
+    let at = hart.mmu.translate(bus, pc, Access::Fetch, 2)?;
+    let fault = Exception::AccessFault(Access::Fetch, pc);
+    // Code is fetched from RAM only: reading a device has side effects.
+    let at = bus.ram.offset_of(at, 2).ok_or(fault)?;
+    Ok(bus.ram.load(at, crate::addr::Width::Half) as u16)
+}
+
+#[cfg(test)]
+mod tests;
