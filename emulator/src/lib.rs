@@ -3,6 +3,7 @@
 pub mod addr;
 pub mod bus;
 pub mod csr;
+pub mod debug;
 pub mod engine;
 pub mod hart;
 pub mod isa;
