@@ -1,0 +1,144 @@
+//! What a machine is built from: RAM, harts, extensions; and what bounds a run. Values that come
+//! from outside as text are parsed here.
+
+use std::time::Duration;
+
+use crate::addr::{PAGE_SIZE_BYTES, VirtAddr};
+use crate::csr::CsrConfig;
+use crate::hart::HartConfig;
+use crate::isa::{Extension, Extensions};
+
+/// RAM of a machine that nobody asked to be different: 128 MiB, as QEMU's `virt`.
+pub const DEFAULT_RAM_BYTES: u64 = 128 << 20;
+/// Largest RAM that can be asked for.
+pub const MAX_RAM_BYTES: u64 = 1 << 40;
+/// Harts that a machine can have for now.
+pub const MAX_HARTS: usize = 1;
+
+/// What a machine is built from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Size of RAM, a multiple of the page size.
+    pub ram_bytes: u64,
+    /// Number of harts, at least 1.
+    pub harts: usize,
+    /// What the harts can do.
+    pub extensions: Extensions,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { ram_bytes: DEFAULT_RAM_BYTES, harts: 1, extensions: Extensions::ALL }
+    }
+}
+
+impl Config {
+    /// What hart number `hart_id` is built from, starting at `reset_pc`.
+    pub(super) fn hart(&self, hart_id: u64, reset_pc: VirtAddr) -> HartConfig {
+        use Extension::{
+            Sstc, Sv39, Sv48, Sv57, Svadu, Svnapot, Svpbmt, Zicbom, Zicboz, Zicntr, Zihpm,
+        };
+        let has = |extension| self.extensions.has(extension);
+        let csr = CsrConfig {
+            hart_id,
+            misa: self.extensions.misa(),
+            sv39: has(Sv39),
+            sv48: has(Sv48),
+            sv57: has(Sv57),
+            svadu: has(Svadu),
+            svpbmt: has(Svpbmt),
+            sstc: has(Sstc),
+            zicbom: has(Zicbom),
+            zicboz: has(Zicboz),
+            zicntr: has(Zicntr),
+            zihpm: has(Zihpm),
+        };
+        HartConfig { csr, svnapot: has(Svnapot), reset_pc }
+    }
+}
+
+/// What ends a run that does not end by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// Instructions retired by all harts together.
+    pub max_insns: Option<u64>,
+    /// Host time since the start of the run.
+    pub timeout: Option<Duration>,
+}
+
+/// A size of RAM that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SizeError {
+    /// Not a number with a suffix.
+    #[error("{0:?} is no size: expected a number of MiB, or one with the suffix K, M, G or T")]
+    Syntax(String),
+    /// Not between a page and [`MAX_RAM_BYTES`].
+    #[error("{0:?} is out of range: RAM has between 4K and 1T")]
+    Range(String),
+    /// Not whole pages.
+    #[error("{0:?} is not a multiple of 4K")]
+    Pages(String),
+}
+
+/// A size in bytes from the text of `-m`: a number of MiB, or one with a suffix K, M, G or T (B
+/// for bytes), as QEMU has it.
+///
+/// # Errors
+/// [`SizeError`] where it cannot be a RAM's size.
+pub fn parse_size(text: &str) -> Result<u64, SizeError> {
+    let syntax = || SizeError::Syntax(text.to_owned());
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "B" => 0,
+        "K" => 10,
+        "" | "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(syntax()),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(syntax());
+    }
+    let range = || SizeError::Range(text.to_owned());
+    let count: u64 = digits.parse().map_err(|_| range())?;
+    let bytes = count.checked_mul(1 << shift).ok_or_else(range)?;
+    if !(PAGE_SIZE_BYTES..=MAX_RAM_BYTES).contains(&bytes) {
+        return Err(range());
+    }
+    if !bytes.is_multiple_of(PAGE_SIZE_BYTES) {
+        return Err(SizeError::Pages(text.to_owned()));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let owned = |text: &str| text.to_owned();
+        for (text, bytes) in [
+            ("128", Ok(128 << 20)),
+            ("128M", Ok(128 << 20)),
+            ("1g", Ok(1 << 30)),
+            ("4K", Ok(4096)),
+            ("8192B", Ok(8192)),
+            ("1T", Ok(1 << 40)),
+            ("", Err(SizeError::Syntax(owned("")))),
+            ("M", Err(SizeError::Syntax(owned("M")))),
+            ("12Q", Err(SizeError::Syntax(owned("12Q")))),
+            ("12MM", Err(SizeError::Syntax(owned("12MM")))),
+            ("-1M", Err(SizeError::Syntax(owned("-1M")))),
+            ("1.5G", Err(SizeError::Syntax(owned("1.5G")))),
+            ("0", Err(SizeError::Range(owned("0")))),
+            ("3K", Err(SizeError::Range(owned("3K")))),
+            ("2T", Err(SizeError::Range(owned("2T")))),
+            ("99999999999999999999", Err(SizeError::Range(owned("99999999999999999999")))),
+            ("17179869184G", Err(SizeError::Range(owned("17179869184G")))),
+            ("5000B", Err(SizeError::Pages(owned("5000B")))),
+        ] {
+            assert_eq!(parse_size(text), bytes, "{text:?}");
+        }
+    }
+}

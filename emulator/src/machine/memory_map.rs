@@ -1,0 +1,18 @@
+//! Where things are: the addresses of QEMU's `virt` machine, its interrupt sources and its
+//! timebase, so that kernels written for it run unmodified.
+
+use crate::addr::PhysAddr;
+
+/// The SiFive test finisher.
+pub const FINISHER: PhysAddr = PhysAddr(0x10_0000);
+/// The core-local interruptor.
+pub const CLINT: PhysAddr = PhysAddr(0x200_0000);
+/// The serial port.
+pub const UART: PhysAddr = PhysAddr(0x1000_0000);
+/// Interrupt source of the serial port.
+pub const UART_SOURCE: u32 = 10;
+/// First byte of RAM.
+pub const RAM: PhysAddr = PhysAddr(0x8000_0000);
+
+/// Ticks of `mtime` in a second of guest time.
+pub const TIMEBASE_HZ: u64 = 10_000_000;
