@@ -13,6 +13,7 @@
 
 pub mod addr;
 pub mod bus;
+pub mod cli;
 pub mod csr;
 pub mod debug;
 pub mod device;

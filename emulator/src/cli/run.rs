@@ -1,0 +1,154 @@
+//! `pagewalk run`: one program on one machine, with its console on standard output and input.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, ErrorKind};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::args::RunArgs;
+use super::{HostTrouble, diagnose, exit};
+use crate::addr::VirtAddr;
+use crate::debug::CommitLog;
+use crate::engine::{Engine, Interpreter};
+use crate::isa::Extensions;
+use crate::machine::console::{Console, Input};
+use crate::machine::elf::ElfFile;
+use crate::machine::{Limits, Machine, Stop};
+
+/// Runs the program that `args` name; yields the exit code.
+pub(super) fn run(args: &RunArgs) -> Result<u8> {
+    let path = args.file();
+    let file = ElfFile::read(path)?;
+    let config = args.machine.config();
+    if let Some(first) = args.args.first() {
+        // Checked before anything runs: an option behind FILE is easily a slip.
+        bail!(
+            "{}: a program without an operating system takes no arguments, but `{first}` is given \
+             (options go before FILE)",
+            path.display()
+        );
+    }
+    let engine = engine(config.extensions, args.log_commits.as_deref())?;
+    let console = Console::new(BufWriter::new(io::stdout()));
+    let limits = args.machine.limits(None);
+    let mut machine = Machine::new(config, file, engine, console, standard_input())
+        .with_context(|| format!("cannot run {}", path.display()))?;
+    let stop = run_to_the_end(&mut machine, &limits);
+    let code = report(&machine, path, stop);
+    machine.finish().map_err(|source| {
+        // Nothing but a commit log holds anything back.
+        let log = args.log_commits.as_deref().unwrap_or(path);
+        HostTrouble { what: log.display().to_string(), source }
+    })?;
+    Ok(code)
+}
+
+/// Runs, and starts again as often as the program asks.
+fn run_to_the_end(machine: &mut Machine, limits: &Limits) -> Stop {
+    let started = std::time::Instant::now();
+    loop {
+        let timeout = limits.timeout.map(|limit| limit.saturating_sub(started.elapsed()));
+        match machine.run(&Limits { timeout, ..limits.clone() }) {
+            Stop::Reset => machine.reset(),
+            stop => return stop,
+        }
+    }
+}
+
+/// Says why a run that did not end by itself has ended; yields the exit code.
+fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
+    let name = path.display();
+    let at = |pc: VirtAddr| Place { machine, pc }.to_string();
+    let insns = machine.retired_insns();
+    match stop {
+        Stop::Exit(code) => status(code),
+        Stop::Reset => unreachable!("handled where the machine runs"),
+        Stop::InsnLimit => {
+            let pc = at(machine.hart(0).pc);
+            diagnose(format_args!("{name}: instruction limit reached after {insns}, at {pc}"));
+            exit::INSN_LIMIT
+        }
+        Stop::Timeout => {
+            let pc = at(machine.hart(0).pc);
+            diagnose(format_args!(
+                "{name}: time limit reached after {insns} instructions, at {pc}"
+            ));
+            exit::TIMEOUT
+        }
+        Stop::OutputLost => {
+            let failure = machine.console().take_failure();
+            // Whoever closes a pipe (`pagewalk FILE | head`) knows.
+            if let Some(error) = failure.filter(|error| error.kind() != ErrorKind::BrokenPipe) {
+                diagnose(format_args!("{name}: cannot write standard output: {error}"));
+            }
+            exit::HOST
+        }
+        Stop::TrapLoop { hart, pc } => {
+            diagnose(format_args!(
+                "{name}: trap loop after {insns} instructions: hart {hart} raises an exception at \
+                 its own trap handler, at {}",
+                at(pc)
+            ));
+            exit::TRAP_LOOP
+        }
+        Stop::Asleep { pc } => {
+            diagnose(format_args!(
+                "{name}: asleep after {insns} instructions: wfi before {} waits for an interrupt, \
+                 and none that is enabled can come",
+                at(pc)
+            ));
+            exit::ASLEEP
+        }
+    }
+}
+
+/// An address, with the symbol that it belongs to where one is known.
+struct Place<'a> {
+    machine: &'a Machine,
+    pc: VirtAddr,
+}
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "pc {}", self.pc)?;
+        match self.machine.file().symbols().nearest(self.pc.0) {
+            Some((symbol, 0)) => write!(f, " <{}>", symbol.name),
+            Some((symbol, offset)) => write!(f, " <{}+{offset:#x}>", symbol.name),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The exit status for a guest's exit code. Only the low byte of a status survives on the host:
+/// a code that this would turn into success becomes 255.
+pub(super) fn status(code: u64) -> u8 {
+    match code as u8 {
+        0 if code != 0 => u8::MAX,
+        low => low,
+    }
+}
+
+/// The engine for a hart with `extensions`, writing a commit log where one is asked for.
+fn engine(extensions: Extensions, log_commits: Option<&Path>) -> Result<Box<dyn Engine>> {
+    let Some(path) = log_commits else {
+        return Ok(Box::new(Interpreter::new(extensions)));
+    };
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let log = CommitLog::new(file, 0);
+    Ok(Box::new(Interpreter::with_observer(extensions, log)))
+}
+
+/// Standard input: a file is read as the machine asks, so that a run on it can be repeated; from
+/// a terminal or a pipe bytes come when they come.
+fn standard_input() -> Input {
+    let stdin = io::stdin();
+    let file = stdin.as_fd().try_clone_to_owned().map(File::from);
+    match file {
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
+            Input::Prompt(Box::new(BufReader::new(file)))
+        }
+        _ => Input::live(stdin),
+    }
+}
