@@ -7,3 +7,4 @@ mod elf;
 mod isa;
 mod machine;
 mod program;
+mod scripts;

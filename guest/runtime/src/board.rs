@@ -1,0 +1,42 @@
+//! Addresses of QEMU's `virt` board.
+
+/// The SiFive test finisher: power off with an exit code.
+pub const FINISHER: u64 = 0x10_0000;
+/// The core-local interruptor: software and timer interrupts.
+pub const CLINT: u64 = 0x200_0000;
+/// `msip` of hart 0.
+pub const CLINT_MSIP: u64 = CLINT;
+/// `mtimecmp` of hart 0.
+pub const CLINT_MTIMECMP: u64 = CLINT + 0x4000;
+/// `mtime`.
+pub const CLINT_MTIME: u64 = CLINT + 0xbff8;
+/// The UART 16550.
+pub const UART: u64 = 0x1000_0000;
+/// First byte of RAM.
+pub const RAM: u64 = 0x8000_0000;
+
+/// Ticks of `mtime` in a second.
+pub const TIMEBASE_HZ: u64 = 10_000_000;
+
+/// Registers of the CLINT.
+pub mod clint {
+    use super::{CLINT_MSIP, CLINT_MTIME, CLINT_MTIMECMP};
+
+    /// `mtime`.
+    pub fn mtime() -> u64 {
+        // SAFETY: a device register; aliases no Rust object.
+        unsafe { (CLINT_MTIME as *const u64).read_volatile() }
+    }
+
+    /// Sets `mtimecmp` of hart 0: its timer interrupt is pending from then on.
+    pub fn set_mtimecmp(at: u64) {
+        // SAFETY: as above.
+        unsafe { (CLINT_MTIMECMP as *mut u64).write_volatile(at) };
+    }
+
+    /// Raises or, with 0, clears the software interrupt of hart 0.
+    pub fn set_msip(value: u32) {
+        // SAFETY: as above.
+        unsafe { (CLINT_MSIP as *mut u32).write_volatile(value) };
+    }
+}

@@ -1,0 +1,23 @@
+//! What a bare-metal program on QEMU's `virt` board needs and the portable library must not have:
+//! start-up code, console, exit, CSR access, traps. Everything `unsafe` of the guest programs is
+//! in this package (and in `first_walk/frames.rs`). Empty when compiled for the host.
+//!
+//! A program says `guest_runtime::entry!(main)` with `fn main()`, runs in M-mode on hart 0 with
+//! interrupts off and ends the machine by returning (exit code 0), by [`exit`] or by a panic.
+
+#![no_std]
+#![cfg(target_arch = "riscv64")]
+
+pub mod board;
+mod cell;
+pub mod check;
+pub mod console;
+pub mod csr;
+mod entry;
+pub mod frames;
+mod power;
+pub mod run;
+pub mod supervisor;
+
+pub use cell::Global;
+pub use power::{EXIT_PANIC, exit};

@@ -1,0 +1,62 @@
+//! `cargo xtask`: chores of the workspace that need more than a shell line. Each command has a
+//! file of its own.
+
+#![forbid(unsafe_code)]
+
+mod guest;
+mod toolchain;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Chores of the Pagewalk workspace.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+enum Command {
+    /// Cross-compile the guest programs; print the path of each, a line each.
+    Guest(guest::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Command::parse() {
+        Command::Guest(options) => guest::build(&options),
+    };
+    result.unwrap_or_else(|error| {
+        complain(format_args!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// The workspace's root.
+fn root() -> PathBuf {
+    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).expect("scripts/xtask is two levels deep").to_path_buf()
+}
+
+#[expect(clippy::print_stderr, reason = "diagnostics go to standard error")]
+fn complain(text: std::fmt::Arguments<'_>) {
+    eprintln!("{text}");
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a command goes to standard output")]
+fn say(text: impl std::fmt::Display) {
+    println!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn the_root_is_the_workspace() {
+        assert!(root().join("rust-toolchain.toml").is_file());
+    }
+}

@@ -1,0 +1,161 @@
+//! End-to-end tests: every bare-metal program of `guest/` runs on the real command, must end with
+//! exit code 0 and print what `golden/` says (`scripts/bless` rewrites that). With
+//! `--include-ignored` they also run on QEMU, which tests the programs themselves. Where no
+//! compiler for the guest is found, all are reported as ignored, with the reason.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// Far more than any program here executes.
+const MAX_INSNS: &str = "1000000000";
+/// Far more than any program here takes, even unoptimised.
+const TIMEOUT_SECONDS: &str = "300";
+/// What `timeout` ends with when it had to kill.
+const EXIT_TIMEOUT: i32 = 124;
+/// `cargo xtask guest` found no compiler.
+const EXIT_NO_TOOLCHAIN: i32 = 3;
+/// QEMU's processor, with the extensions that are off by default and that a program uses.
+const QEMU_CPU: &str = "rv64,svinval=on,svnapot=on,svpbmt=on";
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // One build serves all; they wait for it together.
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let missing = missing_compiler();
+    if let Some(reason) = &missing {
+        report(&format!("end-to-end tests are skipped: {reason}"));
+    }
+    let mut trials = Vec::new();
+    for program in programs(&read("guest/Cargo.toml")) {
+        let (on_pagewalk, on_qemu) = (program.clone(), program.clone());
+        trials.push(
+            Trial::test(format!("pagewalk::{program}"), move || run_on_pagewalk(&on_pagewalk))
+                .with_ignored_flag(missing.is_some()),
+        );
+        trials.push(
+            Trial::test(format!("qemu::{program}"), move || run_on_qemu(&on_qemu))
+                .with_ignored_flag(true),
+        );
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Names of the guest's binaries, but for those that are benchmarks.
+fn programs(manifest: &str) -> Vec<String> {
+    let bins = manifest.split("[[bin]]").skip(1);
+    let name = |bin: &str| {
+        let line = bin.lines().find_map(|line| line.strip_prefix("name = "));
+        line.expect("a binary has a name").trim_matches('"').to_owned()
+    };
+    bins.map(name).filter(|name| !name.starts_with("bench-")).collect()
+}
+
+/// Why the guest cannot be compiled here, in a line.
+fn missing_compiler() -> Option<String> {
+    let output = xtask(&["guest", "--which"]);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let missing = output.status.code() == Some(EXIT_NO_TOOLCHAIN);
+    let reason = complaint.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    missing.then(|| reason.to_owned())
+}
+
+fn xtask(arguments: &[&str]) -> Output {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let command = &mut Command::new(cargo);
+    command.arg("xtask").args(arguments).current_dir(ROOT).stdin(Stdio::null());
+    command.output().expect("cargo can be started")
+}
+
+/// The compiled programs, built when the first is asked for.
+static BUILT: LazyLock<Result<Vec<PathBuf>, String>> = LazyLock::new(|| {
+    let output = xtask(&["guest"]);
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let paths = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
+    Ok(paths.lines().map(PathBuf::from).collect())
+});
+
+fn built(program: &str) -> Result<&'static Path, Failed> {
+    let paths = BUILT.as_ref().map_err(|complaint| Failed::from(complaint.as_str()))?;
+    let path = paths.iter().find(|path| path.ends_with(program));
+    Ok(path.ok_or_else(|| format!("cargo xtask guest built no {program}"))?)
+}
+
+fn run_on_pagewalk(program: &str) -> Result<(), Failed> {
+    let mut pagewalk = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
+    pagewalk.args(["run", "--max-insns", MAX_INSNS, "--timeout", TIMEOUT_SECONDS]);
+    let output = pagewalk.arg(built(program)?).stdin(Stdio::null()).output()?;
+    let console = passed(&output)?;
+    let golden = format!("tests/golden/{program}.txt");
+    if std::env::var_os("PAGEWALK_BLESS").is_some() {
+        fs::write(Path::new(ROOT).join(golden), console)?;
+        return Ok(());
+    }
+    if !output.stderr.is_empty() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("something on standard error:\n{complaint}").into());
+    }
+    difference(&read(&golden), console).map_or(Ok(()), |difference| {
+        Err(format!("{golden} differs (scripts/bless rewrites it)\n{difference}").into())
+    })
+}
+
+fn run_on_qemu(program: &str) -> Result<(), Failed> {
+    let mut qemu = Command::new("timeout");
+    qemu.args([TIMEOUT_SECONDS, "qemu-system-riscv64", "-machine", "virt", "-bios", "none"]);
+    // Instructions are counted, and time is counted by them, as here.
+    qemu.args(["-icount", "shift=0,sleep=off", "-cpu", QEMU_CPU, "-nographic"]);
+    qemu.arg("-kernel").arg(built(program)?);
+    let output = qemu.stdin(Stdio::null()).output()?;
+    if output.status.code() == Some(127) {
+        report(&format!("qemu::{program} is skipped: qemu-system-riscv64 is not installed"));
+        return Ok(());
+    }
+    passed(&output).map(drop)
+}
+
+/// The console's text of a program that ended with exit code 0.
+fn passed(output: &Output) -> Result<&str, Failed> {
+    let console = std::str::from_utf8(&output.stdout)?;
+    match output.status.code() {
+        Some(0) => Ok(console),
+        Some(EXIT_TIMEOUT) => Err(format!("took too long\n{console}").into()),
+        _ => {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{}\n{console}{complaint}", output.status).into())
+        }
+    }
+}
+
+/// The first line that is not the same, with its number.
+fn difference(want: &str, got: &str) -> Option<String> {
+    let (mut want, mut got) = (want.lines(), got.lines());
+    for number in 1.. {
+        match (want.next(), got.next()) {
+            (None, None) => break,
+            (a, b) if a == b => {}
+            (a, b) => {
+                let [a, b] = [a, b].map(|line| line.unwrap_or("(end of text)"));
+                return Some(format!("line {number}:\n  expected {a}\n  got      {b}"));
+            }
+        }
+    }
+    None
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_default()
+}
+
+#[expect(clippy::print_stderr, reason = "the harness has no other way to say why it skips")]
+fn report(text: &str) {
+    eprintln!("{text}");
+}
