@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod guest;
+mod lockstep;
 mod toolchain;
 
 use std::path::PathBuf;
@@ -17,11 +18,14 @@ use clap::Parser;
 enum Command {
     /// Cross-compile the guest programs; print the path of each, a line each.
     Guest(guest::Options),
+    /// Compare commit logs of random programs with Spike's.
+    Lockstep(lockstep::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Guest(options) => guest::build(&options),
+        Command::Lockstep(args) => lockstep::run(&args),
     };
     result.unwrap_or_else(|error| {
         complain(format_args!("error: {error:#}"));
