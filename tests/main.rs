@@ -8,3 +8,4 @@ mod isa;
 mod machine;
 mod program;
 mod scripts;
+mod tidy;
