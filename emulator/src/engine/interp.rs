@@ -222,9 +222,7 @@ impl<O: Observer> Emit for Interp<'_, O> {
 
     #[inline(always)]
     fn set_x(&mut self, r: u8, value: u64) {
-        // Writing x0 and clearing it again is cheaper than asking which register it is.
-        self.hart.x[usize::from(r & 31)] = value;
-        self.hart.x[0] = 0;
+        self.hart.set_x(r, value);
         if O::ACTIVE && r != 0 {
             self.observer.x(r, value);
         }

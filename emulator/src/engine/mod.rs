@@ -84,8 +84,20 @@ impl<O: Observer> Interpreter<O> {
         Self { extensions, blocks: BlockCache::new(), observer, exception: None }
     }
 
-    /// The way from `pc` through translation to a block.
+    /// The way from `hart.pc` through translation to a block.
+    #[inline(always)]
     fn find(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Exception> {
+        if let Some(at) = hart.mmu.lookup(hart.pc, Access::Fetch)
+            && let Some(id) = self.blocks.find(BlockKey::new(at, hart.privilege))
+        {
+            return Ok(Step::Block(id));
+        }
+        self.find_slow(hart, bus)
+    }
+
+    /// [`find`](Self::find) where the TLB has no entry or the block is new.
+    #[inline(never)]
+    fn find_slow(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Exception> {
         let pc = hart.pc;
         let Some(at) = fetch_lookup(hart, bus, pc)? else {
             return self.fetch_uncached(hart, bus).map(Step::Uncached);
@@ -220,15 +232,10 @@ impl<O: Observer> Interpreter<O> {
     /// which the caller meets again.
     #[inline(always)]
     fn follow(&mut self, step: Step, pc: VirtAddr, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
-        let Step::Block(from) = step else { return self.find(hart, bus).ok() };
-        if pc.page_base() != hart.pc.page_base() {
-            if let Some(at) = hart.mmu.lookup(hart.pc, Access::Fetch)
-                && let Some(id) = self.blocks.find(BlockKey::new(at, hart.privilege))
-            {
-                return Some(Step::Block(id));
-            }
-            return self.find(hart, bus).ok();
-        }
+        let from = match step {
+            Step::Block(from) if pc.page_base() == hart.pc.page_base() => from,
+            _ => return self.find(hart, bus).ok(),
+        };
         let offset = hart.pc.page_offset();
         if let Some(id) = self.blocks.linked(from, offset) {
             return Some(Step::Block(id));

@@ -90,9 +90,9 @@ impl Hart {
     /// Writes `x[r]`; a write to `x0` is discarded.
     #[inline(always)]
     pub fn set_x(&mut self, r: u8, value: u64) {
-        if r != 0 {
-            self.x[usize::from(r & 31)] = value;
-        }
+        // Writing x0 and clearing it again is cheaper than asking which register it is.
+        self.x[usize::from(r & 31)] = value;
+        self.x[0] = 0;
     }
 
     /// What a CSR access by the running instruction depends on.
