@@ -12,7 +12,10 @@ mod walk;
 pub use access::BLOCK_SIZE_BYTES;
 pub use pmp::Pmp;
 pub use pte::{PTE_SIZE_BYTES, Pte};
-pub use walk::{Leaf, PteMemory, Step, Steps, Verdict, WalkFault, walk};
+pub use tlb::{TlbContext, TlbEntry};
+pub use walk::{
+    Leaf, PteMemory, Step, Steps, VPN_BITS, Verdict, WalkFault, canonical, defect, walk,
+};
 
 use crate::addr::{
     Access, Asid, PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, VirtAddr, Width,
@@ -237,8 +240,19 @@ impl Mmu {
         }
     }
 
-    fn context(&self, access: Access) -> &Context {
+    /// What `access` depends on at the moment.
+    pub fn context(&self, access: Access) -> &Context {
         if access == Access::Fetch { &self.fetch } else { &self.data }
+    }
+
+    /// What the TLB holds, in no particular order.
+    pub fn tlb_entries(&self) -> impl Iterator<Item = TlbEntry> {
+        self.tlb.entries()
+    }
+
+    /// Physical protection as it is at the moment.
+    pub fn pmp(&self) -> &Pmp {
+        &self.pmp
     }
 
     /// The four forms of `sfence.vma`: `None` stands for `x0`. `sinval.vma` is the same.
@@ -257,7 +271,12 @@ impl Mmu {
     /// How `va` would be translated for `access` by a fresh walk, step by step. Changes nothing:
     /// no A or D bit, no TLB entry.
     pub fn explain(&self, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
-        let (cx, mut steps) = (self.context(access), Vec::new());
+        self.explain_in(self.context(access), bus, va, access)
+    }
+
+    /// As [`explain`](Self::explain), in another context than the current one.
+    pub fn explain_in(&self, cx: &Context, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
+        let mut steps = Vec::new();
         let pa = if cx.translates() {
             let mut memory = Untouched { ram: &bus.ram, pmp: &self.pmp };
             walk(&mut memory, va, access, cx, &mut steps).map(|leaf| leaf.pa).map_err(Refusal::Walk)
