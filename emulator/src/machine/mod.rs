@@ -23,7 +23,7 @@ pub use console::StopRequest;
 use console::{Console, Control, Input};
 use elf::{ElfError, ElfFile, Program, RamRange};
 use htif::Htif;
-use run::{Clock, Runner};
+use run::{Clock, Halt, Runner};
 
 /// Bytes of input that wait for the serial port.
 const UART_INPUT_BYTES: usize = 64;
@@ -87,6 +87,10 @@ pub struct Machine {
     held_back: Option<u8>,
     control: Control,
     clock: Clock,
+    /// The hart whose turn comes first in a round.
+    first_turn: usize,
+    /// The hart that has ended a round early, until taken.
+    halted: Option<Halt>,
     /// When output was last handed on, in the time of `clock`.
     flushed_at_insns: u64,
     /// Instructions retired by all harts since the machine was built.
@@ -126,6 +130,8 @@ impl Machine {
             held_back: None,
             control: Control::default(),
             clock,
+            first_turn: 0,
+            halted: None,
             flushed_at_insns: 0,
             retired_insns: 0,
         };
@@ -145,6 +151,7 @@ impl Machine {
             Runner::new(hart)
         });
         self.runners = harts.collect();
+        (self.first_turn, self.halted) = (0, None);
     }
 
     /// Returns to the state after [`new`](Self::new), except for time and the instruction count,
