@@ -4,6 +4,7 @@
 
 mod cli;
 mod elf;
+mod gdb;
 mod isa;
 mod machine;
 mod program;

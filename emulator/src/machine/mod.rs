@@ -4,6 +4,7 @@
 pub mod config;
 pub mod console;
 pub mod elf;
+pub mod gdb;
 mod htif;
 pub mod memory_map;
 mod run;

@@ -58,7 +58,7 @@ impl Runner {
         Self { hart, activity: Activity::Running, is_held: false }
     }
 
-    fn may_run(&self) -> bool {
+    pub(super) fn may_run(&self) -> bool {
         self.activity == Activity::Running && !self.is_held
     }
 }
@@ -102,6 +102,11 @@ impl Machine {
                 break stop;
             }
         };
+        self.conclude(stop)
+    }
+
+    /// What a run that `stop` has ended comes to.
+    pub(super) fn conclude(&mut self, stop: Stop) -> Stop {
         self.console.flush();
         if self.console.has_failed() { Stop::OutputLost } else { stop }
     }
