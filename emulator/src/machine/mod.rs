@@ -7,6 +7,8 @@
 pub mod config;
 pub mod console;
 pub mod elf;
+#[cfg_attr(not(test), expect(dead_code, reason = "no hart starts in S-mode yet"))]
+mod firmware;
 mod htif;
 pub mod memory_map;
 pub mod symbols;
