@@ -15,9 +15,9 @@ pub struct IrqLines {
     pub msip: u64,
     /// CLINT timer interrupt per hart (bit = hart id).
     pub mtip: u64,
-    /// PLIC external interrupt for M-mode per hart (bit = hart id).
+    /// PLIC interrupt for M-mode per hart (bit = hart id).
     pub meip: u64,
-    /// PLIC external interrupt for S-mode per hart (bit = hart id).
+    /// PLIC interrupt for S-mode per hart (bit = hart id).
     pub seip: u64,
     /// Platform interrupt sources (bit = PLIC source number).
     pub sources: u64,
