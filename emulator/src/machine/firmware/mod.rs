@@ -190,8 +190,8 @@ impl Sbi {
         Self { csrs, harts: vec![HartState::Stopped; harts], pmu: Pmu::new(harts) }
     }
 
-    /// After reset: prepares every hart for S-mode, lets `hart` begin at `pc` with its id in `a0`
-    /// and `opaque`, the address of the device tree, in `a1`, and stops the others.
+    /// After every reset: lets `hart` begin in S-mode at `pc` with its id in `a0` and `opaque`, the
+    /// address of the device tree, in `a1`, and stops the others.
     pub(crate) fn boot(
         &mut self,
         platform: &mut dyn Platform,
@@ -199,6 +199,7 @@ impl Sbi {
         pc: PhysAddr,
         opaque: u64,
     ) {
+        *self = Self::new(self.harts.len(), self.csrs.clone());
         (0..self.harts.len()).filter(|other| *other != hart).for_each(|other| platform.stop(other));
         let mut cx = Cx { sbi: self, platform, caller: hart };
         cx.begin(hart, pc, opaque);

@@ -71,6 +71,10 @@ fn boot_starts_one_hart_and_stops_the_others() {
     assert_eq!(fake.did, [&[Stop(0), Stop(2)], &begun[..]].concat());
     assert_eq!((fake.x[1][10], fake.x[1][11]), (1, 0x8700_0000));
     assert_eq!(fake.csr(1, 0x14d), u64::MAX, "no timer is due");
+    // The machine is reset while all run.
+    sbi.harts.fill(HartState::Started);
+    sbi.boot(&mut fake, 0, PhysAddr(RAM), 0);
+    assert_eq!(sbi.harts, [HartState::Started, HartState::Stopped, HartState::Stopped]);
 }
 
 /// Hart 0 in M-mode for this reason, with these registers.
