@@ -4,10 +4,10 @@
 pub mod config;
 pub mod console;
 pub mod elf;
-#[cfg_attr(not(test), expect(dead_code, reason = "no hart starts in S-mode yet"))]
 mod firmware;
 mod htif;
 pub mod memory_map;
+mod platform;
 mod run;
 
 use std::fmt;
@@ -24,6 +24,7 @@ pub use config::{Config, Limits};
 pub use console::StopRequest;
 use console::{Console, Control, Input};
 use elf::{ElfError, ElfFile, Program, RamRange};
+use firmware::Sbi;
 use htif::Htif;
 use run::{Clock, Runner};
 
@@ -81,6 +82,8 @@ pub struct Machine {
     runners: Vec<Runner>,
     bus: Bus,
     engine: Box<dyn Engine>,
+    /// The machine's own firmware, where that is what M-mode is.
+    sbi: Option<Sbi>,
     htif: Option<Htif>,
     console: Console,
     input: Input,
@@ -121,6 +124,7 @@ impl Machine {
             runners: Vec::new(),
             bus,
             engine,
+            sbi: None,
             htif: None,
             console,
             input,
