@@ -5,6 +5,7 @@
 pub mod clint;
 pub mod finisher;
 pub mod uart16550;
+pub mod virtio;
 
 #[cfg(test)]
 mod driver;

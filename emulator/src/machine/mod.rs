@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod console;
+pub mod disk;
 pub mod elf;
 mod htif;
 pub mod memory_map;
