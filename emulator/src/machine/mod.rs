@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod console;
+pub mod disk;
 pub mod elf;
 mod firmware;
 mod htif;
