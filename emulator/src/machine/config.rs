@@ -28,6 +28,8 @@ pub struct Config {
     pub clock: ClockSource,
     /// What becomes of a hart that traps for ever.
     pub on_trap_loop: OnTrapLoop,
+    /// What everything random in the machine follows from.
+    pub seed: u64,
 }
 
 /// What makes `mtime` pass.
@@ -61,6 +63,7 @@ impl Default for Config {
             extensions: Extensions::ALL,
             clock: ClockSource::default(),
             on_trap_loop: OnTrapLoop::default(),
+            seed: 0,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The whole machine: program files, the memory map, HTIF, and [`Machine`], which owns harts, bus
 //! and engine. The loop that runs them is in `run.rs`.
 
+pub mod boot;
 pub mod config;
 pub mod console;
+pub mod device_tree;
 pub mod elf;
 mod htif;
 pub mod memory_map;
