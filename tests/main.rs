@@ -9,4 +9,5 @@ mod isa;
 mod machine;
 mod program;
 mod scripts;
+mod smp;
 mod tidy;

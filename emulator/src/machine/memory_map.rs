@@ -7,24 +7,16 @@ use crate::addr::PhysAddr;
 pub const FINISHER: PhysAddr = PhysAddr(0x10_0000);
 /// The real-time clock.
 pub const RTC: PhysAddr = PhysAddr(0x10_1000);
-/// Size of the real-time clock's window in bytes.
-pub const RTC_LEN_BYTES: u64 = 0x1000;
 /// Interrupt source of the real-time clock.
 pub const RTC_SOURCE: u32 = 11;
 /// The core-local interruptor.
 pub const CLINT: PhysAddr = PhysAddr(0x200_0000);
 /// The platform-level interrupt controller.
 pub const PLIC: PhysAddr = PhysAddr(0xc00_0000);
-/// Size of the interrupt controller's window in bytes.
-pub const PLIC_LEN_BYTES: u64 = 0x60_0000;
-/// Highest source number of the interrupt controller: a bit each in the interrupt lines.
-pub const PLIC_LAST_SOURCE: u32 = 63;
 /// The serial port.
 pub const UART: PhysAddr = PhysAddr(0x1000_0000);
 /// Interrupt source of the serial port.
 pub const UART_SOURCE: u32 = 10;
-/// Frequency of the serial port's input clock, from which its divisor makes the line's speed.
-pub const UART_CLOCK_HZ: u32 = 3_686_400;
 /// Slots for virtio devices.
 pub const VIRTIO_SLOTS: u32 = 8;
 /// Size of a virtio slot's window in bytes.

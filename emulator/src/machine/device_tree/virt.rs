@@ -9,7 +9,7 @@
 use super::super::config::Config;
 use super::super::memory_map as map;
 use super::{CHOSEN, Chosen, DeviceTree, Node};
-use crate::device::{clint, finisher, uart16550};
+use crate::device::{clint, finisher, goldfish_rtc, plic, uart16550};
 use crate::isa::{Extension, Extensions};
 use crate::mmu::BLOCK_SIZE_BYTES;
 use crate::trap::Interrupt;
@@ -145,10 +145,10 @@ fn devices(serial: Node, handles: &Handles) -> Node {
     let wired = |node: Node, source| {
         node.cells("interrupts", &[source]).cells("interrupt-parent", &[handles.plic()])
     };
-    let rtc = Node::device("rtc", map::RTC, map::RTC_LEN_BYTES)
+    let rtc = Node::device("rtc", map::RTC, goldfish_rtc::LEN_BYTES)
         .texts("compatible", &["google,goldfish-rtc"]);
     let serial =
-        serial.texts("compatible", &["ns16550a"]).cells("clock-frequency", &[map::UART_CLOCK_HZ]);
+        serial.texts("compatible", &["ns16550a"]).cells("clock-frequency", &[uart16550::CLOCK_HZ as u32]);
     let mut soc = Node::new("soc")
         .cells("#address-cells", &[2])
         .cells("#size-cells", &[2])
@@ -160,8 +160,8 @@ fn devices(serial: Node, handles: &Handles) -> Node {
                 .cells("phandle", &[handles.finisher()]),
         )
         .with(wired(rtc, map::RTC_SOURCE))
-        .with(clint(handles))
-        .with(plic(handles))
+        .with(clint_node(handles))
+        .with(plic_node(handles))
         .with(wired(serial, map::UART_SOURCE));
     for slot in 0..map::VIRTIO_SLOTS {
         let node = Node::device("virtio_mmio", map::virtio(slot), map::VIRTIO_LEN_BYTES)
@@ -171,24 +171,24 @@ fn devices(serial: Node, handles: &Handles) -> Node {
     soc
 }
 
-fn clint(handles: &Handles) -> Node {
+fn clint_node(handles: &Handles) -> Node {
     let interrupts = handles.interrupts([Interrupt::MachineSoftware, Interrupt::MachineTimer]);
     Node::device("clint", map::CLINT, clint::LEN_BYTES)
         .texts("compatible", &["sifive,clint0", "riscv,clint0"])
         .cells("interrupts-extended", &interrupts)
 }
 
-fn plic(handles: &Handles) -> Node {
+fn plic_node(handles: &Handles) -> Node {
     // The order is that of the contexts: M-mode, then S-mode of each hart.
     let interrupts =
         handles.interrupts([Interrupt::MachineExternal, Interrupt::SupervisorExternal]);
-    Node::device("plic", map::PLIC, map::PLIC_LEN_BYTES)
+    Node::device("plic", map::PLIC, plic::LEN_BYTES)
         .texts("compatible", &["sifive,plic-1.0.0", "riscv,plic0"])
         .cells("#address-cells", &[0])
         .cells("#interrupt-cells", &[1])
         .flag("interrupt-controller")
         .cells("interrupts-extended", &interrupts)
-        .cells("riscv,ndev", &[map::PLIC_LAST_SOURCE])
+        .cells("riscv,ndev", &[plic::MAX_SOURCE])
         .cells("phandle", &[handles.plic()])
 }
 
