@@ -31,9 +31,10 @@ pub const SERVICE_BYTES: u64 = 16 << 20;
 /// Which of its two register layouts a transport shows.
 ///
 /// Source: "Virtio Over MMIO".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// Version 1, QEMU's default: a queue is one block of memory, given by page number.
+    #[default]
     Legacy,
     /// Version 2: the three parts of a queue lie where the driver likes.
     Modern,
