@@ -11,8 +11,9 @@ use std::time::Duration;
 use pagewalk::engine::Interpreter;
 use pagewalk::hart::Observer;
 use pagewalk::isa::Extensions;
+use pagewalk::machine::board::Devices;
+use pagewalk::machine::boot::{Boot, Payload};
 use pagewalk::machine::console::{Console, Input};
-use pagewalk::machine::elf::ElfFile;
 use pagewalk::machine::gdb::{Endpoint, Options, Server, StartMode};
 use pagewalk::machine::{Config, Limits, Machine, Stop};
 
@@ -53,15 +54,22 @@ struct Served {
 
 impl Served {
     fn with(insns: &[u32], harts: usize, options: Options) -> Self {
+        Self::of(&Elf::code(insns), harts, options)
+    }
+
+    fn of(elf: &Elf, harts: usize, options: Options) -> Self {
         let endpoint = Endpoint { port: 0, ..Endpoint::default() };
         let server = Server::bind(&endpoint).unwrap();
         let address = server.address();
         let config = Config { ram_bytes: 4 << 20, harts, ..Config::default() };
-        let file = ElfFile::parse(Elf::code(insns).bytes()).unwrap();
+        let program = Payload::new("test", elf.bytes());
+        let plan = Boot::of(program).plan(&config).unwrap();
         let thread = std::thread::spawn(move || {
             let engine = Box::new(Interpreter::with_observer(Extensions::ALL, Silent));
             let console = Console::new(std::io::sink());
-            let mut machine = Machine::new(config, file, engine, console, Input::none()).unwrap();
+            let (devices, input) = (Devices::default(), Input::none());
+            let machine = Machine::new(config, plan, devices, engine, console, input);
+            let mut machine = machine.unwrap();
             server.serve(&mut machine, &options).unwrap()
         });
         Self { address, thread }
@@ -82,6 +90,12 @@ impl Served {
     fn end(self) -> Stop {
         self.thread.join().unwrap()
     }
+}
+
+/// The machine waits for a client; a test that goes wrong does not run for ever.
+fn standing() -> Options {
+    let limits = Limits { timeout: Some(Duration::from_secs(60)), max_insns: None };
+    Options { start: StartMode::Stopped, limits, ..Options::default() }
 }
 
 /// A session with a machine of one hart that stands at the first of `insns`.
@@ -188,6 +202,28 @@ fn steps_lead_into_traps_and_back() {
         assert_eq!(pcs, expect.chain([start + 4, start + 8]).collect::<Vec<_>>());
         assert_eq!(gdb.register(FIRST_CSR + MCAUSE as usize), cause);
     }
+}
+
+#[test]
+fn a_step_into_the_machines_own_firmware_ends_behind_it() {
+    // A kernel, which does not begin where firmware would: it calls for the SBI's version.
+    const KERNEL: u64 = RAM + 0x20_0000;
+    let insns = [addi(17, 0, 0x10), addi(16, 0, 0), ECALL, SPIN];
+    let mut elf = Elf::code(&insns);
+    elf.segments.truncate(1);
+    elf.symbols.clear();
+    (elf.segments[0].virt, elf.segments[0].phys, elf.entry) = (KERNEL, KERNEL, KERNEL);
+    let served = Served::of(&elf, 2, standing());
+    let mut gdb = Client::connect(served.address);
+    assert_eq!((gdb.pc(), gdb.register(PRIV)), (KERNEL, 1));
+    for step in 1..4 {
+        assert_eq!(gdb.resume("vCont;s:1"), "T05thread:01;");
+        assert_eq!((gdb.pc(), gdb.register(PRIV)), (KERNEL + 4 * step, 1));
+    }
+    assert_eq!(gdb.register(10), 0, "no error");
+    assert!(gdb.register(11) >= 1 << 24, "the version");
+    assert_eq!(gdb.ask(&format!("P{PRIV:x}=03")), "E79", "M-mode is not the user's");
+    assert!(gdb.ask("qThreadExtraInfo,2").contains(&client::hex(b"stopped")));
 }
 
 #[test]

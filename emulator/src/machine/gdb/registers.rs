@@ -11,6 +11,7 @@ use crate::bus::Bus;
 use crate::csr::{CsrAddr, CsrCx};
 use crate::hart::Hart;
 use crate::isa::disasm::{F_NAMES, X_NAMES};
+use crate::system;
 
 /// A register by gdb's number.
 pub(super) type Register = RiscvRegId<u64>;
@@ -73,8 +74,9 @@ pub(super) fn write(
         Register::Csr(number) => {
             let cx = csr_cx(hart, bus);
             let access = hart.csr.access(CsrAddr(number), Some(|_| value), &cx);
-            // What it means for the rest of the hart is looked at below, all of it.
-            let _ = access.map_err(|_| Refused)?;
+            let (_, effect) = access.map_err(|_| Refused)?;
+            // What the engine would do next, it does anyway when it runs the hart again.
+            let _ = system::apply(hart, effect);
         }
         Register::Priv => {
             let before = hart.privilege;
@@ -83,13 +85,12 @@ pub(super) fn write(
                 hart.privilege = before;
                 return Err(Refused);
             }
+            hart.refresh_translation();
         }
         _ => return Err(Refused),
     }
     // No instruction has written it: a commit log must not hear of it with the next one.
     hart.csr.take_written();
-    hart.refresh_translation();
-    hart.refresh_protection();
     Ok(())
 }
 

@@ -88,10 +88,15 @@ impl Debuggee<'_> {
 
     fn halted(&mut self, halt: Option<Halt>) -> Option<Pause> {
         let stepped = match halt {
-            None => self.slept(),
+            None => self.in_firmware.take().or_else(|| self.slept()),
             Some(Halt { hart, exit: Exit::Step }) => Some(hart),
             Some(Halt { hart, exit }) => return Some(self.met(hart, exit)),
         }?;
+        if self.machine.hart(stepped).is_in_host_firmware() {
+            // The step ends where the firmware, which is not the guest's to see, leads back to.
+            self.in_firmware = Some(stepped);
+            return None;
+        }
         let pc = self.machine.hart(stepped).pc.0;
         if let Action::StepOutOf { start, end } = self.actions[stepped]
             && (start..end).contains(&pc)

@@ -53,6 +53,8 @@ pub(super) struct Debuggee<'m> {
     pub(super) actions: Vec<Action>,
     /// Where each hart stood when it was; empty after a reset.
     pub(super) set_out: Vec<Place>,
+    /// The hart whose step has led into the machine's own firmware.
+    pub(super) in_firmware: Option<usize>,
     pub(super) addressing: Addressing,
     description: String,
     /// The user wants the machine to end.
@@ -72,6 +74,7 @@ impl<'m> Debuggee<'m> {
             watchpoints: Vec::new(),
             actions: Vec::new(),
             set_out: Vec::new(),
+            in_firmware: None,
             addressing: Addressing::Virtual,
             description,
             quits: false,
@@ -253,6 +256,7 @@ impl MultiThreadResume for Debuggee<'_> {
     fn resume(&mut self) -> Result<(), Infallible> {
         let places = self.machine.runners.iter().map(|runner| Place::of(&runner.hart));
         self.set_out = places.collect();
+        self.in_firmware = None;
         self.hold();
         self.arm();
         Ok(())
