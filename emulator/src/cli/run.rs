@@ -1,28 +1,33 @@
 //! `pagewalk run`: one program on one machine, with its console on standard output and input.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, ErrorKind};
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::io::{self, BufWriter, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
-use super::args::RunArgs;
-use super::{HostTrouble, diagnose, exit};
+use super::args::{BootSpec, DeviceSpec, FirmwareSpec, RunArgs};
+use super::stdio::Stdio;
+use super::streams::Stream;
+use super::values::RtcBase;
+use super::{HostTrouble, diagnose, exit, signals};
 use crate::addr::VirtAddr;
 use crate::debug::CommitLog;
 use crate::engine::{Engine, Interpreter};
 use crate::isa::Extensions;
-use crate::machine::console::{Console, Input};
+use crate::machine::config::ClockSource;
+use crate::machine::console::Console;
 use crate::machine::elf::ElfFile;
-use crate::machine::{Limits, Machine, Stop, StopRequest};
+use crate::machine::{Config, Limits, Machine, Stop, StopRequest};
 
 /// Runs the program that `args` name; yields the exit code.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
-    let path = args.file();
+    let boot = args.boot.spec().map_err(Error::msg)?;
+    let devices = args.devices.spec().map_err(Error::msg)?;
+    let path = program(args, &boot, &devices)?;
     let file = ElfFile::read(path)?;
-    let config = args.machine.config();
-    if let Some(first) = args.args.first() {
+    if let Some(first) = args.boot.args.first() {
         // Checked before anything runs: an option behind FILE is easily a slip.
         bail!(
             "{}: a program without an operating system takes no arguments, but `{first}` is given \
@@ -30,28 +35,83 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
             path.display()
         );
     }
-    let engine = engine(config.extensions, args.log_commits.as_deref())?;
-    let console = Console::new(BufWriter::new(io::stdout()));
-    let limits = args.machine.limits(None);
-    let mut machine = Machine::new(config, file, engine, console, standard_input())
+    let config = config(args)?;
+    let engine = engine(config.extensions, args.debug.log_commits.as_deref())?;
+    let (stdio, ends) = Stdio::new(&devices.streams);
+    let console = console(&devices.streams.serial)?;
+    let mut machine = Machine::new(config, file, engine, console, ends.input)
         .with_context(|| format!("cannot run {}", path.display()))?;
-    let stop = run_to_the_end(&mut machine, &limits);
+    signals::watch(machine.control().clone()).context("cannot watch for signals")?;
+    let raw_mode = stdio.start(machine.control()).context("cannot use the terminal")?;
+    let stop = run_to_the_end(&mut machine, args);
+    drop(raw_mode);
     let code = report(&machine, path, stop);
     machine.finish().map_err(|source| {
         // Nothing but a commit log holds anything back.
-        let log = args.log_commits.as_deref().unwrap_or(path);
+        let log = args.debug.log_commits.as_deref().unwrap_or(path);
         HostTrouble { what: log.display().to_string(), source }
     })?;
     Ok(code)
 }
 
+/// What the machine is built from.
+fn config(args: &RunArgs) -> Result<Config> {
+    let rtc_base_ns = match args.devices.rtc {
+        RtcBase::Unix(seconds) => {
+            seconds.checked_mul(1_000_000_000).context("-rtc: the clock ends in the year 2554")?
+        }
+        RtcBase::Now => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            now.as_nanos().try_into().context("the host's clock is beyond the year 2554")?
+        }
+    };
+    let config = args.machine.config(ClockSource::Insns);
+    Ok(Config { rtc_base_ns, on_trap_loop: args.on_trap_loop.into(), ..config })
+}
+
+/// The program to run; whatever else is asked for has to be there already.
+fn program<'a>(args: &RunArgs, boot: &'a BootSpec, devices: &DeviceSpec) -> Result<&'a PathBuf> {
+    let is_firmware = matches!(boot.firmware, FirmwareSpec::File(_));
+    let debug = &args.debug;
+    for (what, is_asked) in [
+        ("firmware from a file", is_firmware),
+        ("-initrd", boot.initrd.is_some()),
+        ("-append", boot.append.is_some()),
+        ("-dtb", boot.dtb.is_some()),
+        ("a virtio device", devices.slots.iter().any(Option::is_some)),
+        ("gdb", debug.gdb().map_err(Error::msg)?.is_some()),
+        ("-d", !debug.log_items.is_empty() || debug.log_file.is_some()),
+        ("a filter", !debug.trace_mode.is_empty() || !debug.trace_symbol.is_empty()),
+        ("--stats", debug.stats),
+    ] {
+        if is_asked {
+            bail!("{what} is not possible yet");
+        }
+    }
+    boot.program.as_ref().context("nothing to run")
+}
+
+/// The guest's console.
+fn console(stream: &Stream) -> Result<Console> {
+    Ok(match stream {
+        Stream::Null => Console::new(io::sink()),
+        Stream::Stdio => Console::new(BufWriter::new(io::stdout())),
+        Stream::File(path) => {
+            let file = File::create(path);
+            let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+            Console::new(BufWriter::new(file))
+        }
+    })
+}
+
 /// Runs, and starts again as often as the program asks.
-fn run_to_the_end(machine: &mut Machine, limits: &Limits) -> Stop {
+fn run_to_the_end(machine: &mut Machine, args: &RunArgs) -> Stop {
+    let limits = args.limits.limits(None);
     let started = std::time::Instant::now();
     loop {
         let timeout = limits.timeout.map(|limit| limit.saturating_sub(started.elapsed()));
         match machine.run(&Limits { timeout, ..limits.clone() }) {
-            Stop::Reset => machine.reset(),
+            Stop::Reset if !args.no_reboot => machine.reset(),
             stop => return stop,
         }
     }
@@ -64,7 +124,8 @@ fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
     let insns = machine.retired_insns();
     match stop {
         Stop::Exit(code) => status(code),
-        Stop::Reset => unreachable!("handled where the machine runs"),
+        // Only with -no-reboot: every other one is answered where the machine runs.
+        Stop::Reset => exit::QUIT,
         Stop::InsnLimit => {
             let pc = at(machine.hart(0).pc);
             diagnose(format_args!("{name}: instruction limit reached after {insns}, at {pc}"));
@@ -83,7 +144,7 @@ fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
             let failure = machine.console().take_failure();
             // Whoever closes a pipe (`pagewalk FILE | head`) knows.
             if let Some(error) = failure.filter(|error| error.kind() != ErrorKind::BrokenPipe) {
-                diagnose(format_args!("{name}: cannot write standard output: {error}"));
+                diagnose(format_args!("{name}: cannot write the console's output: {error}"));
             }
             exit::HOST
         }
@@ -140,17 +201,4 @@ fn engine(extensions: Extensions, log_commits: Option<&Path>) -> Result<Box<dyn 
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let log = CommitLog::new(file, 0);
     Ok(Box::new(Interpreter::with_observer(extensions, log)))
-}
-
-/// Standard input: a file is read as the machine asks, so that a run on it can be repeated; from
-/// a terminal or a pipe bytes come when they come.
-fn standard_input() -> Input {
-    let stdin = io::stdin();
-    let file = stdin.as_fd().try_clone_to_owned().map(File::from);
-    match file {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
-            Input::Prompt(Box::new(BufReader::new(file)))
-        }
-        _ => Input::live(stdin),
-    }
 }
