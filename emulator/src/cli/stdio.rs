@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread;
 
 use super::diagnose;
@@ -46,11 +46,8 @@ enum Role {
 /// What the machine's side has of standard input.
 #[derive(Debug)]
 pub(super) struct Ends {
-    /// Input of the serial port, and lines for the monitor.
+    /// Input of the console that is on standard input, and lines for the monitor.
     pub(super) input: Input,
-    /// Input of the virtio console that is on standard input, with its index among consoles.
-    #[expect(dead_code, reason = "the machine has no virtio consoles yet")]
-    pub(super) console: Option<(usize, Receiver<u8>)>,
     /// Where the monitor's answers go.
     #[expect(dead_code, reason = "the machine has no monitor yet")]
     pub(super) screen: Screen,
@@ -61,8 +58,7 @@ impl Stdio {
     /// it can be repeated, and all of it is the guest's; from a terminal or a pipe bytes come when
     /// they come, once [`start`](Self::start) is called.
     pub(super) fn new(plan: &Plan) -> (Self, Ends) {
-        let console = plan.consoles.iter().position(|stream| *stream == Stream::Stdio);
-        let has_console = plan.serial == Stream::Stdio || console.is_some();
+        let has_console = plan.serial == Stream::Stdio || plan.consoles.contains(&Stream::Stdio);
         let role = match (has_console, plan.monitor) {
             (false, Monitor::None) => Role::Unused,
             (true, Monitor::None) => Role::Console,
@@ -72,37 +68,26 @@ impl Stdio {
         };
         let screen = Screen::new(role);
         let is_terminal = io::stdin().is_terminal();
-        let mut stdio = Self { bytes: None, commands: None, screen, role, is_terminal };
-        if plan.serial == Stream::Stdio
-            && let Some(file) = standard_input_file()
-        {
-            stdio.role = Role::Unused;
-            let input = Input::Prompt(Box::new(BufReader::new(file)));
-            let screen = stdio.screen.clone();
-            return (stdio, Ends { input, console: None, screen });
-        }
-        let commands = matches!(role, Role::Shared | Role::Monitor).then(|| {
-            let (sender, receiver) = channel();
-            stdio.commands = Some(sender);
-            receiver
-        });
-        let (sender, receiver) = sync_channel(INPUT_QUEUE_BYTES);
-        let is_used = role != Role::Unused;
-        stdio.bytes = is_used.then_some(sender);
-        let (input, console) = match console {
-            _ if !is_used => (Input::none(), None),
-            None => (Input::sent(receiver, commands), None),
-            Some(index) => {
-                // The serial port hears nothing, but the monitor's lines come through its door.
-                let input = match commands {
-                    None => Input::none(),
-                    commands => Input::sent(channel().1, commands),
-                };
-                (input, Some((index, receiver)))
+        let mut stdio =
+            Self { bytes: None, commands: None, screen: screen.clone(), role, is_terminal };
+        let input = match standard_input_file() {
+            Some(file) if has_console => {
+                stdio.role = Role::Unused;
+                Input::Prompt(Box::new(BufReader::new(file)))
+            }
+            _ if role == Role::Unused => Input::none(),
+            _ => {
+                let (sender, bytes) = sync_channel(INPUT_QUEUE_BYTES);
+                stdio.bytes = Some(sender);
+                let commands = matches!(role, Role::Shared | Role::Monitor).then(|| {
+                    let (sender, commands) = channel();
+                    stdio.commands = Some(sender);
+                    commands
+                });
+                Input::sent(bytes, commands)
             }
         };
-        let screen = stdio.screen.clone();
-        (stdio, Ends { input, console, screen })
+        (stdio, Ends { input, screen })
     }
 
     /// Begins to read. The terminal is the guest's until the result is dropped.
