@@ -10,4 +10,5 @@ mod machine;
 mod program;
 mod scripts;
 mod smp;
+mod terminal;
 mod tidy;
