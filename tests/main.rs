@@ -11,4 +11,5 @@ mod machine;
 mod program;
 mod scripts;
 mod smp;
+mod terminal;
 mod tidy;
