@@ -9,4 +9,5 @@ mod machine;
 mod program;
 mod scripts;
 mod smp;
+mod stop_screens;
 mod tidy;

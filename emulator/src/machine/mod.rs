@@ -13,6 +13,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::addr::{PAGE_SIZE_BYTES, PhysAddr, VirtAddr};
 use crate::bus::{Bus, Ram};
+use crate::debug::View;
 use crate::device::{
     Clint, Finisher, GoldfishRtc, Plic, Uart16550, clint, finisher, goldfish_rtc, plic, uart16550,
 };
@@ -181,6 +182,13 @@ impl Machine {
     /// The hart with this id.
     pub fn hart(&self, id: usize) -> &Hart {
         &self.runners[id].hart
+    }
+
+    /// What debugging texts make of the machine, with hart number `current` as the one asked about.
+    pub fn inspect<T>(&self, current: usize, text: impl FnOnce(&View<'_>) -> T) -> T {
+        let harts: Vec<_> = self.runners.iter().map(|runner| &runner.hart).collect();
+        let symbols = self.file.symbols();
+        text(&View { harts: &harts, bus: &self.bus, symbols, current })
     }
 
     /// Ends the last run for good: observers hand on what they hold back.
