@@ -11,4 +11,5 @@ mod program;
 mod scripts;
 mod smp;
 mod stop_screens;
+mod terminal;
 mod tidy;

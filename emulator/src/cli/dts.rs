@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::HostTrouble;
 use super::args::DtsArgs;
 use crate::machine::boot::Payload;
+use crate::machine::config::ClockSource;
 use crate::machine::device_tree::{self, Chosen, DeviceTree};
 
 /// Writes the tree that `args` ask for; yields the exit code.
@@ -18,7 +19,7 @@ pub(super) fn run(args: &DtsArgs) -> Result<u8> {
             let blob = Payload::read(path)?.bytes;
             DeviceTree::parse(&blob).with_context(|| format!("cannot load {}", path.display()))?
         }
-        None => device_tree::describe(&args.machine.config(), &Chosen::default()),
+        None => device_tree::describe(&args.machine.config(ClockSource::default()), &Chosen::default()),
     };
     let Some(path) = &args.binary else { return print(&tree) };
     let blob = tree.to_blob().context("cannot write the device tree as a blob")?;

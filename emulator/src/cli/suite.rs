@@ -18,6 +18,7 @@ use super::{HostTrouble, exit};
 use crate::engine::Interpreter;
 use crate::machine::board::Devices;
 use crate::machine::boot::{Boot, BootError, Payload, PayloadError};
+use crate::machine::config::ClockSource;
 use crate::machine::console::{Console, Input};
 use crate::machine::elf::{ElfError, claims_riscv64_executable};
 use crate::machine::{Config, Limits, Machine, Stop};
@@ -86,7 +87,8 @@ pub(super) fn run(args: &TestArgs) -> Result<u8> {
     }
     let jobs = args.jobs.or_else(|| thread::available_parallelism().ok());
     let jobs = jobs.map_or(1, |jobs| jobs.get()).min(tests.len());
-    let (config, limits) = (args.machine.config(), args.machine.limits(Some(DEFAULT_MAX_INSNS)));
+    let config = args.machine.config(ClockSource::Warp);
+    let limits = args.limits.limits(Some(DEFAULT_MAX_INSNS));
     let next = AtomicUsize::new(0);
     let (sender, verdicts) = mpsc::channel();
     let report = thread::scope(|scope| {

@@ -37,8 +37,13 @@ pub enum Virtio {
     },
     /// A source of random bytes.
     Random(Box<dyn Read + Send>),
-    /// A console; input goes to it instead of the serial port.
-    Console,
+    /// A console.
+    Console {
+        /// Where its output goes.
+        console: Console,
+        /// Input goes to it instead of the serial port.
+        hears_input: bool,
+    },
 }
 
 /// The devices that not every machine has.
@@ -70,10 +75,13 @@ pub(super) fn build(
         let backend: Option<Box<dyn Backend>> = device.map(|device| match device {
             Virtio::Disk { storage, serial } => Box::new(Block::new(storage, &serial)) as Box<_>,
             Virtio::Random(source) => Box::new(Rng::new(source)) as Box<_>,
-            Virtio::Console => {
-                // What is left for the serial port is a line that nobody sends on.
-                let line = std::mem::replace(&mut line_in, sync_channel(0).1);
-                Box::new(virtio::console::Console::new(Box::new(console.clone()), line)) as Box<_>
+            Virtio::Console { console, hears_input } => {
+                // Whoever does not hear has a line that nobody sends on.
+                let mut line = sync_channel(0).1;
+                if hears_input {
+                    std::mem::swap(&mut line, &mut line_in);
+                }
+                Box::new(virtio::console::Console::new(Box::new(console), line)) as Box<_>
             }
         });
         let (name, source) = (VIRTIO_NAMES[slot as usize], memory_map::virtio_source(slot));
@@ -99,7 +107,7 @@ impl std::fmt::Debug for Virtio {
         f.write_str(match self {
             Self::Disk { .. } => "Disk",
             Self::Random(_) => "Random",
-            Self::Console => "Console",
+            Self::Console { .. } => "Console",
         })
     }
 }
