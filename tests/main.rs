@@ -11,5 +11,6 @@ mod machine;
 mod program;
 mod scripts;
 mod smp;
+mod stop_screens;
 mod terminal;
 mod tidy;

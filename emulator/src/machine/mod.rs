@@ -21,6 +21,7 @@ use std::sync::mpsc::SyncSender;
 
 use crate::addr::{PAGE_SIZE_BYTES, Privilege, VirtAddr};
 use crate::bus::{Bus, Ram};
+use crate::debug::View;
 use crate::debug::symbols::Symbols;
 use crate::engine::Engine;
 use crate::hart::{Hart, HartConfig};
@@ -203,6 +204,12 @@ impl Machine {
     /// The hart with this id.
     pub fn hart(&self, id: usize) -> &Hart {
         &self.runners[id].hart
+    }
+
+    /// What debugging texts make of the machine, with hart number `current` as the one asked about.
+    pub fn inspect<T>(&self, current: usize, text: impl FnOnce(&View<'_>) -> T) -> T {
+        let harts: Vec<_> = self.runners.iter().map(|runner| &runner.hart).collect();
+        text(&View { harts: &harts, bus: &self.bus, symbols: self.symbols(), current })
     }
 
     /// Ends the last run for good: observers hand on what they hold back.

@@ -14,7 +14,7 @@ pub use pmp::Pmp;
 pub use pte::{PTE_SIZE_BYTES, Pte};
 pub use tlb::{TlbContext, TlbEntry};
 pub use walk::{
-    Leaf, PteMemory, Step, Steps, VPN_BITS, Verdict, WalkFault, canonical, defect, walk,
+    Leaf, PteMemory, Step, Steps, VPN_BITS, Verdict, WalkFault, canonical, defect, leaf, walk,
 };
 
 use crate::addr::{

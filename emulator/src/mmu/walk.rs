@@ -304,7 +304,7 @@ fn marked(pte: Pte, access: Access) -> Pte {
 }
 
 /// Step 10: the address, from the leaf above its size and from `va` below it.
-fn leaf(pte: Pte, pte_at: PhysAddr, level: u32, global: bool, va: VirtAddr) -> Leaf {
+pub fn leaf(pte: Pte, pte_at: PhysAddr, level: u32, global: bool, va: VirtAddr) -> Leaf {
     let napot = if pte.has(Pte::N) { NAPOT_PAGES_SHIFT } else { 0 };
     let size_shift = PAGE_SHIFT + VPN_BITS * level + napot;
     let within = (1 << size_shift) - 1;
