@@ -1,5 +1,7 @@
-//! What the user types behind gdb's `monitor`.
+//! What the user types behind gdb's `monitor`: the monitor's own commands, which only look, and
+//! those few that do something.
 
+use crate::debug::monitor;
 use crate::machine::Machine;
 
 /// What a command has said, and what it wants.
@@ -10,20 +12,25 @@ pub(super) struct Said {
     pub(super) quits: bool,
 }
 
+/// As the monitor's own list of commands.
 const HELP: &str = "\
-help   this list
-reset  start the machine again
-quit   end the machine
+system_reset             start the machine again
+quit                     end the machine
 ";
 
-/// Carries out a line, seen from the hart with index `current`.
-pub(super) fn execute(machine: &mut Machine, _current: usize, line: &str) -> Said {
+/// Carries out a line, asked of the hart with index `current`.
+pub(super) fn execute(machine: &mut Machine, current: usize, line: &str) -> Said {
     let mut said = Said { text: String::new(), quits: false };
     match line.trim() {
-        "help" | "" => said.text.push_str(HELP),
-        "reset" | "system_reset" => machine.reset(),
+        // Both as QEMU has it, and as other servers do.
+        "system_reset" | "reset" => machine.reset(),
         "quit" | "q" => said.quits = true,
-        other => said.text = format!("{other:?} is no command here; `help` lists them\n"),
+        line => {
+            said.text = machine.inspect(current, |view| monitor::execute(view, line));
+            if line == "help" {
+                said.text.push_str(HELP);
+            }
+        }
     }
     said
 }
