@@ -194,6 +194,8 @@ pub(crate) mod asm {
         high | rs1 << 15 | (imm >> 1 & 0xf) << 8 | (imm >> 11 & 1) << 7 | 0x63
     }
 
+    pub(crate) const MRET: u32 = 0x3020_0073;
+
     /// `j .`
     pub(crate) const SPIN: u32 = 0x6f;
     pub(crate) const WFI: u32 = 0x1050_0073;

@@ -285,7 +285,9 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
             turns -= 1;
             let next = self.run_blocks(hart, bus, deadline_insns);
             let overwritten = bus.ram.has_hits() && self.drop_overwritten(bus);
-            if next.has(Next::CHECK_INTERRUPTS) {
+            // After an access to a device the lines that the hart has sampled may be out of date:
+            // the machine samples them anew before the next turn, which begins with interrupts.
+            if next.has(Next::CHECK_INTERRUPTS) && !bus.attention {
                 self.take_interrupt(hart);
             }
             if next.has(Next::WAIT) && hart.csr.pending() == 0 {
