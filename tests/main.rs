@@ -9,3 +9,4 @@ mod machine;
 mod program;
 mod scripts;
 mod tidy;
+mod trace;

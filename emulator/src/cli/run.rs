@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::args::RunArgs;
 use super::{HostTrouble, diagnose, exit};
 use crate::addr::VirtAddr;
-use crate::debug::CommitLog;
+use crate::debug::{CommitLog, Observers};
 use crate::engine::{Engine, Interpreter};
 use crate::isa::Extensions;
 use crate::machine::console::{Console, Input};
@@ -30,7 +30,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
             path.display()
         );
     }
-    let engine = engine(config.extensions, args.log_commits.as_deref())?;
+    let engine = engine(config.extensions, observers(args.log_commits.as_deref())?);
     let console = Console::new(BufWriter::new(io::stdout()));
     let limits = args.machine.limits(None);
     let mut machine = Machine::new(config, file, engine, console, standard_input())
@@ -132,14 +132,24 @@ pub(super) fn status(code: u64) -> u8 {
     }
 }
 
-/// The engine for a hart with `extensions`, writing a commit log where one is asked for.
-fn engine(extensions: Extensions, log_commits: Option<&Path>) -> Result<Box<dyn Engine>> {
-    let Some(path) = log_commits else {
-        return Ok(Box::new(Interpreter::new(extensions)));
+/// Those who were asked to watch.
+fn observers(log_commits: Option<&Path>) -> Result<Observers> {
+    let create = |path: &Path| {
+        File::create(path).with_context(|| format!("cannot write {}", path.display()))
     };
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    let log = CommitLog::new(file, 0);
-    Ok(Box::new(Interpreter::with_observer(extensions, log)))
+    let commit_log = match log_commits {
+        Some(path) => Some(CommitLog::new(Box::new(create(path)?) as _, 0)),
+        None => None,
+    };
+    Ok(Observers { commit_log, ..Observers::default() })
+}
+
+/// The engine for harts with `extensions`, watched by `observers`.
+fn engine(extensions: Extensions, observers: Observers) -> Box<dyn Engine> {
+    match observers.is_empty() {
+        true => Box::new(Interpreter::new(extensions)),
+        false => Box::new(Interpreter::with_observer(extensions, observers)),
+    }
 }
 
 /// Standard input: a file is read as the machine asks, so that a run on it can be repeated; from

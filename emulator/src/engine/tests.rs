@@ -51,11 +51,11 @@ impl Observer for Events {
         self.0.push(format!("{privilege:?} {:#x}", pc.0));
     }
 
-    fn exception(&mut self, exception: &Exception, epc: VirtAddr) {
+    fn exception(&mut self, exception: &Exception, _: Privilege, epc: VirtAddr) {
         self.0.push(format!("{exception:?} from {:#x}", epc.0));
     }
 
-    fn interrupt(&mut self, interrupt: Interrupt, epc: VirtAddr) {
+    fn interrupt(&mut self, interrupt: Interrupt, _: Privilege, epc: VirtAddr) {
         self.0.push(format!("{interrupt:?} before {:#x}", epc.0));
     }
 }

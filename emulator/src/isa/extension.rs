@@ -280,7 +280,10 @@ fn parse_switch(word: &str) -> Result<(Extension, bool), CpuError> {
 
 /// The candidate that needs the fewest changes to become `word`; of equals the one that begins
 /// most like it, then the first.
-fn nearest(word: &str, candidates: impl IntoIterator<Item = &'static str>) -> &'static str {
+pub(crate) fn nearest(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'static str>,
+) -> &'static str {
     // Words beyond this length are compared by their beginning: the cost is a product.
     const MAX_CHARS: usize = 64;
     let word: Vec<char> = word.chars().take(MAX_CHARS).collect();

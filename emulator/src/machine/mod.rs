@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::addr::{PAGE_SIZE_BYTES, PhysAddr, VirtAddr};
-use crate::bus::{Bus, Ram};
+use crate::bus::{Bus, DeviceCount, Ram};
 use crate::device::{Clint, Finisher, Uart16550, clint, finisher, uart16550};
 use crate::engine::Engine;
 use crate::hart::Hart;
@@ -174,6 +174,11 @@ impl Machine {
     /// Instructions retired by all harts since the machine was built.
     pub fn retired_insns(&self) -> u64 {
         self.retired_insns
+    }
+
+    /// How often each device was accessed since the machine was built.
+    pub fn device_counts(&self) -> Vec<DeviceCount> {
+        self.bus.device_counts()
     }
 
     /// The hart with this id.
