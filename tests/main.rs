@@ -8,5 +8,6 @@ mod isa;
 mod machine;
 mod program;
 mod scripts;
+mod smp;
 mod tidy;
 mod trace;
