@@ -11,8 +11,9 @@ use pagewalk::debug::trace::{Filter, TraceOptions};
 use pagewalk::debug::{CommitLog, Observers, Stats, Tracer};
 use pagewalk::engine::{Engine, Interpreter};
 use pagewalk::isa::Extensions;
+use pagewalk::machine::board::Devices;
+use pagewalk::machine::boot::{Boot, Payload, Plan};
 use pagewalk::machine::console::{Console, Input};
-use pagewalk::machine::elf::ElfFile;
 use pagewalk::machine::{Config, Limits, Machine, Stop};
 use serde_json::{Value, json};
 
@@ -177,10 +178,19 @@ impl Write for Text {
     }
 }
 
+fn config(harts: usize) -> Config {
+    Config { ram_bytes: 4 << 20, harts, ..Config::default() }
+}
+
+fn plan(elf: &Elf, config: &Config) -> Plan {
+    Boot::of(Payload::new("test", elf.bytes())).plan(config).unwrap()
+}
+
 fn machine(elf: &Elf, harts: usize, engine: Box<dyn Engine>) -> Machine {
-    let config = Config { ram_bytes: 4 << 20, harts, ..Config::default() };
-    let file = ElfFile::parse(elf.bytes()).unwrap();
-    Machine::new(config, file, engine, Console::new(std::io::sink()), Input::none()).unwrap()
+    let config = config(harts);
+    let plan = plan(elf, &config);
+    let (console, input) = (Console::new(std::io::sink()), Input::none());
+    Machine::new(config, plan, Devices::default(), engine, console, input).unwrap()
 }
 
 fn watched(elf: &Elf, harts: usize, observers: Observers) -> Machine {
@@ -193,8 +203,7 @@ fn run(machine: &mut Machine) -> Stop {
 
 fn tracer(items: &str, filter: Filter, out: Text) -> Tracer {
     let options = TraceOptions { items: items.parse().unwrap(), filter };
-    let file = ElfFile::parse(program().bytes()).unwrap();
-    Tracer::new(&options, file.symbols().clone(), Box::new(out)).unwrap()
+    Tracer::new(&options, plan(&program(), &config(1)).symbols, Box::new(out)).unwrap()
 }
 
 /// The trace of the program.
@@ -276,9 +285,9 @@ fn items_come_in_the_order_of_events() {
 
 #[test]
 fn a_filter_names_symbols_that_are_there() {
-    let file = ElfFile::parse(program().bytes()).unwrap();
     let options = TraceOptions { filter: filter("m", &["nobody"]), ..TraceOptions::default() };
-    let tracer = Tracer::new(&options, file.symbols().clone(), Box::new(std::io::sink()));
+    let tracer =
+        Tracer::new(&options, plan(&program(), &config(1)).symbols, Box::new(std::io::sink()));
     assert_eq!(tracer.unwrap_err().to_string(), "the program has no symbol `nobody`");
 }
 
@@ -435,8 +444,8 @@ fn a_trace_that_cannot_be_written_is_reported_at_the_end() {
         }
     }
     let options = TraceOptions { items: "exec".parse().unwrap(), filter: Filter::default() };
-    let file = ElfFile::parse(program().bytes()).unwrap();
-    let tracer = Tracer::new(&options, file.symbols().clone(), Box::new(Full)).unwrap();
+    let tracer =
+        Tracer::new(&options, plan(&program(), &config(1)).symbols, Box::new(Full)).unwrap();
     let observers = Observers { tracer: Some(tracer), ..Observers::default() };
     let mut machine = watched(&program(), 1, observers);
     assert_eq!(run(&mut machine), Stop::Exit(0));

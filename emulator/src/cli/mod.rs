@@ -6,6 +6,7 @@
 
 mod args;
 mod disasm;
+mod dts;
 mod qemu;
 mod run;
 mod suite;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Test(args) => suite::run(&args),
         Verb::Disasm(args) => disasm::run(&args),
+        Verb::Dts(args) => dts::run(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

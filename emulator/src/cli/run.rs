@@ -13,14 +13,14 @@ use crate::addr::VirtAddr;
 use crate::debug::{CommitLog, Observers};
 use crate::engine::{Engine, Interpreter};
 use crate::isa::Extensions;
+use crate::machine::board::Devices;
+use crate::machine::boot::{Boot, Payload};
 use crate::machine::console::{Console, Input};
-use crate::machine::elf::ElfFile;
 use crate::machine::{Limits, Machine, Stop, StopRequest};
 
 /// Runs the program that `args` name; yields the exit code.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
     let path = args.file();
-    let file = ElfFile::read(path)?;
     let config = args.machine.config();
     if let Some(first) = args.args.first() {
         // Checked before anything runs: an option behind FILE is easily a slip.
@@ -30,11 +30,13 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
             path.display()
         );
     }
+    let plan = Boot::of(Payload::read(path)?).plan(&config)?;
     let engine = engine(config.extensions, observers(args.log_commits.as_deref())?);
     let console = Console::new(BufWriter::new(io::stdout()));
     let limits = args.machine.limits(None);
-    let mut machine = Machine::new(config, file, engine, console, standard_input())
-        .with_context(|| format!("cannot run {}", path.display()))?;
+    let mut machine =
+        Machine::new(config, plan, Devices::default(), engine, console, standard_input())
+            .with_context(|| format!("cannot run {}", path.display()))?;
     let stop = run_to_the_end(&mut machine, &limits);
     let code = report(&machine, path, stop);
     machine.finish().map_err(|source| {
@@ -115,7 +117,7 @@ struct Place<'a> {
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "pc {}", self.pc)?;
-        match self.machine.file().symbols().nearest(self.pc.0) {
+        match self.machine.symbols().nearest(self.pc.0) {
             Some((symbol, 0)) => write!(f, " <{}>", symbol.name),
             Some((symbol, offset)) => write!(f, " <{}+{offset:#x}>", symbol.name),
             None => Ok(()),

@@ -30,16 +30,16 @@ const TIMEOUT_CHARACTERS: u64 = 4;
 const FIFO_BYTES: usize = 16;
 
 /// Register offsets; `LCR.DLAB` puts the divisor latch in the place of the first two.
-mod offset {
+pub(crate) mod offset {
     /// RBR when read, THR when written, DLL with DLAB.
-    pub(super) const DATA: u64 = 0;
+    pub(crate) const DATA: u64 = 0;
     /// IER, DLM with DLAB.
     pub(super) const IER: u64 = 1;
     /// IIR when read, FCR when written.
     pub(super) const IIR_FCR: u64 = 2;
     pub(super) const LCR: u64 = 3;
     pub(super) const MCR: u64 = 4;
-    pub(super) const LSR: u64 = 5;
+    pub(crate) const LSR: u64 = 5;
     pub(super) const MSR: u64 = 6;
     pub(super) const SCR: u64 = 7;
 }
@@ -89,7 +89,7 @@ const MCR_LOOP: u8 = 1 << 4;
 /// MCR: auxiliary output 2, high after reset as on QEMU's `virt`.
 const MCR_OUT2: u8 = 1 << 3;
 
-const LSR_DATA_READY: u8 = 1 << 0;
+pub(crate) const LSR_DATA_READY: u8 = 1 << 0;
 const LSR_OVERRUN: u8 = 1 << 1;
 /// LSR, and in what was received: the line was held at spacing, and the byte is none.
 const LSR_BREAK: u8 = 1 << 4;
