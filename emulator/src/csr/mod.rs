@@ -42,6 +42,12 @@ impl CsrAddr {
     pub fn name(self) -> Option<String> {
         record::name(self)
     }
+
+    /// The CSR that the manual calls `name`, where it is known here.
+    pub fn named(name: &str) -> Option<Self> {
+        let numbers = table::ROWS.iter().flat_map(|row| row.first.0..=row.last.0);
+        numbers.map(CsrAddr).find(|addr| addr.name().as_deref() == Some(name))
+    }
 }
 
 /// Which optional parts the CSRs show. The defaults are everything, on hart 0.
@@ -256,6 +262,16 @@ impl CsrFile {
             self.note_write(addr, before, cx);
         }
         Ok((old, Effect(effect.0 & !Effect::DROPPED.0)))
+    }
+
+    /// What a CSR holds, whoever may read it at the moment; `None` where it does not exist.
+    /// Changes nothing.
+    pub fn peek(&self, addr: CsrAddr, cx: &CsrCx) -> Option<u64> {
+        let row = table::row(addr).filter(|row| (row.exists)(&self.config))?;
+        // To M-mode everything that is there is open, but for floating point that is switched off.
+        let cx = CsrCx { privilege: Privilege::Machine, ..*cx };
+        let float = (table::FFLAGS..=table::FCSR).contains(&addr);
+        (float || (row.open)(self, addr, &cx)).then(|| (row.read)(self, addr, &cx))
     }
 }
 

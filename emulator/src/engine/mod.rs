@@ -11,6 +11,7 @@
 
 mod block;
 mod interp;
+mod stops;
 
 use std::io;
 
@@ -24,6 +25,8 @@ use crate::system::Next;
 use crate::trap::{Exception, Trap};
 use block::{BlockCache, BlockId, BlockKey};
 use interp::{Interp, report_fences, report_walks};
+use stops::{Blocks, Listening};
+pub use stops::{Place, Stops, WatchKind, Watchpoint};
 
 /// Code is fetched in pieces of this size.
 const FETCH_BYTES: u64 = Width::Half.bytes();
@@ -39,6 +42,17 @@ pub enum Exit {
     Attention,
     /// The hart has trapped into firmware that is not the guest's: serve it.
     Firmware,
+    /// The hart stands before an instruction that [`Stops::breakpoints`] names.
+    Breakpoint,
+    /// The last instruction has used memory that [`Stops::watchpoints`] names.
+    Watchpoint {
+        /// The first watched byte that it has used.
+        at: VirtAddr,
+        /// What the watchpoint is for.
+        kind: WatchKind,
+    },
+    /// The hart, one of [`Stops::stepping`], has executed an instruction or taken a trap.
+    Step,
 }
 
 /// Runs guest instructions on a hart.
@@ -47,6 +61,9 @@ pub trait Engine: Send {
     /// traps as they come. Whatever the guest does, this returns: after the budget, or earlier
     /// for the reasons of [`Exit`].
     fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit;
+
+    /// Replaces what harts stop at. Only an engine with an active observer can stop.
+    fn set_stops(&mut self, stops: Stops);
 
     /// Forgets everything derived from guest memory, which is about to be replaced.
     fn reset(&mut self);
@@ -71,7 +88,7 @@ enum Step {
 pub struct Interpreter<O> {
     extensions: Extensions,
     blocks: BlockCache,
-    observer: O,
+    observer: Listening<O>,
     /// Where an instruction puts what it raises, until the trap is taken.
     exception: Option<Exception>,
 }
@@ -86,6 +103,7 @@ impl Interpreter<NoObserver> {
 impl<O: Observer> Interpreter<O> {
     /// An interpreter that tells `observer` of every architectural change.
     pub fn with_observer(extensions: Extensions, observer: O) -> Self {
+        let observer = Listening::new(observer);
         Self { extensions, blocks: BlockCache::new(), observer, exception: None }
     }
 
@@ -95,6 +113,10 @@ impl<O: Observer> Interpreter<O> {
     fn find(&mut self, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
         if O::ACTIVE {
             self.observer.lookup(Access::Fetch, hart.pc, FETCH_BYTES);
+            if self.observer.steps(hart) {
+                let fetched = self.fetch_uncached(hart, bus).map(Step::Uncached);
+                return fetched.map_err(|exception| self.exception = Some(exception)).ok();
+            }
         }
         if let Some(at) = hart.mmu.lookup(hart.pc, Access::Fetch)
             && let Some(id) = self.blocks.find(BlockKey::new(at, hart.privilege))
@@ -132,7 +154,7 @@ impl<O: Observer> Interpreter<O> {
         Ok(Step::Block(self.blocks.insert(key, insns, len_bytes)))
     }
 
-    /// Decodes from `at` to the end of the block or the page. Empty where the first instruction
+    /// Decodes from `at` to the end of the block or the page, or to a breakpoint. Empty where the first instruction
     /// is illegal or straddles the page.
     fn decode(&self, bus: &Bus, at: RamOffset) -> Vec<Insn> {
         let page_left = PAGE_SIZE_BYTES - (at.0 & PAGE_OFFSET_MASK);
@@ -141,6 +163,10 @@ impl<O: Observer> Interpreter<O> {
         let mut offset = 0;
         while insns.len() < block::BLOCK_MAX_INSNS {
             let Some(low) = bytes.get(offset..offset + 2) else { break };
+            let page_offset = (at.0 & PAGE_OFFSET_MASK) + offset as u64;
+            if O::ACTIVE && offset > 0 && self.observer.cuts(page_offset) {
+                break;
+            }
             let low = u16::from_le_bytes([low[0], low[1]]);
             let high = bytes.get(offset + 2..offset + 4).map(|h| u16::from_le_bytes([h[0], h[1]]));
             let bits = match (is_compressed(low), high) {
@@ -222,6 +248,9 @@ impl<O: Observer> Interpreter<O> {
 
     /// Takes the pending interrupt of highest priority, if one may be taken now.
     fn take_interrupt(&mut self, hart: &mut Hart) {
+        if O::ACTIVE && self.observer.steps(hart) {
+            return;
+        }
         if let Some(interrupt) = hart.pending_interrupt() {
             if O::ACTIVE {
                 self.observer.interrupt(interrupt, hart.privilege, hart.pc);
@@ -237,6 +266,9 @@ impl<O: Observer> Interpreter<O> {
             return self.take_fetch_exception(hart);
         };
         loop {
+            if O::ACTIVE && self.observer.meets_breakpoint(hart) {
+                return Next::CONTINUE;
+            }
             let (insns, len_bytes) = match &step {
                 Step::Block(id) => self.blocks.code(*id),
                 Step::Uncached(insn) => (std::slice::from_ref(insn), insn.len_bytes()),
@@ -258,7 +290,8 @@ impl<O: Observer> Interpreter<O> {
                     self.take_exception(hart, exception, epc);
                 }
             }
-            let quiet = outcome.is_ok() && next == Next::CONTINUE;
+            let held = O::ACTIVE && self.observer.holds(hart);
+            let quiet = outcome.is_ok() && next == Next::CONTINUE && !held;
             if !quiet || hart.insns >= deadline_insns || bus.attention || bus.ram.has_hits() {
                 return next;
             }
@@ -319,6 +352,13 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
         exit
     }
 
+    fn set_stops(&mut self, stops: Stops) {
+        assert!(O::ACTIVE || stops.is_empty(), "an engine that nobody observes cannot stop");
+        if self.observer.set(stops) == Blocks::Unfit {
+            self.blocks = BlockCache::new();
+        }
+    }
+
     fn reset(&mut self) {
         self.blocks = BlockCache::new();
     }
@@ -342,6 +382,10 @@ impl<O: Observer> Interpreter<O> {
     #[inline(always)]
     fn run_turn(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit {
         let deadline_insns = hart.insns.saturating_add(budget_insns);
+        // Who wrote to RAM since the last run, a device or a debugger, may have written code.
+        if bus.ram.has_hits() && self.drop_overwritten(bus) {
+            bus.attention = true;
+        }
         self.take_interrupt(hart);
         // A trap retires nothing: bound the loop by traps too, so that a hart which only traps
         // still returns.
@@ -360,6 +404,11 @@ impl<O: Observer> Interpreter<O> {
             }
             if next.has(Next::WAIT) && hart.csr.pending() == 0 {
                 return Exit::Wait;
+            }
+            if O::ACTIVE
+                && let Some(exit) = self.observer.take_exit(hart)
+            {
+                return exit;
             }
             if overwritten || bus.attention {
                 return Exit::Attention;

@@ -14,7 +14,10 @@ pub use access::BLOCK_SIZE_BYTES;
 pub use pmp::Pmp;
 pub use probe::{Fence, WalkRecord};
 pub use pte::{PTE_SIZE_BYTES, Pte};
-pub use walk::{Leaf, PteMemory, Step, Steps, Verdict, WalkFault, walk};
+pub use tlb::{TlbContext, TlbEntry};
+pub use walk::{
+    Leaf, PteMemory, Step, Steps, VPN_BITS, Verdict, WalkFault, canonical, defect, leaf, walk,
+};
 
 use crate::addr::{
     Access, Asid, PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, VirtAddr, Width,
@@ -212,7 +215,7 @@ impl Mmu {
     ) -> Result<PhysAddr, Exception> {
         let found = if self.probe.is_none() {
             let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
-            self.resolve(&mut memory, (va, access), len_bytes, &mut ())
+            self.resolve(self.context(access), &mut memory, (va, access), len_bytes, &mut ())
         } else {
             self.resolve_recorded(&mut bus.ram, (va, access), len_bytes)
         };
@@ -225,12 +228,12 @@ impl Mmu {
     #[inline(always)]
     fn resolve(
         &self,
+        cx: &Context,
         memory: &mut impl PteMemory,
         (va, access): (VirtAddr, Access),
         len_bytes: u64,
         steps: &mut impl Steps,
     ) -> Result<(PhysAddr, Mapping), Refusal> {
-        let cx = self.context(access);
         let (pa, mapping) = if cx.translates() {
             let leaf = walk(memory, va, access, cx, steps).map_err(Refusal::Walk)?;
             (leaf.pa, Mapping { size_shift: leaf.size_shift, global: leaf.global })
@@ -259,8 +262,19 @@ impl Mmu {
         }
     }
 
-    fn context(&self, access: Access) -> &Context {
+    /// What `access` depends on at the moment.
+    pub fn context(&self, access: Access) -> &Context {
         if access == Access::Fetch { &self.fetch } else { &self.data }
+    }
+
+    /// What the TLB holds, in no particular order.
+    pub fn tlb_entries(&self) -> impl Iterator<Item = TlbEntry> {
+        self.tlb.entries()
+    }
+
+    /// Physical protection as it is at the moment.
+    pub fn pmp(&self) -> &Pmp {
+        &self.pmp
     }
 
     /// The four forms of `sfence.vma`: `None` stands for `x0`. `sinval.vma` is the same.
@@ -280,8 +294,13 @@ impl Mmu {
     /// How `va` would be translated for `access` by a fresh walk, step by step. Changes nothing:
     /// no A or D bit, no TLB entry.
     pub fn explain(&self, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
+        self.explain_in(self.context(access), bus, va, access)
+    }
+
+    /// As [`explain`](Self::explain), in another context than the current one.
+    pub fn explain_in(&self, cx: &Context, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
         let (mut memory, mut steps) = (Untouched { ram: &bus.ram, pmp: &self.pmp }, Vec::new());
-        let found = self.resolve(&mut memory, (va, access), 1, &mut steps);
+        let found = self.resolve(cx, &mut memory, (va, access), 1, &mut steps);
         Explanation { steps, pa: found.map(|(pa, _)| pa) }
     }
 }

@@ -72,7 +72,7 @@ impl Mmu {
     ) -> Result<(PhysAddr, Mapping), Refusal> {
         let (cx, mut steps) = (*self.context(access), Vec::new());
         let mut memory = PageTables { ram, pmp: &self.pmp };
-        let found = self.resolve(&mut memory, (va, access), len_bytes, &mut steps);
+        let found = self.resolve(&cx, &mut memory, (va, access), len_bytes, &mut steps);
         let pa = found.map(|(pa, _)| pa);
         let page_rights = match pa {
             Ok(pa) | Err(Refusal::Protection(pa)) => self.pmp.page_rights(pa, cx.privilege),
