@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod dts;
 mod elf;
 mod isa;
 mod machine;

@@ -81,6 +81,8 @@ pub(super) enum Verb {
     Test(TestArgs),
     /// Disassemble a program
     Disasm(DisasmArgs),
+    /// Print the device tree of a machine
+    Dts(DtsArgs),
 }
 
 /// The machine to build.
@@ -229,6 +231,22 @@ pub(super) struct DisasmArgs {
     /// The program: a riscv64 ELF
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+}
+
+/// `pagewalk dts`.
+#[derive(Debug, Args)]
+#[command(after_help = "The tree is what a kernel is told of a machine with these options.")]
+pub(super) struct DtsArgs {
+    #[command(flatten)]
+    pub(super) machine: MachineArgs,
+
+    /// Print the device tree blob in FILE instead
+    #[arg(long, value_name = "FILE")]
+    pub(super) dtb: Option<PathBuf>,
+
+    /// Write the tree to FILE as a blob, and print nothing
+    #[arg(long, value_name = "FILE")]
+    pub(super) binary: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 //! everything else goes to standard error through `diagnose`.
 
 mod args;
+mod build;
 mod devices;
 mod disasm;
+mod dts;
 mod escapes;
 mod listing;
 mod props;
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Test(args) => suite::run(&args),
         Verb::Disasm(args) => disasm::run(&args),
+        Verb::Dts(args) => dts::run(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -96,6 +96,9 @@ fn double_dash(word: &OsString) -> Option<OsString> {
 
 fn refuse_unsupported(word: &str, verb: &mut Command) -> Result<(), clap::Error> {
     let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+    if verb.get_arguments().any(|arg| arg.get_long() == Some(name)) {
+        return Ok(());
+    }
     let Some((_, what)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) else {
         return Ok(());
     };

@@ -1,32 +1,25 @@
 //! `pagewalk run`: one program on one machine, with its console on standard output and input.
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io::ErrorKind;
+use std::path::Path;
 
 use anyhow::{Context, Error, Result, bail};
 
-use super::args::{BootSpec, DeviceSpec, FirmwareSpec, RunArgs};
+use super::args::RunArgs;
 use super::stdio::Stdio;
-use super::streams::Stream;
-use super::values::RtcBase;
-use super::{HostTrouble, diagnose, exit, signals};
+use super::{HostTrouble, build, diagnose, exit, signals};
 use crate::addr::VirtAddr;
 use crate::debug::CommitLog;
 use crate::engine::{Engine, Interpreter};
 use crate::isa::Extensions;
-use crate::machine::config::ClockSource;
-use crate::machine::console::Console;
-use crate::machine::elf::ElfFile;
-use crate::machine::{Config, Limits, Machine, Stop, StopRequest};
+use crate::machine::{Limits, Machine, Stop, StopRequest};
 
 /// Runs the program that `args` name; yields the exit code.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
     let boot = args.boot.spec().map_err(Error::msg)?;
     let devices = args.devices.spec().map_err(Error::msg)?;
-    let path = program(args, &boot, &devices)?;
-    let file = ElfFile::read(path)?;
+    let path = boot.name().to_owned();
     if let Some(first) = args.boot.args.first() {
         // Checked before anything runs: an option behind FILE is easily a slip.
         bail!(
@@ -35,73 +28,25 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
             path.display()
         );
     }
-    let config = config(args)?;
+    let config = build::config(args)?;
+    let plan = build::boot(boot)?.plan(&config)?;
     let engine = engine(config.extensions, args.debug.log_commits.as_deref())?;
     let (stdio, ends) = Stdio::new(&devices.streams);
-    let console = console(&devices.streams.serial)?;
-    let mut machine = Machine::new(config, file, engine, console, ends.input)
+    let console = build::console(&devices.streams.serial)?;
+    let devices = build::devices(devices, args.devices.seed)?;
+    let mut machine = Machine::new(config, plan, devices, engine, console, ends.input)
         .with_context(|| format!("cannot run {}", path.display()))?;
     signals::watch(machine.control().clone()).context("cannot watch for signals")?;
     let raw_mode = stdio.start(machine.control()).context("cannot use the terminal")?;
     let stop = run_to_the_end(&mut machine, args);
     drop(raw_mode);
-    let code = report(&machine, path, stop);
+    let code = report(&machine, &path, stop);
     machine.finish().map_err(|source| {
         // Nothing but a commit log holds anything back.
-        let log = args.debug.log_commits.as_deref().unwrap_or(path);
+        let log = args.debug.log_commits.as_deref().unwrap_or(&path);
         HostTrouble { what: log.display().to_string(), source }
     })?;
     Ok(code)
-}
-
-/// What the machine is built from.
-fn config(args: &RunArgs) -> Result<Config> {
-    let rtc_base_ns = match args.devices.rtc {
-        RtcBase::Unix(seconds) => {
-            seconds.checked_mul(1_000_000_000).context("-rtc: the clock ends in the year 2554")?
-        }
-        RtcBase::Now => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            now.as_nanos().try_into().context("the host's clock is beyond the year 2554")?
-        }
-    };
-    let config = args.machine.config(ClockSource::Insns);
-    Ok(Config { rtc_base_ns, on_trap_loop: args.on_trap_loop.into(), ..config })
-}
-
-/// The program to run; whatever else is asked for has to be there already.
-fn program<'a>(args: &RunArgs, boot: &'a BootSpec, devices: &DeviceSpec) -> Result<&'a PathBuf> {
-    let is_firmware = matches!(boot.firmware, FirmwareSpec::File(_));
-    let debug = &args.debug;
-    for (what, is_asked) in [
-        ("firmware from a file", is_firmware),
-        ("-initrd", boot.initrd.is_some()),
-        ("-append", boot.append.is_some()),
-        ("-dtb", boot.dtb.is_some()),
-        ("a virtio device", devices.slots.iter().any(Option::is_some)),
-        ("gdb", debug.gdb().map_err(Error::msg)?.is_some()),
-        ("-d", !debug.log_items.is_empty() || debug.log_file.is_some()),
-        ("a filter", !debug.trace_mode.is_empty() || !debug.trace_symbol.is_empty()),
-        ("--stats", debug.stats),
-    ] {
-        if is_asked {
-            bail!("{what} is not possible yet");
-        }
-    }
-    boot.program.as_ref().context("nothing to run")
-}
-
-/// The guest's console.
-fn console(stream: &Stream) -> Result<Console> {
-    Ok(match stream {
-        Stream::Null => Console::new(io::sink()),
-        Stream::Stdio => Console::new(BufWriter::new(io::stdout())),
-        Stream::File(path) => {
-            let file = File::create(path);
-            let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-            Console::new(BufWriter::new(file))
-        }
-    })
 }
 
 /// Runs, and starts again as often as the program asks.
@@ -176,7 +121,7 @@ struct Place<'a> {
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "pc {}", self.pc)?;
-        match self.machine.file().symbols().nearest(self.pc.0) {
+        match self.machine.symbols().nearest(self.pc.0) {
             Some((symbol, 0)) => write!(f, " <{}>", symbol.name),
             Some((symbol, offset)) => write!(f, " <{}+{offset:#x}>", symbol.name),
             None => Ok(()),

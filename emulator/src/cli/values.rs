@@ -137,6 +137,29 @@ fn numbers(text: &str, separator: char) -> Option<[u64; 3]> {
     parts.next().is_none().then_some(numbers)
 }
 
+/// `--seed`: where random numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seed {
+    /// They follow from this number, in each run the same.
+    Fixed(u64),
+    /// From the host.
+    Host,
+}
+
+impl Seed {
+    /// # Errors
+    /// In words, where `text` is neither.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "host" => Ok(Self::Host),
+            number => number
+                .parse()
+                .map(Self::Fixed)
+                .map_err(|_| "expected a number of 64 bits, or host".to_owned()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,13 @@
 //! The options of `pagewalk run`, group by group as `--help` shows them: what boots, what devices
 //! there are, what is watched.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::super::devices::{self, Device, Drive, Global, Writes};
 use super::super::streams::{self, Chardev, Target, Wishes};
-use super::super::values::{self, GdbAddress, RtcBase};
+use super::super::values::{self, GdbAddress, RtcBase, Seed};
 use super::{AFTER_HELP, LimitArgs, MachineArgs, TrapLoop};
 
 /// `pagewalk run`.
@@ -94,6 +94,16 @@ pub(in super::super) enum FirmwareSpec {
     None,
     /// A file.
     File(PathBuf),
+}
+
+impl BootSpec {
+    /// What messages about the run call it: the program, or firmware that runs alone.
+    pub(in super::super) fn name(&self) -> &Path {
+        match (&self.program, &self.firmware) {
+            (Some(path), _) | (None, FirmwareSpec::File(path)) => path,
+            (None, _) => unreachable!("a specification has something to run"),
+        }
+    }
 }
 
 impl BootArgs {
@@ -187,9 +197,9 @@ pub(in super::super) struct DeviceArgs {
     #[arg(long, value_name = "LIST", value_parser = RtcBase::parse, default_value = "base=utc")]
     pub(in super::super) rtc: RtcBase,
 
-    /// Make the guest's random numbers the same in each run [default: those of the host]
-    #[arg(long, value_name = "N")]
-    pub(in super::super) seed: Option<u64>,
+    /// What the guest's random numbers follow from: a number, or host for the host's own
+    #[arg(long, value_name = "N", value_parser = Seed::parse, default_value = "0")]
+    pub(in super::super) seed: Seed,
 }
 
 /// Displays that can be asked for.
