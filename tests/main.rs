@@ -12,3 +12,4 @@ mod scripts;
 mod smp;
 mod terminal;
 mod tidy;
+mod trace;

@@ -10,7 +10,7 @@ use super::args::RunArgs;
 use super::stdio::Stdio;
 use super::{HostTrouble, build, diagnose, exit, signals};
 use crate::addr::VirtAddr;
-use crate::debug::CommitLog;
+use crate::debug::{CommitLog, Observers};
 use crate::engine::{Engine, Interpreter};
 use crate::isa::Extensions;
 use crate::machine::{Limits, Machine, Stop, StopRequest};
@@ -31,7 +31,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     }
     let config = build::config(args)?;
     let plan = build::boot(boot)?.plan(&config)?;
-    let engine = engine(config.extensions, args.debug.log_commits.as_deref())?;
+    let engine = engine(config.extensions, observers(args.debug.log_commits.as_deref())?);
     let (stdio, ends) = Stdio::new(&devices.streams);
     let console = build::console(&devices.streams.serial)?;
     let devices = build::devices(devices, args.devices.seed)?;
@@ -155,12 +155,22 @@ pub(super) fn status(code: u64) -> u8 {
     }
 }
 
-/// The engine for a hart with `extensions`, writing a commit log where one is asked for.
-fn engine(extensions: Extensions, log_commits: Option<&Path>) -> Result<Box<dyn Engine>> {
-    let Some(path) = log_commits else {
-        return Ok(Box::new(Interpreter::new(extensions)));
+/// Those who were asked to watch.
+fn observers(log_commits: Option<&Path>) -> Result<Observers> {
+    let create = |path: &Path| {
+        File::create(path).with_context(|| format!("cannot write {}", path.display()))
     };
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    let log = CommitLog::new(file, 0);
-    Ok(Box::new(Interpreter::with_observer(extensions, log)))
+    let commit_log = match log_commits {
+        Some(path) => Some(CommitLog::new(Box::new(create(path)?) as _, 0)),
+        None => None,
+    };
+    Ok(Observers { commit_log, ..Observers::default() })
+}
+
+/// The engine for harts with `extensions`, watched by `observers`.
+fn engine(extensions: Extensions, observers: Observers) -> Box<dyn Engine> {
+    match observers.is_empty() {
+        true => Box::new(Interpreter::new(extensions)),
+        false => Box::new(Interpreter::with_observer(extensions, observers)),
+    }
 }

@@ -55,6 +55,7 @@ pub struct CsrConfig {
     pub sv39: bool,
     pub sv48: bool,
     pub sv57: bool,
+    pub svade: bool,
     pub svadu: bool,
     pub svpbmt: bool,
     pub sstc: bool,
@@ -79,6 +80,7 @@ impl Default for CsrConfig {
             sv39: true,
             sv48: true,
             sv57: true,
+            svade: true,
             svadu: true,
             svpbmt: true,
             sstc: true,
@@ -186,6 +188,7 @@ impl CsrFile {
     ///
     /// Source: Privileged ISA, "Reset".
     pub fn new(config: CsrConfig) -> Self {
+        let menvcfg = envcfg::reset_menvcfg(&config);
         Self {
             config,
             mstatus: Mstatus::RESET,
@@ -210,7 +213,7 @@ impl CsrFile {
             scause: 0,
             stval: 0,
             satp: 0,
-            menvcfg: 0,
+            menvcfg,
             senvcfg: 0,
             mcounteren: 0,
             scounteren: 0,
