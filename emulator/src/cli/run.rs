@@ -19,6 +19,7 @@ use crate::machine::{Limits, Machine, Stop, StopRequest};
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
     let boot = args.boot.spec().map_err(Error::msg)?;
     let devices = args.devices.spec().map_err(Error::msg)?;
+    refuse_what_is_missing(args)?;
     let path = boot.name().to_owned();
     if let Some(first) = args.boot.args.first() {
         // Checked before anything runs: an option behind FILE is easily a slip.
@@ -47,6 +48,22 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         HostTrouble { what: log.display().to_string(), source }
     })?;
     Ok(code)
+}
+
+/// Options that are understood, but that nothing answers to.
+fn refuse_what_is_missing(args: &RunArgs) -> Result<()> {
+    let debug = &args.debug;
+    for (what, is_asked) in [
+        ("gdb", debug.gdb().map_err(Error::msg)?.is_some()),
+        ("-d", !debug.log_items.is_empty() || debug.log_file.is_some()),
+        ("a filter", !debug.trace_mode.is_empty() || !debug.trace_symbol.is_empty()),
+        ("--stats", debug.stats),
+    ] {
+        if is_asked {
+            bail!("{what} is not possible yet");
+        }
+    }
+    Ok(())
 }
 
 /// Runs, and starts again as often as the program asks.
