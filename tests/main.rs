@@ -14,3 +14,4 @@ mod smp;
 mod stop_screens;
 mod terminal;
 mod tidy;
+mod trace;

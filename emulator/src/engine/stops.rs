@@ -12,8 +12,10 @@ use std::io;
 use super::Exit;
 use crate::addr::{Access, PAGE_SIZE_BYTES, Privilege, VirtAddr, Width};
 use crate::csr::CsrAddr;
+use crate::hart::FenceOrigin;
 use crate::hart::Hart;
 use crate::hart::observe::Observer;
+use crate::mmu::{Fence, WalkRecord};
 use crate::trap::{Exception, Interrupt};
 
 /// Which accesses a watchpoint stops at.
@@ -244,13 +246,41 @@ impl<O: Observer> Observer for Listening<O> {
     }
 
     #[inline(always)]
-    fn exception(&mut self, exception: &Exception, epc: VirtAddr) {
-        self.observer.exception(exception, epc);
+    fn exception(&mut self, exception: &Exception, from: Privilege, epc: VirtAddr) {
+        self.observer.exception(exception, from, epc);
     }
 
     #[inline(always)]
-    fn interrupt(&mut self, interrupt: Interrupt, epc: VirtAddr) {
-        self.observer.interrupt(interrupt, epc);
+    fn interrupt(&mut self, interrupt: Interrupt, from: Privilege, epc: VirtAddr) {
+        self.observer.interrupt(interrupt, from, epc);
+    }
+
+    fn turn(&mut self, hart: u64) {
+        self.observer.turn(hart);
+    }
+
+    fn pause(&mut self) {
+        self.observer.pause();
+    }
+
+    fn begin(&mut self, privilege: Privilege, pc: VirtAddr, bits: u32) {
+        self.observer.begin(privilege, pc, bits);
+    }
+
+    fn decoded(&mut self, privilege: Privilege, pc: VirtAddr, code: &[u8]) {
+        self.observer.decoded(privilege, pc, code);
+    }
+
+    fn lookup(&mut self, access: Access, va: VirtAddr, len_bytes: u64) {
+        self.observer.lookup(access, va, len_bytes);
+    }
+
+    fn walk(&mut self, walk: &WalkRecord, privilege: Privilege, pc: VirtAddr) {
+        self.observer.walk(walk, privilege, pc);
+    }
+
+    fn fence(&mut self, fence: &Fence, origin: FenceOrigin) {
+        self.observer.fence(fence, origin);
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::mpsc::SyncSender;
 
 use crate::addr::{PAGE_SIZE_BYTES, Privilege, VirtAddr};
-use crate::bus::{Bus, Ram};
+use crate::bus::{Bus, DeviceCount, Ram};
 use crate::debug::View;
 use crate::debug::symbols::Symbols;
 use crate::engine::Engine;
@@ -199,6 +199,11 @@ impl Machine {
     /// Instructions retired by all harts since the machine was built.
     pub fn retired_insns(&self) -> u64 {
         self.retired_insns
+    }
+
+    /// How often each device was accessed since the machine was built.
+    pub fn device_counts(&self) -> Vec<DeviceCount> {
+        self.bus.device_counts()
     }
 
     /// The hart with this id.
