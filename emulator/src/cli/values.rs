@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::props::Props;
 use crate::machine::config::{self, MAX_HARTS};
-
-/// Port where QEMU's `-s` waits for gdb.
-pub(super) const GDB_PORT: u16 = 1234;
+use crate::machine::gdb::Endpoint;
 
 /// A size of RAM in bytes: what `-m` says.
 ///
@@ -41,20 +39,11 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// Where to wait for gdb.
+/// Where to wait for gdb, or that nobody does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GdbAddress {
-    /// Name or number.
-    pub(super) host: String,
-    pub(super) port: u16,
-}
+pub(super) struct GdbTarget(pub(super) Option<Endpoint>);
 
-impl GdbAddress {
-    /// This port, for debuggers on this host only.
-    pub(super) fn here(port: u16) -> Self {
-        Self { host: "127.0.0.1".to_owned(), port }
-    }
-
+impl GdbTarget {
     /// What `-gdb` says. Where QEMU lets everybody in, in `tcp::1234`, only this host may.
     ///
     /// # Errors
@@ -63,15 +52,8 @@ impl GdbAddress {
         let props = Props::parse(text, Some("address"))?;
         // What QEMU's users write to say what is so anyway.
         props.allow(&["address", "server", "wait", "nowait"])?;
-        let address = props.demand("address")?;
-        let expected = || format!("`{address}` is not supported: expected tcp:[HOST]:PORT");
-        let (host, port) = address
-            .strip_prefix("tcp:")
-            .and_then(|place| place.rsplit_once(':'))
-            .ok_or_else(expected)?;
-        let port = port.parse().map_err(|_| expected())?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        Ok(if host.is_empty() { Self::here(port) } else { Self { host: host.to_owned(), port } })
+        let endpoint = Endpoint::parse(props.demand("address")?);
+        endpoint.map(Self).map_err(|error| error.to_string())
     }
 }
 
@@ -217,7 +199,7 @@ mod tests {
             ("tcp::1234,host=x", None),
             ("", None),
         ] {
-            let parsed = GdbAddress::parse(text).ok();
+            let parsed = GdbTarget::parse(text).ok().and_then(|target| target.0);
             let parsed = parsed.as_ref().map(|address| (address.host.as_str(), address.port));
             assert_eq!(parsed, expect, "{text}");
         }

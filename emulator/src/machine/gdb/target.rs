@@ -28,10 +28,10 @@ use gdbstub::target::{Target, TargetError, TargetResult};
 use gdbstub_arch::riscv::Riscv64;
 use gdbstub_arch::riscv::reg::RiscvCoreRegs;
 
+use super::Bounds;
 use super::memory::{self, Addressing};
 use super::registers::{self, Register};
 use super::resume::{Action, tid_of};
-use super::{Bounds, monitor};
 use crate::addr::{Privilege, VirtAddr};
 use crate::engine::{Place, Stops, WatchKind, Watchpoint};
 use crate::machine::Machine;
@@ -57,6 +57,8 @@ pub(super) struct Debuggee<'m> {
     pub(super) in_firmware: Option<usize>,
     pub(super) addressing: Addressing,
     description: String,
+    /// The hart whose registers the user saw last: the one that commands are about.
+    current: usize,
     /// The user wants the machine to end.
     pub(super) quits: bool,
 }
@@ -77,6 +79,7 @@ impl<'m> Debuggee<'m> {
             in_firmware: None,
             addressing: Addressing::Virtual,
             description,
+            current: 0,
             quits: false,
         }
     }
@@ -155,6 +158,7 @@ impl MultiThreadBase for Debuggee<'_> {
     fn read_registers(&mut self, regs: &mut RiscvCoreRegs<u64>, tid: Tid) -> Answer<()> {
         let hart = &self.runner(tid)?.hart;
         (regs.x, regs.pc) = (hart.x, hart.pc.0);
+        self.current = tid.get() - 1;
         Ok(())
     }
 
@@ -402,7 +406,7 @@ impl MonitorCmd for Debuggee<'_> {
         line: &[u8],
         mut out: ConsoleOutput<'_>,
     ) -> Result<(), Infallible> {
-        let said = monitor::execute(self.machine, 0, &String::from_utf8_lossy(line));
+        let said = self.machine.command(self.current, &String::from_utf8_lossy(line));
         self.quits |= said.quits;
         output!(out, "{}", said.text);
         Ok(())
