@@ -37,7 +37,9 @@ pub(super) fn config(args: &RunArgs) -> Result<Config> {
         Seed::Fixed(seed) => seed,
         Seed::Host => {
             let mut seed = [0; 8];
-            random(Seed::Host)?.read_exact(&mut seed).with_context(|| format!("reading {HOST_RANDOM}"))?;
+            random(Seed::Host)?
+                .read_exact(&mut seed)
+                .with_context(|| format!("reading {HOST_RANDOM}"))?;
             u64::from_le_bytes(seed)
         }
     };
