@@ -5,6 +5,7 @@
 mod cli;
 mod dts;
 mod elf;
+mod gdb;
 mod isa;
 mod machine;
 mod program;
@@ -13,3 +14,4 @@ mod smp;
 mod stop_screens;
 mod terminal;
 mod tidy;
+mod trace;

@@ -6,7 +6,7 @@ pub mod ram;
 
 use std::fmt;
 
-use crate::addr::{PhysAddr, Width};
+use crate::addr::{Access, PhysAddr, Width};
 pub use device::{BusFault, Device, DeviceCx, IrqLines, PowerRequest};
 pub use ram::{Ram, RamOffset};
 
@@ -18,6 +18,19 @@ struct Slot {
     first: PhysAddr,
     last: PhysAddr,
     device: Box<dyn Device>,
+    reads: u64,
+    writes: u64,
+}
+
+/// How often a device was accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceCount {
+    /// The device's name.
+    pub name: &'static str,
+    /// Loads from its registers, those included that it refused.
+    pub reads: u64,
+    /// Stores to its registers, those included that it refused.
+    pub writes: u64,
 }
 
 /// What [`Bus::regions`] calls RAM.
@@ -112,7 +125,7 @@ impl Bus {
         }
         let at = self.by_address.partition_point(|index| self.slots[*index].first < first);
         self.by_address.insert(at, self.slots.len());
-        self.slots.push(Slot { first, last, device });
+        self.slots.push(Slot { first, last, device, reads: 0, writes: 0 });
         Ok(())
     }
 
@@ -124,7 +137,7 @@ impl Bus {
         if let Some(offset) = self.ram.offset_of(at, width.bytes()) {
             return Ok(self.ram.load(offset, width));
         }
-        let (device, offset, mut cx) = self.device_at(at, width)?;
+        let (device, offset, mut cx) = self.device_at(at, width, Access::Load)?;
         let value = device.read(offset, width, &mut cx)?;
         log::trace!("[{}] read {value:#x}", register(device, offset));
         debug_assert!(value & !width.mask() == 0, "{}: value wider than access", device.name());
@@ -140,7 +153,7 @@ impl Bus {
             self.ram.store(offset, width, value);
             return Ok(());
         }
-        let (device, offset, mut cx) = self.device_at(at, width)?;
+        let (device, offset, mut cx) = self.device_at(at, width, Access::Store)?;
         log::trace!("[{}] write {:#x}", register(device, offset), value & width.mask());
         device.write(offset, width, value & width.mask(), &mut cx)
     }
@@ -176,6 +189,15 @@ impl Bus {
         self.slots.iter().filter_map(|slot| slot.device.deadline(self.mtime)).min()
     }
 
+    /// How often each device was accessed since it was mapped, in the order they were mapped.
+    pub fn device_counts(&self) -> Vec<DeviceCount> {
+        let count = |slot: &Slot| {
+            let Slot { device, reads, writes, .. } = slot;
+            DeviceCount { name: device.name(), reads: *reads, writes: *writes }
+        };
+        self.slots.iter().map(count).collect()
+    }
+
     /// What is mapped, RAM and devices, by address.
     pub fn regions(&self) -> impl Iterator<Item = Region> {
         let last = self.ram.base().wrapping_add(self.ram.len_bytes() - 1);
@@ -198,6 +220,7 @@ impl Bus {
         &mut self,
         at: PhysAddr,
         width: Width,
+        access: Access,
     ) -> Result<(&mut dyn Device, u64, DeviceCx<'_>), BusFault> {
         let Self { ram, irq, mtime, power, slots, by_address, attention, .. } = self;
         let index = by_address.partition_point(|index| slots[*index].last < at);
@@ -207,6 +230,7 @@ impl Bus {
             return Err(BusFault);
         }
         *attention = true;
+        *if access == Access::Store { &mut slot.writes } else { &mut slot.reads } += 1;
         let cx = DeviceCx { ram, irq, mtime: *mtime, power };
         Ok((slot.device.as_mut(), at.0 - slot.first.0, cx))
     }

@@ -61,6 +61,7 @@ pub struct CsrConfig {
     pub sv39: bool,
     pub sv48: bool,
     pub sv57: bool,
+    pub svade: bool,
     pub svadu: bool,
     pub svpbmt: bool,
     pub sstc: bool,
@@ -85,6 +86,7 @@ impl Default for CsrConfig {
             sv39: true,
             sv48: true,
             sv57: true,
+            svade: true,
             svadu: true,
             svpbmt: true,
             sstc: true,
@@ -192,6 +194,7 @@ impl CsrFile {
     ///
     /// Source: Privileged ISA, "Reset".
     pub fn new(config: CsrConfig) -> Self {
+        let menvcfg = envcfg::reset_menvcfg(&config);
         Self {
             config,
             mstatus: Mstatus::RESET,
@@ -216,7 +219,7 @@ impl CsrFile {
             scause: 0,
             stval: 0,
             satp: 0,
-            menvcfg: 0,
+            menvcfg,
             senvcfg: 0,
             mcounteren: 0,
             scounteren: 0,

@@ -5,12 +5,14 @@
 
 mod access;
 mod pmp;
+mod probe;
 mod pte;
 mod tlb;
 mod walk;
 
 pub use access::BLOCK_SIZE_BYTES;
 pub use pmp::Pmp;
+pub use probe::{Fence, WalkRecord};
 pub use pte::{PTE_SIZE_BYTES, Pte};
 pub use tlb::{TlbContext, TlbEntry};
 pub use walk::{
@@ -22,6 +24,7 @@ use crate::addr::{
 };
 use crate::bus::{Bus, Ram, RamOffset};
 use crate::trap::Exception;
+use probe::Probe;
 use tlb::{Mapping, Tlb};
 
 /// Translation scheme, `satp.MODE`.
@@ -144,6 +147,8 @@ pub struct Mmu {
     data: Context,
     pmp: Pmp,
     tlb: Tlb,
+    /// Records misses and fences, for who watches the hart. Looked at where those happen only.
+    probe: Option<Box<Probe>>,
 }
 
 impl Default for Mmu {
@@ -156,7 +161,7 @@ impl Mmu {
     /// As after reset: M-mode, no protection, nothing cached.
     pub fn new() -> Self {
         let reset = Context::RESET;
-        Self { fetch: reset, data: reset, pmp: Pmp::default(), tlb: Tlb::new() }
+        Self { fetch: reset, data: reset, pmp: Pmp::default(), tlb: Tlb::new(), probe: None }
     }
 
     /// Sets what fetches, and what loads and stores (MPRV applied), depend on from now on.
@@ -208,20 +213,37 @@ impl Mmu {
         access: Access,
         len_bytes: u64,
     ) -> Result<PhysAddr, Exception> {
-        let cx = *self.context(access);
-        let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
+        let found = if self.probe.is_none() {
+            let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
+            self.resolve(self.context(access), &mut memory, (va, access), len_bytes, &mut ())
+        } else {
+            self.resolve_recorded(&mut bus.ram, (va, access), len_bytes)
+        };
+        let (pa, mapping) = found.map_err(|refusal| exception(refusal, access, va))?;
+        self.fill(&bus.ram, (va, access), pa, mapping);
+        Ok(pa)
+    }
+
+    /// Where `memory` and PMP say that the bytes are, without a look at the TLB.
+    #[inline(always)]
+    fn resolve(
+        &self,
+        cx: &Context,
+        memory: &mut impl PteMemory,
+        (va, access): (VirtAddr, Access),
+        len_bytes: u64,
+        steps: &mut impl Steps,
+    ) -> Result<(PhysAddr, Mapping), Refusal> {
         let (pa, mapping) = if cx.translates() {
-            let leaf = walk(&mut memory, va, access, &cx, &mut ())
-                .map_err(|fault| exception(fault, access, va))?;
+            let leaf = walk(memory, va, access, cx, steps).map_err(Refusal::Walk)?;
             (leaf.pa, Mapping { size_shift: leaf.size_shift, global: leaf.global })
         } else {
             (PhysAddr(va.0), Mapping { size_shift: PAGE_SHIFT as u8, global: false })
         };
-        if !self.pmp.allows(pa, len_bytes, access, cx.privilege) {
-            return Err(Exception::AccessFault(access, va));
+        match self.pmp.allows(pa, len_bytes, access, cx.privilege) {
+            true => Ok((pa, mapping)),
+            false => Err(Refusal::Protection(pa)),
         }
-        self.fill(&bus.ram, (va, access), pa, mapping);
-        Ok(pa)
     }
 
     /// Caches a translation, where every access of its kind to the page may then go straight to RAM.
@@ -259,6 +281,7 @@ impl Mmu {
     ///
     /// Source: Privileged ISA, "Supervisor Memory-Management Fence Instruction".
     pub fn sfence_vma(&mut self, va: Option<VirtAddr>, asid: Option<Asid>) {
+        self.note_fence(Fence { va, asid });
         self.tlb.fence(va, asid);
     }
 
@@ -276,22 +299,13 @@ impl Mmu {
 
     /// As [`explain`](Self::explain), in another context than the current one.
     pub fn explain_in(&self, cx: &Context, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
-        let mut steps = Vec::new();
-        let pa = if cx.translates() {
-            let mut memory = Untouched { ram: &bus.ram, pmp: &self.pmp };
-            walk(&mut memory, va, access, cx, &mut steps).map(|leaf| leaf.pa).map_err(Refusal::Walk)
-        } else {
-            Ok(PhysAddr(va.0))
-        };
-        let pa = pa.and_then(|pa| match self.pmp.allows(pa, 1, access, cx.privilege) {
-            true => Ok(pa),
-            false => Err(Refusal::Protection(pa)),
-        });
-        Explanation { steps, pa }
+        let (mut memory, mut steps) = (Untouched { ram: &bus.ram, pmp: &self.pmp }, Vec::new());
+        let found = self.resolve(cx, &mut memory, (va, access), 1, &mut steps);
+        Explanation { steps, pa: found.map(|(pa, _)| pa) }
     }
 }
 
-/// What [`Mmu::explain`] found.
+/// How an address was translated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The entries looked at; none where addresses are not translated or not canonical.
@@ -309,11 +323,11 @@ pub enum Refusal {
     Protection(PhysAddr),
 }
 
-/// The exception that is due for a walk fault: for the original access, whatever the walk was doing.
-fn exception(fault: WalkFault, access: Access, va: VirtAddr) -> Exception {
-    match fault.is_access_fault() {
-        true => Exception::AccessFault(access, va),
-        false => Exception::PageFault(access, va),
+/// The exception that is due: for the original access, whatever the walk was doing.
+fn exception(refusal: Refusal, access: Access, va: VirtAddr) -> Exception {
+    match refusal {
+        Refusal::Walk(fault) if !fault.is_access_fault() => Exception::PageFault(access, va),
+        Refusal::Walk(_) | Refusal::Protection(_) => Exception::AccessFault(access, va),
     }
 }
 
