@@ -12,11 +12,10 @@ pub(super) struct Said {
     pub(super) quits: bool,
 }
 
+/// As the other commands' own list.
 const HELP: &str = "\
-system_reset
-    start the machine again
-quit
-    end the run
+system_reset             start the machine again
+quit                     end the machine
 ";
 
 impl Machine {

@@ -28,11 +28,11 @@ use gdbstub::target::{Target, TargetError, TargetResult};
 use gdbstub_arch::riscv::Riscv64;
 use gdbstub_arch::riscv::reg::RiscvCoreRegs;
 
-use super::Bounds;
-use super::memory::{self, Addressing};
 use super::registers::{self, Register};
 use super::resume::{Action, tid_of};
+use super::{Bounds, memory};
 use crate::addr::{Privilege, VirtAddr};
+use crate::debug::view::Space;
 use crate::engine::{Place, Stops, WatchKind, Watchpoint};
 use crate::machine::Machine;
 use crate::machine::run::{Activity, Runner};
@@ -55,10 +55,11 @@ pub(super) struct Debuggee<'m> {
     pub(super) set_out: Vec<Place>,
     /// The hart whose step has led into the machine's own firmware.
     pub(super) in_firmware: Option<usize>,
-    pub(super) addressing: Addressing,
+    /// What addresses of memory are addresses of.
+    pub(super) space: Space,
+    /// Index of the hart that the user looks at.
+    pub(super) current: usize,
     description: String,
-    /// The hart whose registers the user saw last: the one that commands are about.
-    current: usize,
     /// The user wants the machine to end.
     pub(super) quits: bool,
 }
@@ -77,9 +78,9 @@ impl<'m> Debuggee<'m> {
             actions: Vec::new(),
             set_out: Vec::new(),
             in_firmware: None,
-            addressing: Addressing::Virtual,
-            description,
+            space: Space::Virtual,
             current: 0,
+            description,
             quits: false,
         }
     }
@@ -174,20 +175,15 @@ impl MultiThreadBase for Debuggee<'_> {
     }
 
     fn read_addrs(&mut self, start: u64, data: &mut [u8], tid: Tid) -> Answer<usize> {
-        let addressing = self.addressing;
         self.runner(tid)?;
-        let hart = self.machine.hart(tid.get() - 1);
-        memory::read((hart, addressing), &self.machine.bus, start, data)
+        memory::read(self.machine, (tid.get() - 1, self.space), start, data)
             .map_err(|memory::NotThere| TargetError::Errno(EFAULT))?;
         Ok(data.len())
     }
 
     fn write_addrs(&mut self, start: u64, data: &[u8], tid: Tid) -> Answer<()> {
-        let addressing = self.addressing;
         self.runner(tid)?;
-        let Machine { runners, bus, .. } = self.machine;
-        let hart = &runners[tid.get() - 1].hart;
-        memory::write((hart, addressing), bus, start, data)
+        memory::write(self.machine, (tid.get() - 1, self.space), start, data)
             .map_err(|memory::NotThere| TargetError::Errno(EFAULT))
     }
 
