@@ -175,7 +175,7 @@ fn wrong_usage_is_explained() {
         ("-machine spike x", "invalid value 'spike' for '--machine <NAME>'"),
         ("-cpu rv64,zbx=off x", "unknown extension `zbx`; did you mean"),
         ("-m 12Q x", "\"12Q\" is no size"),
-        ("-smp 2 x", "at most 1 is possible"),
+        ("-smp 65 x", "at most 64 is possible"),
         ("--timeout soon x", "expected a number of seconds"),
         ("-kernel x y", "cannot be used with"),
         ("/nonexistent/x", "cannot read /nonexistent/x: No such file"),

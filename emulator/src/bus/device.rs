@@ -15,6 +15,10 @@ pub struct IrqLines {
     pub msip: u64,
     /// CLINT timer interrupt per hart (bit = hart id).
     pub mtip: u64,
+    /// PLIC interrupt for M-mode per hart (bit = hart id).
+    pub meip: u64,
+    /// PLIC interrupt for S-mode per hart (bit = hart id).
+    pub seip: u64,
     /// Platform interrupt sources (bit = PLIC source number).
     pub sources: u64,
 }

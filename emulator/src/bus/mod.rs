@@ -34,7 +34,10 @@ pub struct Bus {
     pub attention: bool,
     /// What the running hart's count of instructions lacks to the machine's time, wrapping.
     clock_offset_insns: u64,
+    /// In the order they were mapped.
     slots: Vec<Slot>,
+    /// Indices into `slots`, by address.
+    by_address: Vec<usize>,
 }
 
 /// Two ranges of the address map overlap, or one wraps.
@@ -59,10 +62,12 @@ impl Bus {
             attention: false,
             clock_offset_insns: 0,
             slots: Vec::new(),
+            by_address: Vec::new(),
         }
     }
 
-    /// Maps `device` to `len_bytes` bytes at `base`.
+    /// Maps `device` to `len_bytes` bytes at `base`. Devices are polled in the order in which they
+    /// were mapped: an interrupt controller comes after those whose lines it reads.
     ///
     /// # Errors
     /// [`MapError`] where the range wraps, is empty, or overlaps RAM or another device.
@@ -84,8 +89,9 @@ impl Bus {
         if let Some(slot) = self.slots.iter().find(|s| first <= s.last && s.first <= last) {
             return Err(error(slot.device.name()));
         }
-        let at = self.slots.partition_point(|slot| slot.first < first);
-        self.slots.insert(at, Slot { first, last, device });
+        let at = self.by_address.partition_point(|index| self.slots[*index].first < first);
+        self.by_address.insert(at, self.slots.len());
+        self.slots.push(Slot { first, last, device });
         Ok(())
     }
 
@@ -126,6 +132,12 @@ impl Bus {
         }
     }
 
+    /// Returns every device and all lines to the state after power-on.
+    pub fn reset(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.device.reset());
+        (self.irq, self.power, self.attention) = (IrqLines::default(), None, false);
+    }
+
     /// From here on, a hart that has retired `hart_insns` is at the time of `machine_insns`.
     pub fn set_clock(&mut self, machine_insns: u64, hart_insns: u64) {
         self.clock_offset_insns = machine_insns.wrapping_sub(hart_insns);
@@ -148,11 +160,13 @@ impl Bus {
         at: PhysAddr,
         width: Width,
     ) -> Result<(&mut dyn Device, u64, DeviceCx<'_>), BusFault> {
-        let Self { ram, irq, mtime, power, slots, attention, .. } = self;
-        let index = slots.partition_point(|slot| slot.last < at);
+        let Self { ram, irq, mtime, power, slots, by_address, attention, .. } = self;
+        let index = by_address.partition_point(|index| slots[*index].last < at);
+        let slot = &mut slots[*by_address.get(index).ok_or(BusFault)?];
         let last = PhysAddr(at.0.checked_add(width.bytes() - 1).ok_or(BusFault)?);
-        let slot = slots.get_mut(index).filter(|s| s.first <= at && last <= s.last);
-        let slot = slot.ok_or(BusFault)?;
+        if at < slot.first || slot.last < last {
+            return Err(BusFault);
+        }
         *attention = true;
         let cx = DeviceCx { ram, irq, mtime: *mtime, power };
         Ok((slot.device.as_mut(), at.0 - slot.first.0, cx))

@@ -34,6 +34,8 @@ pub struct Ram {
     tracked: Vec<u64>,
     /// Addresses of stores that hit a tracked granule, until taken.
     hits: Vec<PhysAddr>,
+    /// Pages that have begun to be tracked, until taken.
+    newly_tracked: Vec<RamOffset>,
 }
 
 // SAFETY: the allocation is owned by this value alone (made in `new`, freed in `drop`), and no
@@ -60,8 +62,8 @@ impl Ram {
         // behind it are inside.
         let bytes = unsafe { allocation.add(to_page) };
         let pages = usize::try_from(len_bytes >> PAGE_SHIFT).expect("RAM fits the host");
-        let (tracked, hits) = (Vec::new(), Vec::new());
-        let mut ram = Self { base, allocation, bytes, len_bytes, tracked, hits };
+        let (tracked, hits, newly_tracked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ram = Self { base, allocation, bytes, len_bytes, tracked, hits, newly_tracked };
         // Asking first gives an answer where `vec!` would end the process; only `vec!` takes
         // untouched pages from the host.
         Vec::<u64>::new().try_reserve_exact(pages).ok()?;
@@ -170,10 +172,22 @@ impl Ram {
         assert!(at.0 <= self.len_bytes && len_bytes <= self.len_bytes - at.0, "outside RAM");
     }
 
-    /// Starts tracking stores to the granules of `len_bytes` bytes at `at`. The caller drops
-    /// TLB entries that allow stores to the page.
+    /// Starts tracking stores to the granules of `len_bytes` bytes at `at`. Every hart has to drop
+    /// TLB entries that allow stores to the page: see [`take_newly_tracked`](Self::take_newly_tracked).
     pub fn track(&mut self, at: RamOffset, len_bytes: u64) {
-        self.for_granules(at, len_bytes, |tracked, granule| *tracked |= granule);
+        let mut newly_tracked = std::mem::take(&mut self.newly_tracked);
+        self.for_granules(at, len_bytes, |page, tracked, granule| {
+            if *tracked == 0 {
+                newly_tracked.push(page);
+            }
+            *tracked |= granule;
+        });
+        self.newly_tracked = newly_tracked;
+    }
+
+    /// The pages that have begun to be tracked since the last call.
+    pub fn take_newly_tracked(&mut self) -> Vec<RamOffset> {
+        std::mem::take(&mut self.newly_tracked)
     }
 
     /// Stops tracking the whole page that holds `at`.
@@ -201,7 +215,7 @@ impl Ram {
         let (base, mut hits) = (self.base, std::mem::take(&mut self.hits));
         let first = at.0 >> GRANULE_SHIFT;
         let mut index = first;
-        self.for_granules(at, len_bytes, |tracked, granule| {
+        self.for_granules(at, len_bytes, |_, tracked, granule| {
             if *tracked & granule != 0 {
                 hits.push(base.wrapping_add(index << GRANULE_SHIFT));
             }
@@ -210,16 +224,22 @@ impl Ram {
         self.hits = hits;
     }
 
-    /// Calls `f` with the page's tracker word and the granule's bit, for each granule in order.
-    fn for_granules(&mut self, at: RamOffset, len_bytes: u64, mut f: impl FnMut(&mut u64, u64)) {
+    /// Calls `f` with the page, its tracker word and the granule's bit, for each granule in order.
+    fn for_granules(
+        &mut self,
+        at: RamOffset,
+        len_bytes: u64,
+        mut f: impl FnMut(RamOffset, &mut u64, u64),
+    ) {
         if len_bytes == 0 {
             return;
         }
         self.check(at, len_bytes);
         let granules = at.0 >> GRANULE_SHIFT..=(at.0 + len_bytes - 1) >> GRANULE_SHIFT;
         for granule in granules {
-            let page = (granule >> (PAGE_SHIFT - GRANULE_SHIFT)) as usize;
-            f(&mut self.tracked[page], 1 << (granule % 64));
+            let page = granule >> (PAGE_SHIFT - GRANULE_SHIFT);
+            let tracked = &mut self.tracked[page as usize];
+            f(RamOffset(page << PAGE_SHIFT), tracked, 1 << (granule % 64));
         }
     }
 }

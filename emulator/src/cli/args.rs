@@ -109,7 +109,7 @@ pub(super) struct MachineArgs {
     #[arg(long, short = 'M', value_name = "NAME", default_value = "virt")]
     machine: MachineName,
 
-    /// Number of harts; one, for now
+    /// Number of harts
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_harts)]
     smp: usize,
 }
@@ -132,7 +132,12 @@ impl MachineArgs {
     /// What the machine is built from.
     pub(super) fn config(&self) -> Config {
         let MachineName::Virt = self.machine;
-        Config { ram_bytes: self.ram_bytes, harts: self.smp, extensions: self.cpu }
+        Config {
+            ram_bytes: self.ram_bytes,
+            harts: self.smp,
+            extensions: self.cpu,
+            ..Config::default()
+        }
     }
 
     /// What bounds a run, with a limit of instructions where the user sets none.

@@ -7,9 +7,9 @@ use anyhow::Result;
 use super::HostTrouble;
 use super::args::DisasmArgs;
 use crate::csr::CsrAddr;
+use crate::debug::symbols::Symbols;
 use crate::isa::{self, Extensions, Insn};
 use crate::machine::elf::{Code, ElfFile};
-use crate::machine::symbols::Symbols;
 
 /// Disassembles the file that `args` name; yields the exit code.
 pub(super) fn run(args: &DisasmArgs) -> Result<u8> {

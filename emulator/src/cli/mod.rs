@@ -22,6 +22,8 @@ use args::{Cli, Verb};
 
 /// Exit codes that do not come from the guest. The help text lists them.
 mod exit {
+    /// The user has quit.
+    pub(super) const QUIT: u8 = 0;
     /// `pagewalk test`: some test has failed.
     pub(super) const TESTS_FAILED: u8 = 1;
     /// Wrong usage, or an input that cannot be used.
@@ -36,6 +38,12 @@ mod exit {
     pub(super) const TIMEOUT: u8 = 124;
     /// The host let the emulator down: a full disk, a closed pipe.
     pub(super) const HOST: u8 = 125;
+
+    /// A signal of the host has ended the run: as shells report it.
+    pub(super) fn signal(number: i32) -> u8 {
+        const SIGNAL: i32 = 128;
+        u8::try_from(SIGNAL + number).unwrap_or(HOST)
+    }
 }
 
 /// The whole program: reads the command line, does what it says, yields the exit code.

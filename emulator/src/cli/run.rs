@@ -15,7 +15,7 @@ use crate::engine::{Engine, Interpreter};
 use crate::isa::Extensions;
 use crate::machine::console::{Console, Input};
 use crate::machine::elf::ElfFile;
-use crate::machine::{Limits, Machine, Stop};
+use crate::machine::{Limits, Machine, Stop, StopRequest};
 
 /// Runs the program that `args` name; yields the exit code.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
@@ -77,6 +77,8 @@ fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
             ));
             exit::TIMEOUT
         }
+        Stop::Request(StopRequest::Quit) => exit::QUIT,
+        Stop::Request(StopRequest::Signal(number)) => exit::signal(number),
         Stop::OutputLost => {
             let failure = machine.console().take_failure();
             // Whoever closes a pipe (`pagewalk FILE | head`) knows.

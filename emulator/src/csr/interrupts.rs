@@ -44,6 +44,11 @@ impl CsrFile {
         self.mip() & self.mie
     }
 
+    /// Whether `mie` enables an external interrupt, of any mode.
+    pub fn listens_to_devices(&self) -> bool {
+        self.mie & (Interrupt::MachineExternal.bit() | SEIP) != 0
+    }
+
     /// `mideleg`.
     pub fn mideleg(&self) -> u64 {
         self.mideleg

@@ -34,6 +34,8 @@ pub enum Exit {
     Wait,
     /// A device was accessed or tracked memory written: the machine should have a look.
     Attention,
+    /// The hart has trapped into firmware that is not the guest's: serve it.
+    Firmware,
 }
 
 /// Runs guest instructions on a hart.
@@ -234,7 +236,10 @@ impl<O: Observer> Interpreter<O> {
     fn follow(&mut self, step: Step, pc: VirtAddr, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
         let from = match step {
             Step::Block(from) if pc.page_base() == hart.pc.page_base() => from,
-            _ => return self.find(hart, bus).ok(),
+            _ => {
+                self.note_jump(&step, pc, hart);
+                return self.find(hart, bus).ok();
+            }
         };
         let offset = hart.pc.page_offset();
         if let Some(id) = self.blocks.linked(from, offset) {
@@ -245,6 +250,20 @@ impl<O: Observer> Interpreter<O> {
             self.blocks.link(from, offset, to);
         }
         Some(step)
+    }
+}
+
+impl<O> Interpreter<O> {
+    /// Notes on the hart's trail that `step`, which began at `pc`, has left its page by a jump.
+    #[inline(always)]
+    fn note_jump(&self, step: &Step, pc: VirtAddr, hart: &mut Hart) {
+        let last = match step {
+            Step::Block(id) => self.blocks.code(*id).0.last().expect("blocks are not empty"),
+            Step::Uncached(insn) => insn,
+        };
+        if last.op.flow() != isa::Flow::Next {
+            hart.trail.jump(pc.wrapping_add(2 * u64::from(last.at)), hart.pc);
+        }
     }
 }
 
@@ -260,6 +279,9 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
         // still returns.
         let mut turns = budget_insns;
         while hart.insns < deadline_insns && turns > 0 {
+            if hart.is_in_host_firmware() {
+                return Exit::Firmware;
+            }
             turns -= 1;
             let next = self.run_blocks(hart, bus, deadline_insns);
             let overwritten = bus.ram.has_hits() && self.drop_overwritten(bus);

@@ -3,6 +3,7 @@
 //! the CSRs, it knows because [`Hart::refresh_translation`] and [`Hart::refresh_protection`] told it.
 
 pub mod observe;
+pub mod trail;
 
 use crate::addr::{PhysAddr, Privilege, VirtAddr};
 use crate::bus::Bus;
@@ -11,6 +12,7 @@ use crate::mmu::{Context, Mmu, Satp};
 use crate::trap::{Interrupt, Trap};
 
 pub use observe::{NoObserver, Observer};
+pub use trail::Trail;
 
 /// What a hart is built as.
 #[derive(Clone, Debug)]
@@ -21,11 +23,18 @@ pub struct HartConfig {
     pub svnapot: bool,
     /// Address of the first instruction after reset.
     pub reset_pc: VirtAddr,
+    /// M-mode belongs to the emulator: see [`Hart::is_in_host_firmware`].
+    pub host_firmware: bool,
 }
 
 impl Default for HartConfig {
     fn default() -> Self {
-        Self { csr: CsrConfig::default(), svnapot: true, reset_pc: VirtAddr(0x8000_0000) }
+        Self {
+            csr: CsrConfig::default(),
+            svnapot: true,
+            reset_pc: VirtAddr(0x8000_0000),
+            host_firmware: false,
+        }
     }
 }
 
@@ -48,6 +57,8 @@ pub struct Hart {
     pub reservation: Option<PhysAddr>,
     /// Instructions retired since reset. While an instruction runs in `system/`: those before it.
     pub insns: u64,
+    /// The last control-flow events.
+    pub trail: Trail,
     config: HartConfig,
 }
 
@@ -63,6 +74,7 @@ impl Hart {
             mmu: Mmu::new(),
             reservation: None,
             insns: 0,
+            trail: Trail::default(),
             config,
         };
         hart.refresh_translation();
@@ -78,6 +90,13 @@ impl Hart {
     /// `mhartid`.
     pub fn id(&self) -> u64 {
         self.config.csr.hart_id
+    }
+
+    /// Whether a trap has led into M-mode and M-mode is the emulator's own firmware: nothing is
+    /// there to be fetched, whoever runs the hart has to serve the trap and to leave M-mode.
+    #[inline(always)]
+    pub fn is_in_host_firmware(&self) -> bool {
+        self.config.host_firmware && self.privilege == Privilege::Machine
     }
 
     /// Address bits that must be clear in a jump target: IALIGN is 16 with the C extension.
@@ -117,6 +136,7 @@ impl Hart {
             self.pc = self.csr.enter_machine(trap, from, epc);
             self.privilege = Privilege::Machine;
         }
+        self.trail.trap(trap, from, epc, self.pc);
         self.refresh_translation();
     }
 
@@ -149,7 +169,9 @@ impl Hart {
             _ => interrupt.bit(),
         };
         let lines = line(bus.irq.msip, Interrupt::MachineSoftware)
-            | line(bus.irq.mtip, Interrupt::MachineTimer);
+            | line(bus.irq.mtip, Interrupt::MachineTimer)
+            | line(bus.irq.meip, Interrupt::MachineExternal)
+            | line(bus.irq.seip, Interrupt::SupervisorExternal);
         self.csr.set_lines(lines, bus.mtime);
     }
 

@@ -12,8 +12,8 @@ use crate::isa::{Extension, Extensions};
 pub const DEFAULT_RAM_BYTES: u64 = 128 << 20;
 /// Largest RAM that can be asked for.
 pub const MAX_RAM_BYTES: u64 = 1 << 40;
-/// Harts that a machine can have for now.
-pub const MAX_HARTS: usize = 1;
+/// Harts that a machine can have: those that one CLINT serves.
+pub const MAX_HARTS: usize = crate::device::clint::MAX_HARTS;
 
 /// What a machine is built from.
 #[derive(Clone, Debug)]
@@ -24,11 +24,44 @@ pub struct Config {
     pub harts: usize,
     /// What the harts can do.
     pub extensions: Extensions,
+    /// What makes time pass.
+    pub clock: ClockSource,
+    /// What becomes of a hart that traps for ever.
+    pub on_trap_loop: OnTrapLoop,
+}
+
+/// What makes `mtime` pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockSource {
+    /// The instructions executed: the same input gives the same run. While all harts wait, time
+    /// jumps to the next timer.
+    #[default]
+    Warp,
+    /// The instructions executed. While all harts wait, the host sleeps for as long as they do.
+    Insns,
+    /// The host's clock.
+    Host,
+}
+
+/// What becomes of a hart that raises the same exception over and over in its own trap handler.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTrapLoop {
+    /// The machine stops.
+    #[default]
+    Stop,
+    /// It goes on, as a real one would.
+    Continue,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ram_bytes: DEFAULT_RAM_BYTES, harts: 1, extensions: Extensions::ALL }
+        Self {
+            ram_bytes: DEFAULT_RAM_BYTES,
+            harts: 1,
+            extensions: Extensions::ALL,
+            clock: ClockSource::default(),
+            on_trap_loop: OnTrapLoop::default(),
+        }
     }
 }
 
@@ -53,7 +86,7 @@ impl Config {
             zicntr: has(Zicntr),
             zihpm: has(Zihpm),
         };
-        HartConfig { csr, svnapot: has(Svnapot), reset_pc }
+        HartConfig { csr, svnapot: has(Svnapot), reset_pc, host_firmware: false }
     }
 }
 

@@ -1,10 +1,12 @@
-//! The guest's console: where its output goes and the one door through which its input comes in.
-//! Serial port and HTIF share both.
+//! The guest's console: where its output goes, the one door through which its input comes in, and
+//! [`Control`], by which others ask the machine to stop. Serial port and HTIF share both.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Bytes that wait between the host's reader and the machine.
 const INPUT_QUEUE_BYTES: usize = 4096;
@@ -77,6 +79,52 @@ impl std::fmt::Debug for Console {
     }
 }
 
+/// Who wants the machine to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopRequest {
+    /// The user, at the console.
+    Quit,
+    /// The host's system, by this signal.
+    Signal(i32),
+}
+
+/// A handle by which threads and signal handlers ask a machine to stop; it looks once a slice.
+/// Clones are the same handle.
+#[derive(Clone, Debug, Default)]
+pub struct Control(Arc<AtomicI32>);
+
+impl Control {
+    const QUIT: i32 = -1;
+
+    /// Asks; the last one who asks is heard.
+    pub fn request(&self, request: StopRequest) {
+        let code = match request {
+            StopRequest::Quit => Self::QUIT,
+            StopRequest::Signal(number) => number,
+        };
+        self.0.store(code, Ordering::Relaxed);
+    }
+
+    /// What was asked for, if anything.
+    pub fn requested(&self) -> Option<StopRequest> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            Self::QUIT => Some(StopRequest::Quit),
+            number => Some(StopRequest::Signal(number)),
+        }
+    }
+}
+
+/// A source whose bytes come when they come.
+#[derive(Debug)]
+pub struct Live {
+    bytes: Receiver<u8>,
+    /// Lines for the monitor, typed between the bytes.
+    commands: Option<Receiver<String>>,
+    /// The byte that [`Input::wait`] was woken by.
+    early: Option<u8>,
+}
+
 /// Input of the guest's console.
 pub enum Input {
     /// These bytes, then nothing more.
@@ -85,7 +133,7 @@ pub enum Input {
     /// asks for it, so that a run on it can be repeated.
     Prompt(Box<dyn Read + Send>),
     /// Whatever the host's reader sends, until it hangs up.
-    Live(Receiver<u8>),
+    Live(Live),
 }
 
 impl Input {
@@ -99,7 +147,38 @@ impl Input {
     pub fn live(source: impl Read + Send + 'static) -> Self {
         let (sender, receiver) = sync_channel(INPUT_QUEUE_BYTES);
         std::thread::spawn(move || forward(source, &sender));
-        Self::Live(receiver)
+        Self::sent(receiver, None)
+    }
+
+    /// Input that somebody else sends, with lines for the monitor where there is one.
+    pub fn sent(bytes: Receiver<u8>, commands: Option<Receiver<String>>) -> Self {
+        Self::Live(Live { bytes, commands, early: None })
+    }
+
+    /// Whether more may come at a time that nobody knows.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Live(_))
+    }
+
+    /// Sleeps until something comes in, at most for `limit`; yields the time slept.
+    pub fn wait(&mut self, limit: Duration) -> Duration {
+        let started = Instant::now();
+        match self {
+            Self::Live(live) if live.early.is_none() => match live.bytes.recv_timeout(limit) {
+                Ok(byte) => live.early = Some(byte),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => *self = Self::none(),
+            },
+            Self::Live(_) => {}
+            Self::Bytes(_) | Self::Prompt(_) => std::thread::sleep(limit),
+        }
+        started.elapsed()
+    }
+
+    /// The next line for the monitor, if one has come.
+    pub fn take_command(&mut self) -> Option<String> {
+        let Self::Live(live) = self else { return None };
+        live.commands.as_ref()?.try_recv().ok()
     }
 
     /// The next byte, if one is there.
@@ -119,7 +198,8 @@ impl Input {
                     }
                 }
             }
-            Self::Live(receiver) => match receiver.try_recv() {
+            Self::Live(live) if live.early.is_some() => live.early.take(),
+            Self::Live(live) => match live.bytes.try_recv() {
                 Ok(byte) => Some(byte),
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => {

@@ -17,8 +17,8 @@ use goblin::elf::program_header::{self, ProgramHeader};
 use goblin::elf::section_header::{self, SectionHeader};
 use goblin::elf::sym::{self, Symtab};
 
-use super::symbols::{Row, SymbolKind, Symbols, printable};
 use crate::addr::{PhysAddr, Rights, VirtAddr};
+use crate::debug::symbols::{Row, SymbolKind, Symbols, printable};
 pub use error::{ElfError, LoadError};
 pub use place::{Mailbox, Program, RamRange};
 

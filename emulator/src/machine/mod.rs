@@ -1,38 +1,27 @@
-//! The whole machine: program files, the memory map, HTIF, and in [`Machine`] the loop that runs
-//! harts, time and devices.
-//!
-//! Time is counted in instructions: `mtime` is a function of what has been executed (and of what
-//! was slept through in `wfi`), never of the host's clock, so the same input gives the same run.
+//! The whole machine: program files, the memory map, HTIF, and [`Machine`], which owns harts, bus
+//! and engine. The loop that runs them is in `run.rs`.
 
 pub mod config;
 pub mod console;
 pub mod elf;
 mod htif;
 pub mod memory_map;
-pub mod symbols;
+mod run;
 
 use std::fmt;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::time::Instant;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
-use crate::addr::{PAGE_SIZE_BYTES, PhysAddr, Privilege, VirtAddr};
-use crate::bus::{Bus, INSNS_PER_TICK, PowerRequest, Ram};
+use crate::addr::{PAGE_SIZE_BYTES, PhysAddr, VirtAddr};
+use crate::bus::{Bus, Ram};
 use crate::device::{Clint, Finisher, Uart16550, clint, finisher, uart16550};
-use crate::engine::{Engine, Exit};
+use crate::engine::Engine;
 use crate::hart::Hart;
 pub use config::{Config, Limits};
-use console::{Console, Input};
+pub use console::StopRequest;
+use console::{Console, Control, Input};
 use elf::{ElfError, ElfFile, Program, RamRange};
-use htif::{Host, Htif};
-
-/// Instructions that a hart runs at most before the machine looks at the world outside.
-const SLICE_INSNS: u64 = 20_000;
-
-/// Traps in a row, without one instruction retired, after which a hart is held to be in a loop.
-const TRAP_LOOP_TRAPS: u64 = 10_000;
-
-/// A deadline as far as this is never: it comes after centuries, and time must not overflow.
-const NEVER_INSNS: u64 = 1 << 63;
+use htif::Htif;
+use run::{Clock, Runner};
 
 /// Bytes of input that wait for the serial port.
 const UART_INPUT_BYTES: usize = 64;
@@ -48,9 +37,11 @@ pub enum Stop {
     InsnLimit,
     /// [`Limits::timeout`] has passed.
     Timeout,
+    /// Somebody outside the machine wants it to end.
+    Request(StopRequest),
     /// Output of the console could not be written: [`Console::take_failure`] tells why.
     OutputLost,
-    /// A hart raises an exception at its own trap handler, for ever.
+    /// A hart raises the same exception over and over, in its own trap handler.
     TrapLoop {
         /// The hart.
         hart: usize,
@@ -78,14 +69,6 @@ pub enum BuildError {
     Program(#[from] ElfError),
 }
 
-/// One hart and what the loop knows of it.
-struct Runner {
-    hart: Hart,
-    is_waiting: bool,
-    /// Traps since an instruction has retired, as far as slices tell.
-    idle_traps: u64,
-}
-
 /// Harts, bus, devices and a program.
 pub struct Machine {
     config: Config,
@@ -100,9 +83,9 @@ pub struct Machine {
     to_uart: SyncSender<u8>,
     /// Input that found the serial port's queue full.
     held_back: Option<u8>,
-    /// Time, in instructions: those executed and those slept through.
-    now_insns: u64,
-    /// When output was last handed on, in time as above.
+    control: Control,
+    clock: Clock,
+    /// When output was last handed on, in the time of `clock`.
     flushed_at_insns: u64,
     /// Instructions retired by all harts since the machine was built.
     retired_insns: u64,
@@ -126,6 +109,7 @@ impl Machine {
         let ram = allocate_ram(config.ram_bytes)?;
         let program = file.place(RamRange::of(&ram))?;
         let (bus, to_uart) = build_bus(ram, config.harts, &console);
+        let clock = Clock::new(config.clock);
         let mut machine = Self {
             config,
             file,
@@ -138,7 +122,8 @@ impl Machine {
             input,
             to_uart,
             held_back: None,
-            now_insns: 0,
+            control: Control::default(),
+            clock,
             flushed_at_insns: 0,
             retired_insns: 0,
         };
@@ -151,8 +136,13 @@ impl Machine {
         self.program.load_into(&self.file, &mut self.bus.ram);
         self.htif = self.program.mailbox.map(|mailbox| Htif::new(mailbox, &self.bus.ram));
         let (config, entry) = (&self.config, VirtAddr(self.program.entry.0));
-        let harts = (0..config.harts).map(|id| Hart::new(config.hart(id as u64, entry)));
-        self.runners = harts.map(Runner::at_start).collect();
+        let harts = (0..config.harts).map(|id| {
+            let mut hart = Hart::new(config.hart(id as u64, entry));
+            // As firmware hands over: a0 the hart's id, a1 the device tree, of which there is none.
+            hart.x[10] = hart.id();
+            Runner::new(hart)
+        });
+        self.runners = harts.collect();
     }
 
     /// Returns to the state after [`new`](Self::new), except for time and the instruction count,
@@ -161,8 +151,8 @@ impl Machine {
         self.engine.reset();
         // The old RAM goes before the new one comes: the host may not have room for both.
         self.bus.ram = Ram::new(memory_map::RAM, PAGE_SIZE_BYTES);
-        let ram = Ram::new(memory_map::RAM, self.config.ram_bytes);
-        (self.bus, self.to_uart) = build_bus(ram, self.config.harts, &self.console);
+        self.bus.ram = Ram::new(memory_map::RAM, self.config.ram_bytes);
+        self.bus.reset();
         self.start();
     }
 
@@ -176,6 +166,11 @@ impl Machine {
         &self.console
     }
 
+    /// The handle by which others ask this machine to stop.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
     /// Instructions retired by all harts since the machine was built.
     pub fn retired_insns(&self) -> u64 {
         self.retired_insns
@@ -186,151 +181,12 @@ impl Machine {
         &self.runners[id].hart
     }
 
-    /// Runs until something ends the run.
-    pub fn run(&mut self, limits: &Limits) -> Stop {
-        let started = Instant::now();
-        let stop = loop {
-            if let Some(stop) = self.settle() {
-                break stop;
-            }
-            let insns_left = limits.max_insns.map(|max| max.saturating_sub(self.retired_insns));
-            if insns_left == Some(0) {
-                break Stop::InsnLimit;
-            }
-            if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
-                break Stop::Timeout;
-            }
-            let stop = if self.runners.iter().all(|runner| runner.is_waiting) {
-                self.sleep()
-            } else {
-                self.run_slice(insns_left.unwrap_or(u64::MAX))
-            };
-            if let Some(stop) = stop {
-                break stop;
-            }
-        };
-        self.console.flush();
-        if self.console.has_failed() { Stop::OutputLost } else { stop }
-    }
-
     /// Ends the last run for good: observers hand on what they hold back.
     ///
     /// # Errors
     /// The first failure of an observer to write.
     pub fn finish(mut self) -> std::io::Result<()> {
         self.engine.finish()
-    }
-
-    /// Brings time, devices, the mailbox and interrupt lines up to date.
-    fn settle(&mut self) -> Option<Stop> {
-        self.bus.set_clock(self.now_insns, 0);
-        if self.now_insns - self.flushed_at_insns >= SLICE_INSNS {
-            self.flushed_at_insns = self.now_insns;
-            self.console.flush();
-            if self.console.has_failed() {
-                return Some(Stop::OutputLost);
-            }
-        }
-        if let Some(code) = self.serve_mailbox() {
-            return Some(Stop::Exit(code));
-        }
-        self.feed_uart();
-        self.bus.poll();
-        self.bus.attention = false;
-        match self.bus.power.take() {
-            Some(PowerRequest::Off(code)) => return Some(Stop::Exit(code.into())),
-            Some(PowerRequest::Reset) => return Some(Stop::Reset),
-            None => {}
-        }
-        for runner in &mut self.runners {
-            runner.hart.sample_lines(&self.bus);
-            runner.is_waiting &= runner.hart.csr.pending() == 0;
-        }
-        None
-    }
-
-    fn serve_mailbox(&mut self) -> Option<u64> {
-        let htif = self.htif.as_mut()?;
-        let (ram, console, input) = (&mut self.bus.ram, &self.console, &mut self.input);
-        let code = htif.service(&mut Host { ram, console, input });
-        // The engine stops at a store to a tracked granule, so that a command is seen at once, and
-        // then lets go of the whole page.
-        let tohost = htif.tohost();
-        if !self.bus.ram.is_page_tracked(tohost) {
-            self.runners.iter_mut().for_each(|runner| runner.hart.mmu.forbid_stores(tohost));
-        }
-        self.bus.ram.track(tohost, 8);
-        code
-    }
-
-    fn feed_uart(&mut self) {
-        while let Some(byte) = self.held_back.take().or_else(|| self.input.take()) {
-            match self.to_uart.try_send(byte) {
-                Ok(()) => {}
-                Err(TrySendError::Full(byte) | TrySendError::Disconnected(byte)) => {
-                    self.held_back = Some(byte);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The next time, later than now, at which something happens by itself, in instructions.
-    fn deadline_insns(&self) -> Option<u64> {
-        let timers = self.runners.iter().filter_map(|r| r.hart.csr.supervisor_deadline());
-        let ticks = timers.filter(|ticks| *ticks > self.bus.mtime).chain(self.bus.deadline());
-        ticks.min().map(|ticks| ticks.saturating_mul(INSNS_PER_TICK))
-    }
-
-    /// Runs each hart that is not waiting, up to the next deadline.
-    fn run_slice(&mut self, max_insns: u64) -> Option<Stop> {
-        let to_deadline = self.deadline_insns().map_or(u64::MAX, |at| at - self.now_insns);
-        let budget = SLICE_INSNS.min(to_deadline).min(max_insns);
-        let mut longest = 0;
-        for (index, runner) in self.runners.iter_mut().enumerate() {
-            if runner.is_waiting {
-                continue;
-            }
-            let hart = &mut runner.hart;
-            let before = hart.insns;
-            self.bus.set_clock(self.now_insns, before);
-            let exit = self.engine.run(hart, &mut self.bus, budget);
-            let retired = hart.insns - before;
-            runner.is_waiting = exit == Exit::Wait;
-            runner.idle_traps = match exit {
-                _ if retired > 0 => 0,
-                Exit::Budget => runner.idle_traps + budget,
-                // A hart that neither waits nor retires anything has trapped, at least once.
-                Exit::Attention => runner.idle_traps + 1,
-                Exit::Wait => 0,
-            };
-            if runner.idle_traps >= TRAP_LOOP_TRAPS {
-                return Some(Stop::TrapLoop { hart: index, pc: runner.hart.pc });
-            }
-            self.retired_insns += retired;
-            longest = longest.max(retired);
-        }
-        self.now_insns += longest;
-        None
-    }
-
-    /// All harts wait: time jumps to what they wait for.
-    fn sleep(&mut self) -> Option<Stop> {
-        match self.deadline_insns() {
-            Some(at) if at < NEVER_INSNS => self.now_insns = at,
-            _ => return Some(Stop::Asleep { pc: self.runners[0].hart.pc }),
-        }
-        None
-    }
-}
-
-impl Runner {
-    fn at_start(mut hart: Hart) -> Self {
-        // As firmware hands over: a0 the hart's id, a1 the device tree, of which there is none.
-        hart.x[10] = hart.id();
-        hart.x[11] = 0;
-        assert_eq!(hart.privilege, Privilege::Machine);
-        Self { hart, is_waiting: false, idle_traps: 0 }
     }
 }
 
@@ -356,7 +212,7 @@ impl fmt::Debug for Machine {
         f.debug_struct("Machine")
             .field("config", &self.config)
             .field("bus", &self.bus)
-            .field("now_insns", &self.now_insns)
+            .field("clock", &self.clock)
             .field("retired_insns", &self.retired_insns)
             .finish_non_exhaustive()
     }

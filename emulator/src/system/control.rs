@@ -15,7 +15,7 @@ pub(super) fn own_pc(hart: &Hart, i: &Insn) -> VirtAddr {
 pub(super) fn mret(hart: &mut Hart, i: &Insn) -> Result<Next, Exception> {
     require(hart.privilege == Privilege::Machine, i)?;
     let (privilege, pc) = hart.csr.leave_machine();
-    Ok(go_on(hart, privilege, pc))
+    Ok(go_on(hart, i, privilege, pc))
 }
 
 /// TSR makes it illegal in S-mode.
@@ -26,10 +26,11 @@ pub(super) fn sret(hart: &mut Hart, i: &Insn) -> Result<Next, Exception> {
         Privilege::Machine => {}
     }
     let (privilege, pc) = hart.csr.leave_supervisor();
-    Ok(go_on(hart, privilege, pc))
+    Ok(go_on(hart, i, privilege, pc))
 }
 
-fn go_on(hart: &mut Hart, privilege: Privilege, pc: VirtAddr) -> Next {
+fn go_on(hart: &mut Hart, i: &Insn, privilege: Privilege, pc: VirtAddr) -> Next {
+    hart.trail.trap_return(own_pc(hart, i), pc);
     (hart.privilege, hart.pc) = (privilege, pc);
     hart.refresh_translation();
     Next::RETRANSLATE | Next::CHECK_INTERRUPTS

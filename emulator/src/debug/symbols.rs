@@ -17,11 +17,11 @@ pub enum SymbolKind {
 
 /// One row: an address and where its name starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) at: u64,
-    pub(super) len_bytes: u64,
-    pub(super) name: u32,
-    pub(super) kind: SymbolKind,
+pub(crate) struct Row {
+    pub(crate) at: u64,
+    pub(crate) len_bytes: u64,
+    pub(crate) name: u32,
+    pub(crate) kind: SymbolKind,
 }
 
 /// Symbols sorted by address, functions first where several share one, with their names.
@@ -46,7 +46,7 @@ pub struct Symbol<'a> {
 
 /// The text of a name from a file, with everything replaced that is no text or would command the
 /// terminal.
-pub(super) fn printable(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn printable(bytes: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(bytes);
     if text.contains(char::is_control) {
         return text.replace(char::is_control, "\u{fffd}").into();
@@ -56,7 +56,7 @@ pub(super) fn printable(bytes: &[u8]) -> Cow<'_, str> {
 
 impl Symbols {
     /// Symbols whose names are zero-terminated strings within `names`.
-    pub(super) fn new(mut rows: Vec<Row>, names: Vec<u8>) -> Self {
+    pub(crate) fn new(mut rows: Vec<Row>, names: Vec<u8>) -> Self {
         rows.retain(|row| names.get(row.name as usize).is_some_and(|byte| *byte != 0));
         rows.sort_by_key(|row| (row.at, row.kind));
         Self { rows, names }
