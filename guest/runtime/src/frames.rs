@@ -13,7 +13,8 @@ const DOUBLEWORDS: usize = (COUNT_PAGES * SIZE_BYTES / 8) as usize;
 #[repr(C, align(4096))]
 struct Store([UnsafeCell<u64>; DOUBLEWORDS]);
 
-// SAFETY: one hart; every access is a single volatile load or store, no reference is made.
+// SAFETY: every access is a single volatile load or store of a doubleword, which no other hart can
+// cut in two; no reference is made.
 unsafe impl Sync for Store {}
 
 // SAFETY: the linker script gives `.frames` memory of its own.

@@ -25,15 +25,25 @@ static HANDLER: AtomicUsize = AtomicUsize::new(0);
 pub fn enter(main: extern "C" fn() -> !, handler: extern "C" fn(&mut Trap)) -> ! {
     const MPP_SUPERVISOR: u64 = 1 << 11;
     const MPP: u64 = 3 << 11;
-    HANDLER.store(handler as *const () as usize, Ordering::Release);
     csr::write::<{ csr::MEDELEG }>(0xb1ff);
-    csr::write::<{ csr::STVEC }>(supervisor_vector as *const () as u64);
+    handle_traps(handler);
     csr::clear::<{ csr::MSTATUS }>(MPP);
     csr::set::<{ csr::MSTATUS }>(MPP_SUPERVISOR);
     // SAFETY: `main` is Rust code that never returns and goes on with the present stack.
     unsafe {
         asm!("csrw mepc, {}", "mret", in(reg) main as *const () as usize, options(noreturn));
     }
+}
+
+/// Lets `handler` take the traps of every hart that catches them, this one included.
+pub fn handle_traps(handler: extern "C" fn(&mut Trap)) {
+    HANDLER.store(handler as *const () as usize, Ordering::Release);
+    catch_traps();
+}
+
+/// Sends this hart's traps to the handler.
+pub(crate) fn catch_traps() {
+    csr::write::<{ csr::STVEC }>(supervisor_vector as *const () as u64);
 }
 
 /// Turns Sv39 on with `root_ppn` as root table and ASID 0; yields the value of `satp`.
