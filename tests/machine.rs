@@ -29,7 +29,7 @@ const TIME: u32 = 0xc01;
 
 /// Output of a console that a test reads.
 #[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -43,8 +43,12 @@ impl Write for Output {
 
 /// A machine with this program, and what it will print.
 fn machine(elf: &Elf) -> (Machine, Output) {
+    machine_of(Config { ram_bytes: 4 << 20, ..Config::default() }, elf)
+}
+
+/// The same of another kind.
+pub(crate) fn machine_of(config: Config, elf: &Elf) -> (Machine, Output) {
     let output = Output::default();
-    let config = Config { ram_bytes: 4 << 20, ..Config::default() };
     let engine = Box::new(Interpreter::new(Extensions::ALL));
     let file = ElfFile::parse(elf.bytes()).unwrap();
     let console = Console::new(output.clone());
@@ -52,7 +56,7 @@ fn machine(elf: &Elf) -> (Machine, Output) {
     (machine, output)
 }
 
-fn limit(max_insns: u64) -> Limits {
+pub(crate) fn limit(max_insns: u64) -> Limits {
     Limits { max_insns: Some(max_insns), timeout: None }
 }
 

@@ -8,4 +8,5 @@ mod isa;
 mod machine;
 mod program;
 mod scripts;
+mod smp;
 mod tidy;

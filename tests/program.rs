@@ -169,6 +169,18 @@ pub(crate) mod asm {
         imm << 20 | rs1 << 15 | 4 << 12 | rd << 7 | 0x03
     }
 
+    pub(crate) fn lw(rd: u32, rs1: u32) -> u32 {
+        rs1 << 15 | 2 << 12 | rd << 7 | 0x03
+    }
+
+    pub(crate) fn amoadd_w(rd: u32, rs2: u32, rs1: u32) -> u32 {
+        rs2 << 20 | rs1 << 15 | 2 << 12 | rd << 7 | 0x2f
+    }
+
+    pub(crate) fn jalr(rd: u32, rs1: u32) -> u32 {
+        rs1 << 15 | rd << 7 | 0x67
+    }
+
     pub(crate) fn ld(rd: u32, rs1: u32) -> u32 {
         rs1 << 15 | 3 << 12 | rd << 7 | 0x03
     }

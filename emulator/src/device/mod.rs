@@ -4,6 +4,8 @@
 
 pub mod clint;
 pub mod finisher;
+pub mod goldfish_rtc;
+pub mod plic;
 pub mod uart16550;
 
 #[cfg(test)]
@@ -11,4 +13,9 @@ mod driver;
 
 pub use clint::Clint;
 pub use finisher::Finisher;
+pub use goldfish_rtc::GoldfishRtc;
+pub use plic::Plic;
 pub use uart16550::Uart16550;
+
+/// Nanoseconds in a tick of the 10 MHz timebase, for devices that know times of their own.
+pub const TICK_NS: u64 = 100;

@@ -26,6 +26,8 @@ pub struct Config {
     pub extensions: Extensions,
     /// What makes time pass.
     pub clock: ClockSource,
+    /// Unix time in nanoseconds that the real-time clock shows at the start.
+    pub rtc_base_ns: u64,
     /// What becomes of a hart that traps for ever.
     pub on_trap_loop: OnTrapLoop,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             harts: 1,
             extensions: Extensions::ALL,
             clock: ClockSource::default(),
+            rtc_base_ns: 0,
             on_trap_loop: OnTrapLoop::default(),
         }
     }

@@ -5,8 +5,14 @@ use crate::addr::PhysAddr;
 
 /// The SiFive test finisher.
 pub const FINISHER: PhysAddr = PhysAddr(0x10_0000);
+/// The real-time clock.
+pub const RTC: PhysAddr = PhysAddr(0x10_1000);
+/// Interrupt source of the real-time clock.
+pub const RTC_SOURCE: u32 = 11;
 /// The core-local interruptor.
 pub const CLINT: PhysAddr = PhysAddr(0x200_0000);
+/// The platform-level interrupt controller.
+pub const PLIC: PhysAddr = PhysAddr(0xc00_0000);
 /// The serial port.
 pub const UART: PhysAddr = PhysAddr(0x1000_0000);
 /// Interrupt source of the serial port.

@@ -13,7 +13,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::addr::{PAGE_SIZE_BYTES, PhysAddr, VirtAddr};
 use crate::bus::{Bus, Ram};
-use crate::device::{Clint, Finisher, Uart16550, clint, finisher, uart16550};
+use crate::device::{
+    Clint, Finisher, GoldfishRtc, Plic, Uart16550, clint, finisher, goldfish_rtc, plic, uart16550,
+};
 use crate::engine::Engine;
 use crate::hart::Hart;
 pub use config::{Config, Limits};
@@ -108,7 +110,7 @@ impl Machine {
         }
         let ram = allocate_ram(config.ram_bytes)?;
         let program = file.place(RamRange::of(&ram))?;
-        let (bus, to_uart) = build_bus(ram, config.harts, &console);
+        let (bus, to_uart) = build_bus(ram, &config, &console);
         let clock = Clock::new(config.clock);
         let mut machine = Self {
             config,
@@ -194,7 +196,7 @@ fn allocate_ram(len_bytes: u64) -> Result<Ram, BuildError> {
     Ram::try_new(memory_map::RAM, len_bytes).ok_or(BuildError::RamTooLarge(len_bytes))
 }
 
-fn build_bus(ram: Ram, harts: usize, console: &Console) -> (Bus, SyncSender<u8>) {
+fn build_bus(ram: Ram, config: &Config, console: &Console) -> (Bus, SyncSender<u8>) {
     let (to_uart, line_in) = sync_channel(UART_INPUT_BYTES);
     let uart = Uart16550::new(memory_map::UART_SOURCE, Box::new(console.clone()), line_in);
     let mut bus = Bus::new(ram);
@@ -202,8 +204,12 @@ fn build_bus(ram: Ram, harts: usize, console: &Console) -> (Bus, SyncSender<u8>)
         bus.map(at, len_bytes, device).expect("the memory map has no overlaps");
     };
     map(memory_map::FINISHER, finisher::LEN_BYTES, Box::new(Finisher));
-    map(memory_map::CLINT, clint::LEN_BYTES, Box::new(Clint::new(harts)));
+    map(memory_map::CLINT, clint::LEN_BYTES, Box::new(Clint::new(config.harts)));
     map(memory_map::UART, uart16550::LEN_BYTES, Box::new(uart));
+    let rtc = GoldfishRtc::new(memory_map::RTC_SOURCE, config.rtc_base_ns);
+    map(memory_map::RTC, goldfish_rtc::LEN_BYTES, Box::new(rtc));
+    // Last, because it reads the others' lines.
+    map(memory_map::PLIC, plic::LEN_BYTES, Box::new(Plic::new(config.harts)));
     (bus, to_uart)
 }
 
