@@ -53,6 +53,16 @@ pub fn write_code(at: u64, insns: &[u32]) {
     }
 }
 
+/// Calls the function at physical address `at`, which keeps to the calling convention and its hands
+/// off the memory of Rust objects; yields `a0`.
+pub fn call(at: u64) -> u64 {
+    assert!(contain(at), "{at:#x} is not in a frame");
+    // SAFETY: the address is one of the frames', which hold what `write_code` has put there; the
+    // contract above is the caller's.
+    let function: extern "C" fn() -> u64 = unsafe { core::mem::transmute(at) };
+    function()
+}
+
 fn slot(at: u64) -> *mut u64 {
     assert!(contain(at), "{at:#x} is not in a frame");
     STORE.0[(at - &raw const STORE as u64) as usize / 8].get()

@@ -45,10 +45,24 @@ extern "C" fn unexpected(trap: &mut Trap) {
     panic!("unexpected trap into S-mode: {trap:x?}");
 }
 
+/// A word of the flattened device tree at `device_tree`, which is big-endian.
+pub fn device_tree_word(device_tree: u64, index: usize) -> u32 {
+    assert!(device_tree >= crate::board::RAM && device_tree.is_multiple_of(4));
+    // SAFETY: firmware has put the tree into RAM that is no Rust object's, and nobody changes it.
+    u32::from_be(unsafe { (device_tree as *const u32).add(index).read_volatile() })
+}
+
 /// Starts a stopped hart, which runs `work` with interrupts off and then stops itself.
 pub fn start(hart: usize, work: extern "C" fn(hart: usize)) -> Answer {
     let at = secondary_start as *const () as u64;
     sbi::call(extension::HSM, hsm::START, &[hart as u64, at, work as usize as u64])
+}
+
+/// Suspends this hart non-retentively: when an interrupt that it has enabled is pending, it runs
+/// `work` as after [`start`]. Returns only where that is refused.
+pub fn suspend(kind: u64, work: extern "C" fn(hart: usize)) -> Answer {
+    let at = secondary_start as *const () as u64;
+    sbi::call(extension::HSM, hsm::SUSPEND, &[kind, at, work as usize as u64])
 }
 
 /// Where firmware starts a hart, with its number in a0 and the work in a1.

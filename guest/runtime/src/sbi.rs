@@ -1,7 +1,7 @@
 //! Calls into the Supervisor Execution Environment (RISC-V SBI specification): the instruction,
 //! and the numbers of extensions, functions and errors.
 
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
 
 /// Extension identifiers.
 pub mod extension {
@@ -100,4 +100,135 @@ pub fn call(extension: u64, function: u64, arguments: &[u64]) -> Answer {
         );
     }
     Answer { error, value }
+}
+
+/// Registers that a call must keep: `a2` to `a7`, `t0` to `t6`, `s0` to `s11`, `gp`, `tp`, `ra`,
+/// behind `a0` and `a1`. The assembly below knows the layout.
+const REGISTERS: usize = 30;
+
+/// Calls a function with something of its own in every register; also yields how many registers
+/// have changed that must not.
+pub fn call_and_compare(extension: u64, function: u64, arguments: &[u64]) -> (Answer, usize) {
+    let mut before: [u64; REGISTERS] = core::array::from_fn(|index| 0x1111_0000 + index as u64);
+    before[..arguments.len()].copy_from_slice(arguments);
+    (before[6], before[7]) = (function, extension);
+    let mut after = before;
+    // SAFETY: `exchange` keeps what the calling convention asks it to; as for `call` above.
+    unsafe { exchange(&mut after) };
+    let kept = before.iter().zip(&after).skip(2).filter(|(before, after)| before == after).count();
+    (Answer { error: after[0] as i64, value: after[1] }, REGISTERS - 2 - kept)
+}
+
+macro_rules! each_register {
+    ($first:literal, $insn:literal, $last:literal) => {
+        concat!(
+            $first,
+            "\n",
+            $insn,
+            " a1, 8(ra)\n",
+            $insn,
+            " a2, 16(ra)\n",
+            $insn,
+            " a3, 24(ra)\n",
+            $insn,
+            " a4, 32(ra)\n",
+            $insn,
+            " a5, 40(ra)\n",
+            $insn,
+            " a6, 48(ra)\n",
+            $insn,
+            " a7, 56(ra)\n",
+            $insn,
+            " t0, 64(ra)\n",
+            $insn,
+            " t1, 72(ra)\n",
+            $insn,
+            " t2, 80(ra)\n",
+            $insn,
+            " t3, 88(ra)\n",
+            $insn,
+            " t4, 96(ra)\n",
+            $insn,
+            " t5, 104(ra)\n",
+            $insn,
+            " t6, 112(ra)\n",
+            $insn,
+            " s0, 120(ra)\n",
+            $insn,
+            " s1, 128(ra)\n",
+            $insn,
+            " s2, 136(ra)\n",
+            $insn,
+            " s3, 144(ra)\n",
+            $insn,
+            " s4, 152(ra)\n",
+            $insn,
+            " s5, 160(ra)\n",
+            $insn,
+            " s6, 168(ra)\n",
+            $insn,
+            " s7, 176(ra)\n",
+            $insn,
+            " s8, 184(ra)\n",
+            $insn,
+            " s9, 192(ra)\n",
+            $insn,
+            " s10, 200(ra)\n",
+            $insn,
+            " s11, 208(ra)\n",
+            $insn,
+            " gp, 216(ra)\n",
+            $insn,
+            " tp, 224(ra)\n",
+            $last,
+        )
+    };
+}
+
+/// Loads every register, makes the call, and stores them again.
+#[unsafe(naked)]
+unsafe extern "C" fn exchange(registers: &mut [u64; REGISTERS]) {
+    naked_asm!(
+        "addi sp, sp, -144",
+        "sd ra, 0(sp)",
+        "sd s0, 8(sp)",
+        "sd s1, 16(sp)",
+        "sd s2, 24(sp)",
+        "sd s3, 32(sp)",
+        "sd s4, 40(sp)",
+        "sd s5, 48(sp)",
+        "sd s6, 56(sp)",
+        "sd s7, 64(sp)",
+        "sd s8, 72(sp)",
+        "sd s9, 80(sp)",
+        "sd s10, 88(sp)",
+        "sd s11, 96(sp)",
+        "sd gp, 104(sp)",
+        "sd tp, 112(sp)",
+        "sd a0, 120(sp)",
+        each_register!("mv ra, a0", "ld", "ld a0, 0(ra)"),
+        "ld ra, 232(ra)",
+        "ecall",
+        "sd ra, 128(sp)",
+        each_register!("ld ra, 120(sp)", "sd", "sd a0, 0(ra)"),
+        "ld t0, 128(sp)",
+        "sd t0, 232(ra)",
+        "ld ra, 0(sp)",
+        "ld s0, 8(sp)",
+        "ld s1, 16(sp)",
+        "ld s2, 24(sp)",
+        "ld s3, 32(sp)",
+        "ld s4, 40(sp)",
+        "ld s5, 48(sp)",
+        "ld s6, 56(sp)",
+        "ld s7, 64(sp)",
+        "ld s8, 72(sp)",
+        "ld s9, 80(sp)",
+        "ld s10, 88(sp)",
+        "ld s11, 96(sp)",
+        "ld gp, 104(sp)",
+        "ld tp, 112(sp)",
+        "addi sp, sp, 144",
+        "ret",
+    )
 }

@@ -58,10 +58,27 @@ pub unsafe fn turn_on_sv39(root_ppn: u64) -> u64 {
     satp
 }
 
+/// Turns Sv39 on for a kernel: as [`turn_on_sv39`], for a table that maps all RAM and all devices to
+/// themselves and, besides, only pages of [`WINDOW`].
+pub fn turn_on(root_ppn: u64) {
+    // SAFETY: everything stays where it is.
+    unsafe { turn_on_sv39(root_ppn) };
+}
+
 /// `sfence.vma` for one page in all address spaces.
 pub fn sfence_vma_page(va: u64) {
     // SAFETY: drops a cached translation; changes no memory.
     unsafe { asm!("sfence.vma {}, zero", in(reg) va) };
+}
+
+/// Addresses that a kernel may map frames to, and nothing else.
+pub const WINDOW: core::ops::Range<u64> = 0x1_0000_0000..0x1_4000_0000;
+
+/// Loads a doubleword from a page of the window that is mapped.
+pub fn load(va: u64) -> u64 {
+    assert!(WINDOW.contains(&va) && va.is_multiple_of(8), "{va:#x}");
+    // SAFETY: no Rust object is there; a page fault ends the program.
+    unsafe { (va as *const u64).read_volatile() }
 }
 
 /// `stvec`: saves what Rust code may clobber, calls the handler, runs on at `sepc`.
