@@ -3,9 +3,12 @@
 
 pub mod config;
 pub mod console;
+pub mod disk;
 pub mod elf;
+mod firmware;
 mod htif;
 pub mod memory_map;
+mod platform;
 mod run;
 
 use std::fmt;
@@ -22,6 +25,7 @@ pub use config::{Config, Limits};
 pub use console::StopRequest;
 use console::{Console, Control, Input};
 use elf::{ElfError, ElfFile, Program, RamRange};
+use firmware::Sbi;
 use htif::Htif;
 use run::{Clock, Runner};
 
@@ -79,6 +83,8 @@ pub struct Machine {
     runners: Vec<Runner>,
     bus: Bus,
     engine: Box<dyn Engine>,
+    /// The machine's own firmware, where that is what M-mode is.
+    sbi: Option<Sbi>,
     htif: Option<Htif>,
     console: Console,
     input: Input,
@@ -119,6 +125,7 @@ impl Machine {
             runners: Vec::new(),
             bus,
             engine,
+            sbi: None,
             htif: None,
             console,
             input,

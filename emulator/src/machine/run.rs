@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{ClockSource, OnTrapLoop};
 use super::htif::Host;
+use super::platform::Board;
 use super::{Limits, Machine, Stop};
 use crate::bus::{INSNS_PER_TICK, PowerRequest};
 use crate::engine::Exit;
@@ -142,6 +143,9 @@ impl Machine {
             hart.sample_lines(&self.bus);
             if *activity == Activity::Waiting && hart.csr.pending() != 0 {
                 *activity = Activity::Running;
+                if let Some(sbi) = &mut self.sbi {
+                    sbi.woken(hart.id() as usize);
+                }
             }
         }
         None
@@ -203,9 +207,10 @@ impl Machine {
             let retired = hart.insns - before;
             match exit {
                 Exit::Wait => runner.activity = Activity::Waiting,
-                Exit::Firmware => unreachable!("no hart has firmware of the host"),
+                Exit::Firmware => self.serve_firmware(index),
                 Exit::Budget | Exit::Attention => {}
             }
+            let hart = &self.runners[index].hart;
             let is_looping = hart.trail.repeats() >= TRAP_LOOP_TRAPS;
             if is_looping && self.config.on_trap_loop == OnTrapLoop::Stop {
                 return Some(Stop::TrapLoop { hart: index, pc: hart.pc });
@@ -213,9 +218,19 @@ impl Machine {
             self.end_turn(index);
             self.retired_insns += retired;
             longest = longest.max(retired);
+            if self.bus.power.is_some() {
+                break;
+            }
         }
         self.clock.now_insns += longest;
         None
+    }
+
+    /// Serves the trap that has taken the hart with this index into the machine's own firmware.
+    fn serve_firmware(&mut self, index: usize) {
+        let Self { sbi, runners, bus, console, .. } = self;
+        let sbi = sbi.as_mut().expect("a hart that traps into firmware was built for it");
+        sbi.serve(&mut Board { runners, bus, console }, index);
     }
 
     /// The hart with this index hands over to the next one.
