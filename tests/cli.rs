@@ -165,13 +165,56 @@ fn qemus_spellings() {
     let qemu = "-machine virt -cpu rv64 -bios none -m 64M -smp 1 -nographic -kernel";
     let ended = run(pagewalk().args(qemu.split(' ')).arg(&path));
     assert_eq!(ended.code, Some(5), "{ended:?}");
+    // Later options win, as Makefiles that add to a list expect.
+    let later = "-smp 3 -m 12 -smp 1 -m 64M -nographic -display none -nographic -kernel";
+    let ended = run(pagewalk().args(later.split(' ')).arg(&path));
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+}
+
+#[test]
+fn a_reboot_can_be_the_end() {
+    let insns = [print("once"), finish(0x7777)].concat();
+    let ended = run_program(&["-no-reboot"], &insns);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "once"), "{ended:?}");
+}
+
+#[test]
+fn the_console_can_be_a_file() {
+    let scratch = Scratch::new();
+    let path = scratch.file("program", &Elf::code(&[print("text"), to_host(1)].concat()).bytes());
+    for (name, options) in [
+        ("a.log", vec!["-serial", "file:a.log"]),
+        ("b.log", vec!["-chardev", "file,id=c,path=b.log", "-serial", "chardev:c"]),
+        ("", vec!["-serial", "none"]),
+    ] {
+        let ended = run(pagewalk().current_dir(scratch.path()).args(&options).arg(&path));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{options:?}: {ended:?}");
+        if !name.is_empty() {
+            assert_eq!(std::fs::read(scratch.path().join(name)).unwrap(), b"text", "{options:?}");
+        }
+    }
 }
 
 #[test]
 fn wrong_usage_is_explained() {
     for (line, says) in [
         ("--max-insn 5 x", "a similar argument exists: '--max-insns'"),
-        ("-drive file=x x", "QEMU's option -drive is not supported"),
+        ("-netdev user x", "QEMU's option -netdev is not supported: pagewalk does not have a net"),
+        ("-drvie file=x x", "a similar argument exists: '--drive'"),
+        ("-drive file=x x", "-drive file=x: no device uses it"),
+        ("-drive file=x,fromat=raw x", "did you mean `format`?"),
+        ("-device virtio-blk-device,drive=d x", "drive=d: no -drive has id=d"),
+        ("-device virtio-rng x", "no device is called `virtio-rng`"),
+        ("-global virtio-blk.x=y x", "(there is virtio-mmio.force-legacy)"),
+        ("-serial vc x", "`vc` is not supported: expected mon:stdio"),
+        ("-monitor stdio x", "standard input is already used by the serial port"),
+        ("-rtc base=noon x", "`base=noon` is no time"),
+        ("-gdb 1234 x", "expected tcp:[HOST]:PORT"),
+        ("-S x", "-S: nobody could start the machine; add -s or -gdb ADDRESS"),
+        ("-d everything x", "possible values: int, mmu, in_asm, exec"),
+        ("-clock sundial x", "possible values: insn, warp, host"),
+        ("-bios none", "nothing to run: FILE or -kernel FILE is missing"),
+        ("-bios fw.bin -append x", "-append is for a kernel, and there is none"),
         ("-machine spike x", "invalid value 'spike' for '--machine <NAME>'"),
         ("-cpu rv64,zbx=off x", "unknown extension `zbx`; did you mean"),
         ("-m 12Q x", "\"12Q\" is no size"),
@@ -201,9 +244,21 @@ fn arguments_need_an_operating_system() {
 
 #[test]
 fn help_and_version() {
-    let version = run(pagewalk().arg("--version"));
-    assert_eq!((version.code, version.stderr.as_str()), (Some(0), ""));
-    assert!(version.stdout.contains("rv64imafdc_"), "{}", version.stdout);
+    let own = env!("CARGO_PKG_VERSION");
+    for (option, begins, contains) in [
+        // xv6's Makefile takes the version from such a line, and looks for -gdb among options.
+        ("--version", "QEMU emulator version 7.2.", "\nrv64imafdc_"),
+        ("-version", "QEMU emulator version 7.2.", own),
+        ("-V", &format!("pagewalk {own}\n"), ""),
+        ("-help", "pagewalk", "\n-gdb ADDRESS"),
+        ("--help", "Runs RISC-V", "pagewalk run --help"),
+        ("-h", "Runs RISC-V", "pagewalk run --help"),
+    ] {
+        let ended = run(pagewalk().arg(option));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{option}");
+        assert!(ended.stdout.starts_with(begins), "{option}: {}", ended.stdout);
+        assert!(ended.stdout.contains(contains), "{option}: {}", ended.stdout);
+    }
     for (verb, says) in [("run", "--log-commits"), ("test", "--filter"), ("disasm", "FILE")] {
         let help = run(pagewalk().args([verb, "--help"]));
         assert_eq!(help.code, Some(0));

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use pagewalk::engine::Interpreter;
 use pagewalk::isa::Extensions;
+use pagewalk::machine::board::Devices;
+use pagewalk::machine::boot::{Boot, Payload};
 use pagewalk::machine::console::{Console, Input};
-use pagewalk::machine::elf::ElfFile;
 use pagewalk::machine::{Config, Limits, Machine, Stop};
 
 use crate::program::asm::{self, SPIN, WFI, addi, csrr, csrw, ld, li, sd, slli, sw};
@@ -50,9 +51,10 @@ fn machine(elf: &Elf) -> (Machine, Output) {
 pub(crate) fn machine_of(config: Config, elf: &Elf) -> (Machine, Output) {
     let output = Output::default();
     let engine = Box::new(Interpreter::new(Extensions::ALL));
-    let file = ElfFile::parse(elf.bytes()).unwrap();
+    let plan = Boot::of(Payload::new("test", elf.bytes())).plan(&config).unwrap();
     let console = Console::new(output.clone());
-    let machine = Machine::new(config, file, engine, console, Input::none()).unwrap();
+    let (devices, input) = (Devices::default(), Input::none());
+    let machine = Machine::new(config, plan, devices, engine, console, input).unwrap();
     (machine, output)
 }
 
@@ -264,7 +266,9 @@ fn harts_start_as_firmware_hands_over() {
     let (machine, _) = machine(&Elf::code(&[SPIN]));
     let hart = machine.hart(0);
     let privilege = pagewalk::addr::Privilege::Machine;
-    assert_eq!((hart.pc.0, hart.x[10], hart.x[11], hart.privilege), (RAM, 0, 0, privilege));
+    assert_eq!((hart.pc.0, hart.x[10], hart.privilege), (RAM, 0, privilege));
+    // The device tree lies behind the program, on a boundary of 2 MiB.
+    assert_eq!(hart.x[11], RAM + (2 << 20));
 }
 
 #[test]

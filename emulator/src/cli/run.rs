@@ -1,28 +1,26 @@
 //! `pagewalk run`: one program on one machine, with its console on standard output and input.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, ErrorKind};
-use std::os::fd::AsFd;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
 use super::args::RunArgs;
-use super::{HostTrouble, diagnose, exit};
+use super::stdio::Stdio;
+use super::{HostTrouble, build, diagnose, exit, signals};
 use crate::addr::VirtAddr;
 use crate::debug::CommitLog;
 use crate::engine::{Engine, Interpreter};
 use crate::isa::Extensions;
-use crate::machine::console::{Console, Input};
-use crate::machine::elf::ElfFile;
 use crate::machine::{Limits, Machine, Stop, StopRequest};
 
 /// Runs the program that `args` name; yields the exit code.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
-    let path = args.file();
-    let file = ElfFile::read(path)?;
-    let config = args.machine.config();
-    if let Some(first) = args.args.first() {
+    let boot = args.boot.spec().map_err(Error::msg)?;
+    let devices = args.devices.spec().map_err(Error::msg)?;
+    let path = boot.name().to_owned();
+    if let Some(first) = args.boot.args.first() {
         // Checked before anything runs: an option behind FILE is easily a slip.
         bail!(
             "{}: a program without an operating system takes no arguments, but `{first}` is given \
@@ -30,28 +28,35 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
             path.display()
         );
     }
-    let engine = engine(config.extensions, args.log_commits.as_deref())?;
-    let console = Console::new(BufWriter::new(io::stdout()));
-    let limits = args.machine.limits(None);
-    let mut machine = Machine::new(config, file, engine, console, standard_input())
+    let config = build::config(args)?;
+    let plan = build::boot(boot)?.plan(&config)?;
+    let engine = engine(config.extensions, args.debug.log_commits.as_deref())?;
+    let (stdio, ends) = Stdio::new(&devices.streams);
+    let console = build::console(&devices.streams.serial)?;
+    let devices = build::devices(devices, args.devices.seed)?;
+    let mut machine = Machine::new(config, plan, devices, engine, console, ends.input)
         .with_context(|| format!("cannot run {}", path.display()))?;
-    let stop = run_to_the_end(&mut machine, &limits);
-    let code = report(&machine, path, stop);
+    signals::watch(machine.control().clone()).context("cannot watch for signals")?;
+    let raw_mode = stdio.start(machine.control()).context("cannot use the terminal")?;
+    let stop = run_to_the_end(&mut machine, args);
+    drop(raw_mode);
+    let code = report(&machine, &path, stop);
     machine.finish().map_err(|source| {
         // Nothing but a commit log holds anything back.
-        let log = args.log_commits.as_deref().unwrap_or(path);
+        let log = args.debug.log_commits.as_deref().unwrap_or(&path);
         HostTrouble { what: log.display().to_string(), source }
     })?;
     Ok(code)
 }
 
 /// Runs, and starts again as often as the program asks.
-fn run_to_the_end(machine: &mut Machine, limits: &Limits) -> Stop {
+fn run_to_the_end(machine: &mut Machine, args: &RunArgs) -> Stop {
+    let limits = args.limits.limits(None);
     let started = std::time::Instant::now();
     loop {
         let timeout = limits.timeout.map(|limit| limit.saturating_sub(started.elapsed()));
         match machine.run(&Limits { timeout, ..limits.clone() }) {
-            Stop::Reset => machine.reset(),
+            Stop::Reset if !args.no_reboot => machine.reset(),
             stop => return stop,
         }
     }
@@ -64,7 +69,8 @@ fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
     let insns = machine.retired_insns();
     match stop {
         Stop::Exit(code) => status(code),
-        Stop::Reset => unreachable!("handled where the machine runs"),
+        // Only with -no-reboot: every other one is answered where the machine runs.
+        Stop::Reset => exit::QUIT,
         Stop::InsnLimit => {
             let pc = at(machine.hart(0).pc);
             diagnose(format_args!("{name}: instruction limit reached after {insns}, at {pc}"));
@@ -83,7 +89,7 @@ fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
             let failure = machine.console().take_failure();
             // Whoever closes a pipe (`pagewalk FILE | head`) knows.
             if let Some(error) = failure.filter(|error| error.kind() != ErrorKind::BrokenPipe) {
-                diagnose(format_args!("{name}: cannot write standard output: {error}"));
+                diagnose(format_args!("{name}: cannot write the console's output: {error}"));
             }
             exit::HOST
         }
@@ -115,7 +121,7 @@ struct Place<'a> {
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "pc {}", self.pc)?;
-        match self.machine.file().symbols().nearest(self.pc.0) {
+        match self.machine.symbols().nearest(self.pc.0) {
             Some((symbol, 0)) => write!(f, " <{}>", symbol.name),
             Some((symbol, offset)) => write!(f, " <{}+{offset:#x}>", symbol.name),
             None => Ok(()),
@@ -140,17 +146,4 @@ fn engine(extensions: Extensions, log_commits: Option<&Path>) -> Result<Box<dyn 
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let log = CommitLog::new(file, 0);
     Ok(Box::new(Interpreter::with_observer(extensions, log)))
-}
-
-/// Standard input: a file is read as the machine asks, so that a run on it can be repeated; from
-/// a terminal or a pipe bytes come when they come.
-fn standard_input() -> Input {
-    let stdin = io::stdin();
-    let file = stdin.as_fd().try_clone_to_owned().map(File::from);
-    match file {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
-            Input::Prompt(Box::new(BufReader::new(file)))
-        }
-        _ => Input::live(stdin),
-    }
 }

@@ -198,6 +198,11 @@ impl Extensions {
         MXL_64 | letters | b | letter(b's') | letter(b'u')
     }
 
+    /// The names of what is enabled, as `riscv,isa-extensions` in the device tree lists them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.iter().filter(|e| e.shown() != Shown::Hidden).map(Extension::name)
+    }
+
     /// The ISA string, as `riscv,isa` in the device tree has it: `rv64imafdc_zicbom_…`.
     pub fn isa_string(self) -> String {
         let mut text = String::from("rv64");

@@ -1,8 +1,12 @@
-//! The whole machine: program files, the memory map, HTIF, and [`Machine`], which owns harts, bus
-//! and engine. The loop that runs them is in `run.rs`.
+//! The whole machine: [`Machine`] owns harts, bus and engine. What it is built from is in
+//! `config.rs`, `board.rs` and `memory_map.rs`, what is loaded into it in `boot/` and `elf.rs`, and
+//! the loop that runs it in `run.rs`; `firmware/` and `htif.rs` serve the guest from outside.
 
+pub mod board;
+pub mod boot;
 pub mod config;
 pub mod console;
+pub mod device_tree;
 pub mod disk;
 pub mod elf;
 mod firmware;
@@ -12,25 +16,22 @@ mod platform;
 mod run;
 
 use std::fmt;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 
-use crate::addr::{PAGE_SIZE_BYTES, PhysAddr, VirtAddr};
+use crate::addr::{PAGE_SIZE_BYTES, Privilege, VirtAddr};
 use crate::bus::{Bus, Ram};
-use crate::device::{
-    Clint, Finisher, GoldfishRtc, Plic, Uart16550, clint, finisher, goldfish_rtc, plic, uart16550,
-};
+use crate::debug::symbols::Symbols;
 use crate::engine::Engine;
-use crate::hart::Hart;
+use crate::hart::{Hart, HartConfig};
+use board::Devices;
+use boot::{Harts, Plan};
 pub use config::{Config, Limits};
 pub use console::StopRequest;
 use console::{Console, Control, Input};
-use elf::{ElfError, ElfFile, Program, RamRange};
 use firmware::Sbi;
 use htif::Htif;
-use run::{Clock, Runner};
-
-/// Bytes of input that wait for the serial port.
-const UART_INPUT_BYTES: usize = 64;
+use platform::Board;
+use run::{Activity, Clock, Runner};
 
 /// Why a run has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,16 +71,12 @@ pub enum BuildError {
     /// More harts than there can be.
     #[error("{0} harts: between 1 and {max} are possible", max = config::MAX_HARTS)]
     Harts(usize),
-    /// The program does not fit.
-    #[error(transparent)]
-    Program(#[from] ElfError),
 }
 
 /// Harts, bus, devices and a program.
 pub struct Machine {
     config: Config,
-    file: ElfFile,
-    program: Program,
+    plan: Plan,
     runners: Vec<Runner>,
     bus: Bus,
     engine: Box<dyn Engine>,
@@ -88,8 +85,8 @@ pub struct Machine {
     htif: Option<Htif>,
     console: Console,
     input: Input,
-    to_uart: SyncSender<u8>,
-    /// Input that found the serial port's queue full.
+    to_port: SyncSender<u8>,
+    /// Input that found the port's queue full.
     held_back: Option<u8>,
     control: Control,
     clock: Clock,
@@ -100,13 +97,14 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine at reset with the program of `file` loaded, run by `engine`, on a console.
+    /// A machine at reset, with what `plan`, which was made for `config`, puts into RAM.
     ///
     /// # Errors
-    /// [`BuildError`] where the host or the program does not allow it.
+    /// [`BuildError`] where the host does not allow it.
     pub fn new(
         config: Config,
-        file: ElfFile,
+        plan: Plan,
+        devices: Devices,
         engine: Box<dyn Engine>,
         console: Console,
         input: Input,
@@ -115,21 +113,21 @@ impl Machine {
             return Err(BuildError::Harts(config.harts));
         }
         let ram = allocate_ram(config.ram_bytes)?;
-        let program = file.place(RamRange::of(&ram))?;
-        let (bus, to_uart) = build_bus(ram, &config, &console);
+        let (bus, to_port) = board::build(ram, &config, devices, &console);
         let clock = Clock::new(config.clock);
+        let has_firmware = plan.start.mode == Privilege::Supervisor;
+        let sbi = has_firmware.then(|| Sbi::new(config.harts, config.hart(0).csr));
         let mut machine = Self {
             config,
-            file,
-            program,
+            plan,
             runners: Vec::new(),
             bus,
             engine,
-            sbi: None,
+            sbi,
             htif: None,
             console,
             input,
-            to_uart,
+            to_port,
             held_back: None,
             control: Control::default(),
             clock,
@@ -140,18 +138,27 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Loads the program and puts every hart at its entry point, in M-mode.
+    /// Loads the program and puts every hart where it starts.
     fn start(&mut self) {
-        self.program.load_into(&self.file, &mut self.bus.ram);
-        self.htif = self.program.mailbox.map(|mailbox| Htif::new(mailbox, &self.bus.ram));
-        let (config, entry) = (&self.config, VirtAddr(self.program.entry.0));
+        let Self { config, plan, bus, console, .. } = self;
+        plan.load_into(&mut bus.ram);
+        self.htif = plan.mailbox.map(|mailbox| Htif::new(mailbox, &bus.ram));
         let harts = (0..config.harts).map(|id| {
-            let mut hart = Hart::new(config.hart(id as u64, entry));
-            // As firmware hands over: a0 the hart's id, a1 the device tree, of which there is none.
-            hart.x[10] = hart.id();
-            Runner::new(hart)
+            let mut hart = Hart::new(HartConfig {
+                reset_pc: VirtAddr(plan.start.pc.0),
+                host_firmware: self.sbi.is_some(),
+                ..config.hart(id as u64)
+            });
+            (hart.x[10], hart.x[11], hart.x[12]) = (hart.id(), plan.a1, plan.a2);
+            let is_running = plan.start.harts == Harts::All || id == 0;
+            let activity = if is_running { Activity::Running } else { Activity::Stopped };
+            Runner { hart, activity }
         });
         self.runners = harts.collect();
+        if let Some(sbi) = &mut self.sbi {
+            let board = &mut Board { runners: &mut self.runners, bus, console };
+            sbi.boot(board, 0, plan.start.pc, plan.a1);
+        }
     }
 
     /// Returns to the state after [`new`](Self::new), except for time and the instruction count,
@@ -165,9 +172,9 @@ impl Machine {
         self.start();
     }
 
-    /// The program file.
-    pub fn file(&self) -> &ElfFile {
-        &self.file
+    /// The symbols of the program.
+    pub fn symbols(&self) -> &Symbols {
+        &self.plan.symbols
     }
 
     /// The console that the machine was built with.
@@ -201,23 +208,6 @@ impl Machine {
 
 fn allocate_ram(len_bytes: u64) -> Result<Ram, BuildError> {
     Ram::try_new(memory_map::RAM, len_bytes).ok_or(BuildError::RamTooLarge(len_bytes))
-}
-
-fn build_bus(ram: Ram, config: &Config, console: &Console) -> (Bus, SyncSender<u8>) {
-    let (to_uart, line_in) = sync_channel(UART_INPUT_BYTES);
-    let uart = Uart16550::new(memory_map::UART_SOURCE, Box::new(console.clone()), line_in);
-    let mut bus = Bus::new(ram);
-    let mut map = |at: PhysAddr, len_bytes, device| {
-        bus.map(at, len_bytes, device).expect("the memory map has no overlaps");
-    };
-    map(memory_map::FINISHER, finisher::LEN_BYTES, Box::new(Finisher));
-    map(memory_map::CLINT, clint::LEN_BYTES, Box::new(Clint::new(config.harts)));
-    map(memory_map::UART, uart16550::LEN_BYTES, Box::new(uart));
-    let rtc = GoldfishRtc::new(memory_map::RTC_SOURCE, config.rtc_base_ns);
-    map(memory_map::RTC, goldfish_rtc::LEN_BYTES, Box::new(rtc));
-    // Last, because it reads the others' lines.
-    map(memory_map::PLIC, plic::LEN_BYTES, Box::new(Plic::new(config.harts)));
-    (bus, to_uart)
 }
 
 impl fmt::Debug for Machine {

@@ -52,12 +52,6 @@ pub(super) struct Runner {
     pub(super) activity: Activity,
 }
 
-impl Runner {
-    pub(super) fn new(hart: Hart) -> Self {
-        Self { hart, activity: Activity::Running }
-    }
-}
-
 /// The machine's time in instructions: those executed by a hart that never waits.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -131,7 +125,7 @@ impl Machine {
         if let Some(code) = self.serve_mailbox() {
             return Some(Stop::Exit(code));
         }
-        self.feed_uart();
+        self.feed_port();
         self.bus.poll();
         self.bus.attention = false;
         match self.bus.power.take() {
@@ -169,9 +163,9 @@ impl Machine {
         }
     }
 
-    fn feed_uart(&mut self) {
+    fn feed_port(&mut self) {
         while let Some(byte) = self.held_back.take().or_else(|| self.input.take()) {
-            match self.to_uart.try_send(byte) {
+            match self.to_port.try_send(byte) {
                 Ok(()) => {}
                 Err(TrySendError::Full(byte) | TrySendError::Disconnected(byte)) => {
                     self.held_back = Some(byte);

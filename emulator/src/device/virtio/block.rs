@@ -25,6 +25,8 @@ const MAX_CLEAR_RANGES: u32 = 1;
 const MAX_SEGMENTS: u32 = 254;
 /// Bytes that are copied at once between storage and RAM.
 const BOUNCE_BYTES: usize = 64 << 10;
+/// What a flush costs, in bytes moved in the same time.
+const FLUSH_COST_BYTES: u64 = 1 << 20;
 /// Length of the text that identifies the device.
 const ID_BYTES: usize = 20;
 
@@ -132,11 +134,11 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// What a request has done: bytes written into the chain, and bytes moved or cleared.
+/// What a request has done: bytes written into the chain before the status, and its cost.
 #[derive(Default)]
 struct Done {
     written_bytes: u64,
-    moved_bytes: u64,
+    cost_bytes: u64,
 }
 
 /// What every request starts with.
@@ -208,7 +210,7 @@ impl Block {
                 offset += now;
             }
         }
-        Ok(Done { written_bytes: len_bytes, moved_bytes: len_bytes })
+        Ok(Done { written_bytes: len_bytes, cost_bytes: len_bytes })
     }
 
     fn write(&mut self, sector: u64, request: &Request<'_>, ram: &Ram) -> Result<Done, Refusal> {
@@ -219,18 +221,23 @@ impl Block {
             self.storage.write_at(offset, ram.slice(at, len_bytes))?;
             offset += len_bytes;
         }
-        self.finish_write(request)?;
-        Ok(Done { written_bytes: 0, moved_bytes: end - HEADER_BYTES })
+        self.finish_write(request, end - HEADER_BYTES)
     }
 
     /// A driver that does not know of flushing counts on every write being stable.
     ///
     /// Source: "Device Requirements: Device Operation" of the block device.
-    fn finish_write(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
+    fn finish_write(&mut self, request: &Request<'_>, len_bytes: u64) -> Result<Done, Refusal> {
+        let mut done = Done { written_bytes: 0, cost_bytes: len_bytes };
         if request.features & FEATURE_FLUSH == 0 {
-            self.storage.flush()?;
+            done.cost_bytes += self.flush()?.cost_bytes;
         }
-        Ok(())
+        Ok(done)
+    }
+
+    fn flush(&mut self) -> Result<Done, Refusal> {
+        self.storage.flush()?;
+        Ok(Done { written_bytes: 0, cost_bytes: FLUSH_COST_BYTES })
     }
 
     /// The one range of a request to discard or clear.
@@ -262,7 +269,7 @@ impl Block {
             return Err(Refusal::Unsupported);
         }
         self.storage.discard(offset, len_bytes)?;
-        Ok(Done { written_bytes: 0, moved_bytes: len_bytes })
+        Ok(Done { written_bytes: 0, cost_bytes: len_bytes })
     }
 
     fn write_zeroes(&mut self, request: &Request<'_>, ram: &Ram) -> Result<Done, Refusal> {
@@ -271,14 +278,13 @@ impl Block {
             return Err(Refusal::Unsupported);
         }
         self.storage.write_zeroes(offset, len_bytes)?;
-        self.finish_write(request)?;
-        Ok(Done { written_bytes: 0, moved_bytes: len_bytes })
+        self.finish_write(request, len_bytes)
     }
 
     fn identify(&self, request: &Request<'_>, ram: &mut Ram) -> Done {
         let len_bytes = (request.chain.writable.len_bytes() - 1).min(ID_BYTES as u64);
         request.chain.writable.write(ram, 0, &self.id[..len_bytes as usize]);
-        Done { written_bytes: len_bytes, moved_bytes: len_bytes }
+        Done { written_bytes: len_bytes, cost_bytes: len_bytes }
     }
 
     fn act(
@@ -290,7 +296,7 @@ impl Block {
         match kind {
             TYPE_IN => self.read(sector, request, ram),
             TYPE_OUT => self.write(sector, request, ram),
-            TYPE_FLUSH => self.storage.flush().map(|()| Done::default()).map_err(Refusal::from),
+            TYPE_FLUSH => self.flush(),
             TYPE_GET_ID => Ok(self.identify(request, ram)),
             TYPE_DISCARD => self.discard(request, ram),
             TYPE_WRITE_ZEROES => self.write_zeroes(request, ram),
@@ -336,7 +342,7 @@ impl Backend for Block {
         // The status counts only where no gap is left before it.
         let written = done.written_bytes + u64::from(done.written_bytes == status_at);
         let written_bytes = u32::try_from(written).expect("a transfer is bounded");
-        Ok(Outcome::Used { written_bytes, moved_bytes: done.moved_bytes })
+        Ok(Outcome::Used { written_bytes, cost_bytes: done.cost_bytes })
     }
 }
 

@@ -6,6 +6,10 @@ use std::ops::Range;
 
 use crate::bus::{Ram, RamOffset};
 
+/// What one span costs, in bytes moved in the same time: following its descriptor, and a transfer
+/// of its own.
+const SPAN_COST_BYTES: u64 = 256;
+
 /// Bytes of RAM next to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -93,10 +97,10 @@ impl Chain {
         self.head
     }
 
-    /// What following the descriptors has cost.
+    /// What its spans cost, whatever their length.
     pub(super) fn cost_bytes(&self) -> u64 {
         let spans = self.readable.spans.len() + self.writable.spans.len();
-        spans as u64 * size_of::<Span>() as u64
+        spans as u64 * SPAN_COST_BYTES
     }
 
     /// Starts again, keeping the allocations.

@@ -79,7 +79,7 @@ impl Console {
         }
         request.chain.writable.write(ram, 0, &bytes);
         let len = bytes.len() as u32;
-        Ok(Outcome::Used { written_bytes: len, moved_bytes: len.into() })
+        Ok(Outcome::Used { written_bytes: len, cost_bytes: len.into() })
     }
 
     fn transmit(&mut self, request: &Request<'_>, ram: &Ram) -> Result<Outcome, Broken> {
@@ -90,7 +90,7 @@ impl Console {
         for piece in request.chain.readable.pieces(0..len_bytes) {
             self.send(ram.slice(piece.at, piece.len_bytes));
         }
-        Ok(Outcome::Used { written_bytes: 0, moved_bytes: len_bytes })
+        Ok(Outcome::Used { written_bytes: 0, cost_bytes: len_bytes })
     }
 }
 

@@ -24,16 +24,17 @@ pub use queue::MAX_QUEUE_ENTRIES;
 pub use register::LEN_BYTES;
 pub use transport::Transport;
 
-/// Bytes that a device moves at most before it lets go of the machine, not counting the last
-/// request; the rest of its queues is served at later polls.
+/// Work that a device does at most before it lets go of the machine, not counting the last
+/// request, in bytes moved; the rest of its queues is served at later polls.
 pub const SERVICE_BYTES: u64 = 16 << 20;
 
 /// Which of its two register layouts a transport shows.
 ///
 /// Source: "Virtio Over MMIO".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// Version 1, QEMU's default: a queue is one block of memory, given by page number.
+    #[default]
     Legacy,
     /// Version 2: the three parts of a queue lie where the driver likes.
     Modern,
@@ -76,8 +77,9 @@ pub enum Outcome {
     Used {
         /// Bytes written, from the first writable one on without a gap.
         written_bytes: u32,
-        /// Bytes that have been moved or cleared, for [`SERVICE_BYTES`].
-        moved_bytes: u64,
+        /// Bytes that have been moved or cleared, and what else took time in terms of them, for
+        /// [`SERVICE_BYTES`].
+        cost_bytes: u64,
     },
     /// Nothing to answer with yet; the chain is offered again when [`Backend::ready`] says so or
     /// the driver notifies.

@@ -52,7 +52,7 @@ impl Backend for Rng {
             return Ok(Outcome::Later);
         }
         request.chain.writable.write(ram, 0, &bytes[..room]);
-        Ok(Outcome::Used { written_bytes: room as u32, moved_bytes: room as u64 })
+        Ok(Outcome::Used { written_bytes: room as u32, cost_bytes: room as u64 })
     }
 }
 

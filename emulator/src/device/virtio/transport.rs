@@ -323,7 +323,7 @@ impl Transport {
         let mut outcome = Ok(());
         while *budget_bytes > 0 {
             match serve_one(backend.as_mut(), queue, chain, &Context { index, features }, ram) {
-                Ok(Some(moved_bytes)) => *budget_bytes = budget_bytes.saturating_sub(moved_bytes),
+                Ok(Some(cost_bytes)) => *budget_bytes = budget_bytes.saturating_sub(cost_bytes),
                 Ok(None) => break,
                 Err(why) => {
                     outcome = Err(why);
@@ -374,9 +374,9 @@ fn serve_one(
     }
     let request = Request { queue: at.index, chain, features: at.features };
     match backend.serve(&request, ram)? {
-        Outcome::Used { written_bytes, moved_bytes } => {
+        Outcome::Used { written_bytes, cost_bytes } => {
             queue.give(ram, chain.head(), written_bytes);
-            Ok(Some(moved_bytes.saturating_add(chain.cost_bytes())))
+            Ok(Some(cost_bytes.saturating_add(chain.cost_bytes())))
         }
         Outcome::Later => {
             queue.untake();

@@ -55,6 +55,12 @@ pub(super) struct Ring {
     seen: u16,
 }
 
+impl Ring {
+    pub(super) fn new(entries: u16, desc: u64, avail: u64, used: u64) -> Self {
+        Self { entries, desc, avail, used, free_desc: 0, seen: 0 }
+    }
+}
+
 /// A request on its way: head of its chain and where the device writes.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
@@ -159,7 +165,7 @@ impl Guest {
                 used = self.allocate(6 + 8 * n);
             }
         }
-        self.rings.push(Ring { entries, desc, avail, used, free_desc: 0, seen: 0 });
+        self.rings.push(Ring::new(entries, desc, avail, used));
         self.announce(index);
     }
 

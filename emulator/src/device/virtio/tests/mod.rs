@@ -6,6 +6,7 @@ mod console;
 mod driver;
 mod fakes;
 mod hostile;
+mod kernels;
 mod random;
 mod rng;
 mod transport;

@@ -9,7 +9,7 @@ use super::driver::{
 use crate::addr::Width::{Byte, Double, Half, Word};
 use crate::bus::{BusFault, Device, Ram};
 
-/// A device of three queues that claims to have moved `cost_bytes` for each chain.
+/// A device of three queues that claims that each chain costs `cost_bytes`.
 struct Sink {
     cost_bytes: u64,
 }
@@ -33,7 +33,7 @@ impl Backend for Sink {
 
     fn serve(&mut self, request: &Request<'_>, _: &mut Ram) -> Result<Outcome, Broken> {
         let written_bytes = request.queue as u32;
-        Ok(Outcome::Used { written_bytes, moved_bytes: self.cost_bytes })
+        Ok(Outcome::Used { written_bytes, cost_bytes: self.cost_bytes })
     }
 }
 
