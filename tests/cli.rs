@@ -6,7 +6,9 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::program::asm::{self, SPIN, WFI, andi, beqz, lbu, li, sb, sw};
-use crate::program::{Elf, Ended, FINISHER, Scratch, UART, pagewalk, print, run, to_host};
+use crate::program::{
+    Elf, Ended, FINISHER, Scratch, UART, exit_with, pagewalk, print, run, to_host,
+};
 
 /// Runs the program of these instructions with these options before it.
 fn run_program(options: &[&str], insns: &[u32]) -> Ended {
@@ -172,6 +174,36 @@ fn qemus_spellings() {
 }
 
 #[test]
+fn devices_are_where_they_were_put() {
+    const VERSION: u64 = 4;
+    const DEVICE_ID: u64 = 8;
+    let scratch = Scratch::new();
+    scratch.file("fs.img", &[0; 1024]);
+    let xv6 = "-machine virt -bios none -m 128M -smp 3 -nographic \
+               -global virtio-mmio.force-legacy=false \
+               -drive file=fs.img,if=none,format=raw,id=x0 \
+               -device virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0 -kernel";
+    let console = "-device virtio-serial-device -chardev null,id=c -device virtconsole,chardev=c";
+    for (options, slot, register, value) in [
+        (xv6, 0, DEVICE_ID, 2),
+        (xv6, 0, VERSION, 2),
+        (xv6, 7, DEVICE_ID, 0),
+        ("-drive file=fs.img,if=virtio,snapshot=on", 7, VERSION, 1),
+        ("-drive file=fs.img,if=virtio,readonly=on", 7, DEVICE_ID, 2),
+        ("-device virtio-rng-device", 7, DEVICE_ID, 4),
+        ("-device virtio-rng-device -seed 1", 7, DEVICE_ID, 4),
+        (console, 7, DEVICE_ID, 3),
+    ] {
+        let at = 0x1000_1000 + 0x1000 * slot + register;
+        let insns = [li(6, at), vec![asm::lw(10, 6)], exit_with(10)].concat();
+        let path = scratch.file("program", &Elf::code(&insns).bytes());
+        let mut command = pagewalk();
+        let ended = run(command.current_dir(scratch.path()).args(options.split(' ')).arg(path));
+        assert_eq!(ended.code, Some(value), "{options}, slot {slot}, {register}: {ended:?}");
+    }
+}
+
+#[test]
 fn a_reboot_can_be_the_end() {
     let insns = [print("once"), finish(0x7777)].concat();
     let ended = run_program(&["-no-reboot"], &insns);
@@ -205,6 +237,7 @@ fn wrong_usage_is_explained() {
         ("-drive file=x,fromat=raw x", "did you mean `format`?"),
         ("-device virtio-blk-device,drive=d x", "drive=d: no -drive has id=d"),
         ("-device virtio-rng x", "no device is called `virtio-rng`"),
+        ("-drive file=/nonexistent/d,if=virtio /dev/null", "/dev/null: the file is empty"),
         ("-global virtio-blk.x=y x", "(there is virtio-mmio.force-legacy)"),
         ("-serial vc x", "`vc` is not supported: expected mon:stdio"),
         ("-monitor stdio x", "standard input is already used by the serial port"),

@@ -95,6 +95,18 @@ fn enable_stimecmp() -> Vec<u32> {
 }
 
 #[test]
+fn an_interrupt_that_was_cleared_is_not_taken_again() {
+    const MSTATUS_MIE: u64 = 8;
+    const MSI: u64 = 3;
+    // The handler counts, clears the cause and returns, all in one block.
+    let handler = [vec![addi(20, 20, 1)], li(12, CLINT), vec![sw(0, 12), asm::MRET]].concat();
+    let enable = [set_csr(MIE, 1 << MSI), set_csr(MSTATUS, MSTATUS_MIE)].concat();
+    let raise = [li(12, CLINT), vec![addi(5, 0, 1), sw(5, 12), csrr(0, MCAUSE)]].concat();
+    let program = with_handler(&[enable, raise, exit_with(20)], &handler);
+    assert_eq!(end(&program).0, Stop::Exit(1));
+}
+
+#[test]
 fn timers_interrupt_at_their_time() {
     const MTI: u64 = 7;
     const STI: u64 = 5;

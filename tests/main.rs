@@ -5,10 +5,13 @@
 mod cli;
 mod dts;
 mod elf;
+mod gdb;
 mod isa;
 mod machine;
 mod program;
 mod scripts;
 mod smp;
+mod stop_screens;
 mod terminal;
 mod tidy;
+mod trace;

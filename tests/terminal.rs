@@ -211,7 +211,7 @@ fn a_plain_serial_line_has_no_keys_of_ours() {
 #[test]
 fn a_terminal_that_nobody_uses_is_left_alone() {
     let scratch = Scratch::new();
-    let options = ["-serial", "none", "--max-insns", "100000000"];
+    let options = ["-serial", "none", "--max-insns", "1000000"];
     let mut session = Session::new(pagewalk().args(options).arg(echo(&scratch)));
     session.expect("instruction limit");
     assert_eq!(session.end(), Some(120));

@@ -2,7 +2,7 @@
 //! here, so that everything that can be wrong with them is said before anything runs.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read};
+use std::io::{self, BufWriter, Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -37,7 +37,9 @@ pub(super) fn config(args: &RunArgs) -> Result<Config> {
         Seed::Fixed(seed) => seed,
         Seed::Host => {
             let mut seed = [0; 8];
-            random(Seed::Host)?.read_exact(&mut seed).with_context(|| format!("reading {HOST_RANDOM}"))?;
+            random(Seed::Host)?
+                .read_exact(&mut seed)
+                .with_context(|| format!("reading {HOST_RANDOM}"))?;
             u64::from_le_bytes(seed)
         }
     };
@@ -71,7 +73,7 @@ pub(super) fn devices(spec: DeviceSpec, seed: Seed) -> Result<Devices> {
                 let stream = index.and_then(|index| consoles[index].take());
                 let stream = stream.unwrap_or(Stream::Null);
                 let hears_input = stream == Stream::Stdio;
-                Some(Virtio::Console { console: console(&stream)?, hears_input })
+                Some(Virtio::Console { console: port(&stream)?, hears_input })
             }
         };
     }
@@ -125,6 +127,29 @@ pub(super) fn console(stream: &Stream) -> Result<Console> {
             Console::new(BufWriter::new(file))
         }
     })
+}
+
+/// A virtio console of the guest. It writes whole messages, and nobody flushes what it has written.
+fn port(stream: &Stream) -> Result<Console> {
+    Ok(match stream {
+        Stream::Stdio => Console::new(AtOnce(io::stdout())),
+        Stream::Null | Stream::File(_) => console(stream)?,
+    })
+}
+
+/// Hands on everything as soon as it is written.
+struct AtOnce<W>(W);
+
+impl<W: Write> Write for AtOnce<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.0.write(bytes)?;
+        self.0.flush()?;
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ pub(super) fn run(args: &DtsArgs) -> Result<u8> {
             let blob = Payload::read(path)?.bytes;
             DeviceTree::parse(&blob).with_context(|| format!("cannot load {}", path.display()))?
         }
-        None => device_tree::describe(&args.machine.config(ClockSource::default()), &Chosen::default()),
+        None => {
+            device_tree::describe(&args.machine.config(ClockSource::default()), &Chosen::default())
+        }
     };
     let Some(path) = &args.binary else { return print(&tree) };
     let blob = tree.to_blob().context("cannot write the device tree as a blob")?;

@@ -10,7 +10,7 @@ use super::args::RunArgs;
 use super::stdio::Stdio;
 use super::{HostTrouble, build, diagnose, exit, signals};
 use crate::addr::VirtAddr;
-use crate::debug::CommitLog;
+use crate::debug::{CommitLog, Observers};
 use crate::engine::{Engine, Interpreter};
 use crate::isa::Extensions;
 use crate::machine::{Limits, Machine, Stop, StopRequest};
@@ -19,6 +19,7 @@ use crate::machine::{Limits, Machine, Stop, StopRequest};
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
     let boot = args.boot.spec().map_err(Error::msg)?;
     let devices = args.devices.spec().map_err(Error::msg)?;
+    refuse_what_is_missing(args)?;
     let path = boot.name().to_owned();
     if let Some(first) = args.boot.args.first() {
         // Checked before anything runs: an option behind FILE is easily a slip.
@@ -30,7 +31,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     }
     let config = build::config(args)?;
     let plan = build::boot(boot)?.plan(&config)?;
-    let engine = engine(config.extensions, args.debug.log_commits.as_deref())?;
+    let engine = engine(config.extensions, observers(args.debug.log_commits.as_deref())?);
     let (stdio, ends) = Stdio::new(&devices.streams);
     let console = build::console(&devices.streams.serial)?;
     let devices = build::devices(devices, args.devices.seed)?;
@@ -47,6 +48,22 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         HostTrouble { what: log.display().to_string(), source }
     })?;
     Ok(code)
+}
+
+/// Options that are understood, but that nothing answers to.
+fn refuse_what_is_missing(args: &RunArgs) -> Result<()> {
+    let debug = &args.debug;
+    for (what, is_asked) in [
+        ("gdb", debug.gdb().map_err(Error::msg)?.is_some()),
+        ("-d", !debug.log_items.is_empty() || debug.log_file.is_some()),
+        ("a filter", !debug.trace_mode.is_empty() || !debug.trace_symbol.is_empty()),
+        ("--stats", debug.stats),
+    ] {
+        if is_asked {
+            bail!("{what} is not possible yet");
+        }
+    }
+    Ok(())
 }
 
 /// Runs, and starts again as often as the program asks.
@@ -138,12 +155,22 @@ pub(super) fn status(code: u64) -> u8 {
     }
 }
 
-/// The engine for a hart with `extensions`, writing a commit log where one is asked for.
-fn engine(extensions: Extensions, log_commits: Option<&Path>) -> Result<Box<dyn Engine>> {
-    let Some(path) = log_commits else {
-        return Ok(Box::new(Interpreter::new(extensions)));
+/// Those who were asked to watch.
+fn observers(log_commits: Option<&Path>) -> Result<Observers> {
+    let create = |path: &Path| {
+        File::create(path).with_context(|| format!("cannot write {}", path.display()))
     };
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    let log = CommitLog::new(file, 0);
-    Ok(Box::new(Interpreter::with_observer(extensions, log)))
+    let commit_log = match log_commits {
+        Some(path) => Some(CommitLog::new(Box::new(create(path)?) as _, 0)),
+        None => None,
+    };
+    Ok(Observers { commit_log, ..Observers::default() })
+}
+
+/// The engine for harts with `extensions`, watched by `observers`.
+fn engine(extensions: Extensions, observers: Observers) -> Box<dyn Engine> {
+    match observers.is_empty() {
+        true => Box::new(Interpreter::new(extensions)),
+        false => Box::new(Interpreter::with_observer(extensions, observers)),
+    }
 }

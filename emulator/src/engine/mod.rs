@@ -11,19 +11,25 @@
 
 mod block;
 mod interp;
+mod stops;
 
 use std::io;
 
-use crate::addr::{Access, PAGE_OFFSET_MASK, PAGE_SIZE_BYTES, VirtAddr};
+use crate::addr::{Access, PAGE_OFFSET_MASK, PAGE_SIZE_BYTES, VirtAddr, Width};
 use crate::bus::{Bus, RamOffset};
 use crate::csr::Recording;
 use crate::hart::Hart;
-use crate::hart::observe::{NoObserver, Observer};
+use crate::hart::observe::{FenceOrigin, NoObserver, Observer};
 use crate::isa::{self, Extensions, Insn};
 use crate::system::Next;
 use crate::trap::{Exception, Trap};
 use block::{BlockCache, BlockId, BlockKey};
-use interp::Interp;
+use interp::{Interp, report_fences, report_walks};
+use stops::{Blocks, Listening};
+pub use stops::{Place, Stops, WatchKind, Watchpoint};
+
+/// Code is fetched in pieces of this size.
+const FETCH_BYTES: u64 = Width::Half.bytes();
 
 /// Why an engine has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +42,17 @@ pub enum Exit {
     Attention,
     /// The hart has trapped into firmware that is not the guest's: serve it.
     Firmware,
+    /// The hart stands before an instruction that [`Stops::breakpoints`] names.
+    Breakpoint,
+    /// The last instruction has used memory that [`Stops::watchpoints`] names.
+    Watchpoint {
+        /// The first watched byte that it has used.
+        at: VirtAddr,
+        /// What the watchpoint is for.
+        kind: WatchKind,
+    },
+    /// The hart, one of [`Stops::stepping`], has executed an instruction or taken a trap.
+    Step,
 }
 
 /// Runs guest instructions on a hart.
@@ -44,6 +61,9 @@ pub trait Engine: Send {
     /// traps as they come. Whatever the guest does, this returns: after the budget, or earlier
     /// for the reasons of [`Exit`].
     fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit;
+
+    /// Replaces what harts stop at. Only an engine with an active observer can stop.
+    fn set_stops(&mut self, stops: Stops);
 
     /// Forgets everything derived from guest memory, which is about to be replaced.
     fn reset(&mut self);
@@ -68,7 +88,7 @@ enum Step {
 pub struct Interpreter<O> {
     extensions: Extensions,
     blocks: BlockCache,
-    observer: O,
+    observer: Listening<O>,
     /// Where an instruction puts what it raises, until the trap is taken.
     exception: Option<Exception>,
 }
@@ -83,25 +103,38 @@ impl Interpreter<NoObserver> {
 impl<O: Observer> Interpreter<O> {
     /// An interpreter that tells `observer` of every architectural change.
     pub fn with_observer(extensions: Extensions, observer: O) -> Self {
+        let observer = Listening::new(observer);
         Self { extensions, blocks: BlockCache::new(), observer, exception: None }
     }
 
-    /// The way from `hart.pc` through translation to a block.
+    /// The way from `hart.pc` through translation to a block. `None` where it ends in an
+    /// exception, which is then in its slot.
     #[inline(always)]
-    fn find(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Exception> {
+    fn find(&mut self, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
+        if O::ACTIVE {
+            self.observer.lookup(Access::Fetch, hart.pc, FETCH_BYTES);
+            if self.observer.steps(hart) {
+                let fetched = self.fetch_uncached(hart, bus).map(Step::Uncached);
+                return fetched.map_err(|exception| self.exception = Some(exception)).ok();
+            }
+        }
         if let Some(at) = hart.mmu.lookup(hart.pc, Access::Fetch)
             && let Some(id) = self.blocks.find(BlockKey::new(at, hart.privilege))
         {
-            return Ok(Step::Block(id));
+            return Some(Step::Block(id));
         }
-        self.find_slow(hart, bus)
+        self.find_slow(hart, bus).map_err(|exception| self.exception = Some(exception)).ok()
     }
 
     /// [`find`](Self::find) where the TLB has no entry or the block is new.
     #[inline(never)]
     fn find_slow(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Exception> {
         let pc = hart.pc;
-        let Some(at) = fetch_lookup(hart, bus, pc)? else {
+        let found = fetch_lookup(hart, bus, pc);
+        if O::ACTIVE {
+            report_walks(hart, &mut self.observer, hart.privilege, pc);
+        }
+        let Some(at) = found? else {
             return self.fetch_uncached(hart, bus).map(Step::Uncached);
         };
         let key = BlockKey::new(at, hart.privilege);
@@ -115,10 +148,13 @@ impl<O: Observer> Interpreter<O> {
         let len_bytes = 2 * u64::from(last.at) + last.len_bytes();
         bus.ram.track(at, len_bytes);
         hart.mmu.forbid_stores(at);
+        if O::ACTIVE {
+            self.observer.decoded(hart.privilege, pc, bus.ram.slice(at, len_bytes));
+        }
         Ok(Step::Block(self.blocks.insert(key, insns, len_bytes)))
     }
 
-    /// Decodes from `at` to the end of the block or the page. Empty where the first instruction
+    /// Decodes from `at` to the end of the block or the page, or to a breakpoint. Empty where the first instruction
     /// is illegal or straddles the page.
     fn decode(&self, bus: &Bus, at: RamOffset) -> Vec<Insn> {
         let page_left = PAGE_SIZE_BYTES - (at.0 & PAGE_OFFSET_MASK);
@@ -127,6 +163,10 @@ impl<O: Observer> Interpreter<O> {
         let mut offset = 0;
         while insns.len() < block::BLOCK_MAX_INSNS {
             let Some(low) = bytes.get(offset..offset + 2) else { break };
+            let page_offset = (at.0 & PAGE_OFFSET_MASK) + offset as u64;
+            if O::ACTIVE && offset > 0 && self.observer.cuts(page_offset) {
+                break;
+            }
             let low = u16::from_le_bytes([low[0], low[1]]);
             let high = bytes.get(offset + 2..offset + 4).map(|h| u16::from_le_bytes([h[0], h[1]]));
             let bits = match (is_compressed(low), high) {
@@ -146,15 +186,36 @@ impl<O: Observer> Interpreter<O> {
     }
 
     /// Fetches the one instruction at `hart.pc`, translating each halfword that needs it.
-    fn fetch_uncached(&self, hart: &mut Hart, bus: &mut Bus) -> Result<Insn, Exception> {
-        let low = fetch_half(hart, bus, hart.pc)?;
+    fn fetch_uncached(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Insn, Exception> {
+        let low = self.fetch_half(hart, bus, hart.pc)?;
         let bits = if is_compressed(low) {
             low.into()
         } else {
-            let high = fetch_half(hart, bus, hart.pc.wrapping_add(2))?;
+            let high = self.fetch_half(hart, bus, hart.pc.wrapping_add(2))?;
             u32::from(high) << 16 | u32::from(low)
         };
+        if O::ACTIVE {
+            let len = if is_compressed(low) { 2 } else { 4 };
+            self.observer.decoded(hart.privilege, hart.pc, &bits.to_le_bytes()[..len]);
+        }
         isa::decode(bits, &self.extensions).ok_or(Exception::IllegalInstruction(bits))
+    }
+
+    fn fetch_half(
+        &mut self,
+        hart: &mut Hart,
+        bus: &mut Bus,
+        at: VirtAddr,
+    ) -> Result<u16, Exception> {
+        let found = hart.mmu.translate(bus, at, Access::Fetch, FETCH_BYTES);
+        if O::ACTIVE {
+            self.observer.lookup(Access::Fetch, at, FETCH_BYTES);
+            report_walks(hart, &mut self.observer, hart.privilege, hart.pc);
+        }
+        // Code is fetched from RAM only: reading a device has side effects.
+        let offset = bus.ram.offset_of(found?, FETCH_BYTES);
+        let offset = offset.ok_or(Exception::AccessFault(Access::Fetch, at))?;
+        Ok(bus.ram.load(offset, Width::Half) as u16)
     }
 
     /// Drops the blocks of pages whose code was overwritten. Whether anything was overwritten.
@@ -170,16 +231,29 @@ impl<O: Observer> Interpreter<O> {
 
     fn take_exception(&mut self, hart: &mut Hart, exception: Exception, epc: VirtAddr) {
         if O::ACTIVE {
-            self.observer.exception(&exception, epc);
+            self.observer.exception(&exception, hart.privilege, epc);
         }
         hart.take_trap(Trap::Exception(exception), epc);
     }
 
+    /// Takes the exception in the slot, which the fetch at `hart.pc` has raised.
+    #[cold]
+    #[inline(never)]
+    fn take_fetch_exception(&mut self, hart: &mut Hart) -> Next {
+        let exception = self.exception.take().expect("raised by the fetch");
+        let pc = hart.pc;
+        self.take_exception(hart, exception, pc);
+        Next::CONTINUE
+    }
+
     /// Takes the pending interrupt of highest priority, if one may be taken now.
     fn take_interrupt(&mut self, hart: &mut Hart) {
+        if O::ACTIVE && self.observer.steps(hart) {
+            return;
+        }
         if let Some(interrupt) = hart.pending_interrupt() {
             if O::ACTIVE {
-                self.observer.interrupt(interrupt, hart.pc);
+                self.observer.interrupt(interrupt, hart.privilege, hart.pc);
             }
             hart.take_trap(Trap::Interrupt(interrupt), hart.pc);
         }
@@ -188,15 +262,13 @@ impl<O: Observer> Interpreter<O> {
     /// Runs from `hart.pc` until something other than the next block has to be looked at: the
     /// deadline, a trap, an effect of a system instruction, a device.
     fn run_blocks(&mut self, hart: &mut Hart, bus: &mut Bus, deadline_insns: u64) -> Next {
-        let mut step = match self.find(hart, bus) {
-            Ok(step) => step,
-            Err(exception) => {
-                let pc = hart.pc;
-                self.take_exception(hart, exception, pc);
-                return Next::CONTINUE;
-            }
+        let Some(mut step) = self.find(hart, bus) else {
+            return self.take_fetch_exception(hart);
         };
         loop {
+            if O::ACTIVE && self.observer.meets_breakpoint(hart) {
+                return Next::CONTINUE;
+            }
             let (insns, len_bytes) = match &step {
                 Step::Block(id) => self.blocks.code(*id),
                 Step::Uncached(insn) => (std::slice::from_ref(insn), insn.len_bytes()),
@@ -218,34 +290,35 @@ impl<O: Observer> Interpreter<O> {
                     self.take_exception(hart, exception, epc);
                 }
             }
-            let quiet = outcome.is_ok() && next == Next::CONTINUE;
+            let held = O::ACTIVE && self.observer.holds(hart);
+            let quiet = outcome.is_ok() && next == Next::CONTINUE && !held;
             if !quiet || hart.insns >= deadline_insns || bus.attention || bus.ram.has_hits() {
                 return next;
             }
             step = match self.follow(step, pc, hart, bus) {
                 Some(step) => step,
-                None => return Next::CONTINUE,
+                None => return self.take_fetch_exception(hart),
             };
         }
     }
 
     /// The step after `step`, which began at `pc`: by its link where the next pc is on the same
-    /// virtual page (no fence has come between), else by translation. `None` on a fetch fault,
-    /// which the caller meets again.
+    /// virtual page (no fence has come between), else by translation. `None` as of
+    /// [`find`](Self::find).
     #[inline(always)]
     fn follow(&mut self, step: Step, pc: VirtAddr, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
         let from = match step {
             Step::Block(from) if pc.page_base() == hart.pc.page_base() => from,
             _ => {
                 self.note_jump(&step, pc, hart);
-                return self.find(hart, bus).ok();
+                return self.find(hart, bus);
             }
         };
         let offset = hart.pc.page_offset();
         if let Some(id) = self.blocks.linked(from, offset) {
             return Some(Step::Block(id));
         }
-        let step = self.find(hart, bus).ok()?;
+        let step = self.find(hart, bus)?;
         if let Step::Block(to) = step {
             self.blocks.link(from, offset, to);
         }
@@ -269,10 +342,49 @@ impl<O> Interpreter<O> {
 
 impl<O: Observer + Send> Engine for Interpreter<O> {
     fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit {
-        let deadline_insns = hart.insns.saturating_add(budget_insns);
         self.blocks.limit();
-        if O::ACTIVE {
-            hart.csr.record(Recording::On);
+        if !O::ACTIVE {
+            return self.run_turn(hart, bus, budget_insns);
+        }
+        self.begin_turn(hart);
+        let exit = self.run_turn(hart, bus, budget_insns);
+        self.observer.pause();
+        exit
+    }
+
+    fn set_stops(&mut self, stops: Stops) {
+        assert!(O::ACTIVE || stops.is_empty(), "an engine that nobody observes cannot stop");
+        if self.observer.set(stops) == Blocks::Unfit {
+            self.blocks = BlockCache::new();
+        }
+    }
+
+    fn reset(&mut self) {
+        self.blocks = BlockCache::new();
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.observer.finish()
+    }
+}
+
+impl<O: Observer> Interpreter<O> {
+    /// Makes `hart` tell what it does, and passes on what was done to it since its last turn.
+    fn begin_turn(&mut self, hart: &mut Hart) {
+        hart.csr.record(Recording::On);
+        hart.mmu.watch();
+        self.observer.turn(hart.id());
+        report_fences(hart, &mut self.observer, FenceOrigin::Remote);
+        report_walks(hart, &mut self.observer, hart.privilege, hart.pc);
+    }
+
+    /// As [`Engine::run`].
+    #[inline(always)]
+    fn run_turn(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit {
+        let deadline_insns = hart.insns.saturating_add(budget_insns);
+        // Who wrote to RAM since the last run, a device or a debugger, may have written code.
+        if bus.ram.has_hits() && self.drop_overwritten(bus) {
+            bus.attention = true;
         }
         self.take_interrupt(hart);
         // A trap retires nothing: bound the loop by traps too, so that a hart which only traps
@@ -285,25 +397,24 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
             turns -= 1;
             let next = self.run_blocks(hart, bus, deadline_insns);
             let overwritten = bus.ram.has_hits() && self.drop_overwritten(bus);
-            if next.has(Next::CHECK_INTERRUPTS) {
+            // After an access to a device the lines that the hart has sampled may be out of date:
+            // the machine samples them anew before the next turn, which begins with interrupts.
+            if next.has(Next::CHECK_INTERRUPTS) && !bus.attention {
                 self.take_interrupt(hart);
             }
             if next.has(Next::WAIT) && hart.csr.pending() == 0 {
                 return Exit::Wait;
+            }
+            if O::ACTIVE
+                && let Some(exit) = self.observer.take_exit(hart)
+            {
+                return exit;
             }
             if overwritten || bus.attention {
                 return Exit::Attention;
             }
         }
         Exit::Budget
-    }
-
-    fn reset(&mut self) {
-        self.blocks = BlockCache::new();
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.observer.finish()
     }
 }
 
@@ -321,16 +432,8 @@ fn fetch_lookup(
     if let Some(at) = hart.mmu.lookup(pc, Access::Fetch) {
         return Ok(Some(at));
     }
-    hart.mmu.translate(bus, pc, Access::Fetch, 2)?;
+    hart.mmu.translate(bus, pc, Access::Fetch, FETCH_BYTES)?;
     Ok(hart.mmu.lookup(pc, Access::Fetch))
-}
-
-fn fetch_half(hart: &mut Hart, bus: &mut Bus, pc: VirtAddr) -> Result<u16, Exception> {
-    let at = hart.mmu.translate(bus, pc, Access::Fetch, 2)?;
-    let fault = Exception::AccessFault(Access::Fetch, pc);
-    // Code is fetched from RAM only: reading a device has side effects.
-    let at = bus.ram.offset_of(at, 2).ok_or(fault)?;
-    Ok(bus.ram.load(at, crate::addr::Width::Half) as u16)
 }
 
 #[cfg(test)]

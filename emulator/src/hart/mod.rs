@@ -11,7 +11,7 @@ use crate::csr::{CsrConfig, CsrCx, CsrFile};
 use crate::mmu::{Context, Mmu, Satp};
 use crate::trap::{Interrupt, Trap};
 
-pub use observe::{NoObserver, Observer};
+pub use observe::{FenceOrigin, NoObserver, Observer};
 pub use trail::Trail;
 
 /// What a hart is built as.

@@ -90,7 +90,7 @@ extensions! {
 
 /// Names of processors that `--cpu` may begin with, and what each has.
 const MODELS: [(&str, Extensions); 3] =
-    [("rv64", Extensions::ALL), ("max", Extensions::ALL), ("rv64i", Extensions::BASE)];
+    [("rv64", Extensions::RV64), ("max", Extensions::ALL), ("rv64i", Extensions::BASE)];
 
 /// A set of extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,6 +101,9 @@ const _: () = assert!(Extension::ALL.len() < 64);
 impl Extensions {
     /// Everything that the hart can do.
     pub const ALL: Self = Self((1 << Extension::ALL.len()) - 1);
+    /// What QEMU's `rv64` is like: without Svade, so that hardware sets A and D bits from the
+    /// start, on which kernels written for it rely.
+    pub const RV64: Self = Self::ALL.without(Self::of(&[Extension::Svade]));
     /// The base instruction set alone.
     pub const BASE: Self = Self::of(&[Extension::I]);
 
@@ -285,7 +288,10 @@ fn parse_switch(word: &str) -> Result<(Extension, bool), CpuError> {
 
 /// The candidate that needs the fewest changes to become `word`; of equals the one that begins
 /// most like it, then the first.
-fn nearest(word: &str, candidates: impl IntoIterator<Item = &'static str>) -> &'static str {
+pub(crate) fn nearest(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'static str>,
+) -> &'static str {
     // Words beyond this length are compared by their beginning: the cost is a product.
     const MAX_CHARS: usize = 64;
     let word: Vec<char> = word.chars().take(MAX_CHARS).collect();

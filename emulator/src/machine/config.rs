@@ -75,7 +75,7 @@ impl Config {
     /// What hart number `hart_id` is built from, but for where it starts.
     pub(super) fn hart(&self, hart_id: u64) -> HartConfig {
         use Extension::{
-            Sstc, Sv39, Sv48, Sv57, Svadu, Svnapot, Svpbmt, Zicbom, Zicboz, Zicntr, Zihpm,
+            Sstc, Sv39, Sv48, Sv57, Svade, Svadu, Svnapot, Svpbmt, Zicbom, Zicboz, Zicntr, Zihpm,
         };
         let has = |extension| self.extensions.has(extension);
         let csr = CsrConfig {
@@ -84,6 +84,7 @@ impl Config {
             sv39: has(Sv39),
             sv48: has(Sv48),
             sv57: has(Sv57),
+            svade: has(Svade),
             svadu: has(Svadu),
             svpbmt: has(Svpbmt),
             sstc: has(Sstc),

@@ -10,6 +10,7 @@ pub mod device_tree;
 pub mod disk;
 pub mod elf;
 mod firmware;
+pub mod gdb;
 mod htif;
 pub mod memory_map;
 mod platform;
@@ -19,7 +20,8 @@ use std::fmt;
 use std::sync::mpsc::SyncSender;
 
 use crate::addr::{PAGE_SIZE_BYTES, Privilege, VirtAddr};
-use crate::bus::{Bus, Ram};
+use crate::bus::{Bus, DeviceCount, Ram};
+use crate::debug::View;
 use crate::debug::symbols::Symbols;
 use crate::engine::Engine;
 use crate::hart::{Hart, HartConfig};
@@ -31,7 +33,7 @@ use console::{Console, Control, Input};
 use firmware::Sbi;
 use htif::Htif;
 use platform::Board;
-use run::{Activity, Clock, Runner};
+use run::{Activity, Clock, Halt, Runner};
 
 /// Why a run has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +92,10 @@ pub struct Machine {
     held_back: Option<u8>,
     control: Control,
     clock: Clock,
+    /// The hart whose turn comes first in a round.
+    first_turn: usize,
+    /// The hart that has ended a round early, until taken.
+    halted: Option<Halt>,
     /// When output was last handed on, in the time of `clock`.
     flushed_at_insns: u64,
     /// Instructions retired by all harts since the machine was built.
@@ -131,6 +137,8 @@ impl Machine {
             held_back: None,
             control: Control::default(),
             clock,
+            first_turn: 0,
+            halted: None,
             flushed_at_insns: 0,
             retired_insns: 0,
         };
@@ -152,9 +160,10 @@ impl Machine {
             (hart.x[10], hart.x[11], hart.x[12]) = (hart.id(), plan.a1, plan.a2);
             let is_running = plan.start.harts == Harts::All || id == 0;
             let activity = if is_running { Activity::Running } else { Activity::Stopped };
-            Runner { hart, activity }
+            Runner { hart, activity, is_held: false }
         });
         self.runners = harts.collect();
+        (self.first_turn, self.halted) = (0, None);
         if let Some(sbi) = &mut self.sbi {
             let board = &mut Board { runners: &mut self.runners, bus, console };
             sbi.boot(board, 0, plan.start.pc, plan.a1);
@@ -192,9 +201,20 @@ impl Machine {
         self.retired_insns
     }
 
+    /// How often each device was accessed since the machine was built.
+    pub fn device_counts(&self) -> Vec<DeviceCount> {
+        self.bus.device_counts()
+    }
+
     /// The hart with this id.
     pub fn hart(&self, id: usize) -> &Hart {
         &self.runners[id].hart
+    }
+
+    /// What debugging texts make of the machine, with hart number `current` as the one asked about.
+    pub fn inspect<T>(&self, current: usize, text: impl FnOnce(&View<'_>) -> T) -> T {
+        let harts: Vec<_> = self.runners.iter().map(|runner| &runner.hart).collect();
+        text(&View { harts: &harts, bus: &self.bus, symbols: self.symbols(), current })
     }
 
     /// Ends the last run for good: observers hand on what they hold back.

@@ -50,6 +50,21 @@ pub(super) enum Activity {
 pub(super) struct Runner {
     pub(super) hart: Hart,
     pub(super) activity: Activity,
+    /// A debugger keeps it where it is.
+    pub(super) is_held: bool,
+}
+
+impl Runner {
+    pub(super) fn may_run(&self) -> bool {
+        self.activity == Activity::Running && !self.is_held
+    }
+}
+
+/// A hart has come to what a debugger wants it to stop at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Halt {
+    pub(super) hart: usize,
+    pub(super) exit: Exit,
 }
 
 /// The machine's time in instructions: those executed by a hart that never waits.
@@ -80,27 +95,42 @@ impl Machine {
     pub fn run(&mut self, limits: &Limits) -> Stop {
         let started = Instant::now();
         let stop = loop {
-            if let Some(stop) = self.settle() {
-                break stop;
-            }
-            let insns_left = limits.max_insns.map(|max| max.saturating_sub(self.retired_insns));
-            if insns_left == Some(0) {
-                break Stop::InsnLimit;
-            }
-            if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
-                break Stop::Timeout;
-            }
-            if let Some(stop) = self.take_turn(insns_left.unwrap_or(u64::MAX)) {
+            if let Some(stop) = self.advance(limits, started, u64::MAX) {
                 break stop;
             }
         };
+        self.conclude(stop)
+    }
+
+    /// What a run that `stop` has ended comes to.
+    pub(super) fn conclude(&mut self, stop: Stop) -> Stop {
         self.console.flush();
         if self.console.has_failed() { Stop::OutputLost } else { stop }
     }
 
+    /// One round of a run that has `started`: of at most a slice, and `max_insns` instructions.
+    pub(super) fn advance(
+        &mut self,
+        limits: &Limits,
+        started: Instant,
+        max_insns: u64,
+    ) -> Option<Stop> {
+        if let Some(stop) = self.settle() {
+            return Some(stop);
+        }
+        let insns_left = limits.max_insns.map(|max| max.saturating_sub(self.retired_insns));
+        if insns_left == Some(0) {
+            return Some(Stop::InsnLimit);
+        }
+        if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
+            return Some(Stop::Timeout);
+        }
+        self.take_turn(insns_left.unwrap_or(u64::MAX).min(max_insns))
+    }
+
     /// Lets every running hart run for a slice, of at most `max_insns` instructions, or sleeps.
     fn take_turn(&mut self, max_insns: u64) -> Option<Stop> {
-        if self.runners.iter().any(|runner| runner.activity == Activity::Running) {
+        if self.runners.iter().any(Runner::may_run) {
             self.run_slice(max_insns)
         } else {
             self.sleep()
@@ -133,7 +163,7 @@ impl Machine {
             Some(PowerRequest::Reset) => return Some(Stop::Reset),
             None => {}
         }
-        for Runner { hart, activity } in &mut self.runners {
+        for Runner { hart, activity, .. } in &mut self.runners {
             hart.sample_lines(&self.bus);
             if *activity == Activity::Waiting && hart.csr.pending() != 0 {
                 *activity = Activity::Running;
@@ -182,16 +212,18 @@ impl Machine {
         ticks.min().map(|ticks| ticks.saturating_mul(INSNS_PER_TICK))
     }
 
-    /// Runs each running hart in turn, up to the next deadline.
+    /// Runs each running hart in turn, up to the next deadline, or until one halts.
     fn run_slice(&mut self, max_insns: u64) -> Option<Stop> {
         let now_insns = self.clock.now_insns;
         let to_deadline = self.deadline_insns().map_or(u64::MAX, |at| at - now_insns);
         let slice = if self.runners.len() == 1 { SLICE_INSNS } else { SHARED_SLICE_INSNS };
         let budget = slice.min(to_deadline).min(max_insns);
         let mut longest = 0;
-        for index in 0..self.runners.len() {
+        let harts = self.runners.len();
+        let first = self.first_turn;
+        for index in (first..harts).chain(0..first) {
             let runner = &mut self.runners[index];
-            if runner.activity != Activity::Running {
+            if !runner.may_run() {
                 continue;
             }
             let hart = &mut runner.hart;
@@ -203,6 +235,9 @@ impl Machine {
                 Exit::Wait => runner.activity = Activity::Waiting,
                 Exit::Firmware => self.serve_firmware(index),
                 Exit::Budget | Exit::Attention => {}
+                Exit::Breakpoint | Exit::Watchpoint { .. } | Exit::Step => {
+                    self.halted = Some(Halt { hart: index, exit });
+                }
             }
             let hart = &self.runners[index].hart;
             let is_looping = hart.trail.repeats() >= TRAP_LOOP_TRAPS;
@@ -212,6 +247,11 @@ impl Machine {
             self.end_turn(index);
             self.retired_insns += retired;
             longest = longest.max(retired);
+            if self.halted.is_some() {
+                // Whoever halts again and again must not keep the others from their turns.
+                self.first_turn = (index + 1) % harts;
+                break;
+            }
             if self.bus.power.is_some() {
                 break;
             }

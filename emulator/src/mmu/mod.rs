@@ -5,20 +5,26 @@
 
 mod access;
 mod pmp;
+mod probe;
 mod pte;
 mod tlb;
 mod walk;
 
 pub use access::BLOCK_SIZE_BYTES;
 pub use pmp::Pmp;
+pub use probe::{Fence, WalkRecord};
 pub use pte::{PTE_SIZE_BYTES, Pte};
-pub use walk::{Leaf, PteMemory, Step, Steps, Verdict, WalkFault, walk};
+pub use tlb::{TlbContext, TlbEntry};
+pub use walk::{
+    Leaf, PteMemory, Step, Steps, VPN_BITS, Verdict, WalkFault, canonical, defect, leaf, walk,
+};
 
 use crate::addr::{
     Access, Asid, PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, VirtAddr, Width,
 };
 use crate::bus::{Bus, Ram, RamOffset};
 use crate::trap::Exception;
+use probe::Probe;
 use tlb::{Mapping, Tlb};
 
 /// Translation scheme, `satp.MODE`.
@@ -141,6 +147,8 @@ pub struct Mmu {
     data: Context,
     pmp: Pmp,
     tlb: Tlb,
+    /// Records misses and fences, for who watches the hart. Looked at where those happen only.
+    probe: Option<Box<Probe>>,
 }
 
 impl Default for Mmu {
@@ -153,7 +161,7 @@ impl Mmu {
     /// As after reset: M-mode, no protection, nothing cached.
     pub fn new() -> Self {
         let reset = Context::RESET;
-        Self { fetch: reset, data: reset, pmp: Pmp::default(), tlb: Tlb::new() }
+        Self { fetch: reset, data: reset, pmp: Pmp::default(), tlb: Tlb::new(), probe: None }
     }
 
     /// Sets what fetches, and what loads and stores (MPRV applied), depend on from now on.
@@ -205,20 +213,37 @@ impl Mmu {
         access: Access,
         len_bytes: u64,
     ) -> Result<PhysAddr, Exception> {
-        let cx = *self.context(access);
-        let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
+        let found = if self.probe.is_none() {
+            let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
+            self.resolve(self.context(access), &mut memory, (va, access), len_bytes, &mut ())
+        } else {
+            self.resolve_recorded(&mut bus.ram, (va, access), len_bytes)
+        };
+        let (pa, mapping) = found.map_err(|refusal| exception(refusal, access, va))?;
+        self.fill(&bus.ram, (va, access), pa, mapping);
+        Ok(pa)
+    }
+
+    /// Where `memory` and PMP say that the bytes are, without a look at the TLB.
+    #[inline(always)]
+    fn resolve(
+        &self,
+        cx: &Context,
+        memory: &mut impl PteMemory,
+        (va, access): (VirtAddr, Access),
+        len_bytes: u64,
+        steps: &mut impl Steps,
+    ) -> Result<(PhysAddr, Mapping), Refusal> {
         let (pa, mapping) = if cx.translates() {
-            let leaf = walk(&mut memory, va, access, &cx, &mut ())
-                .map_err(|fault| exception(fault, access, va))?;
+            let leaf = walk(memory, va, access, cx, steps).map_err(Refusal::Walk)?;
             (leaf.pa, Mapping { size_shift: leaf.size_shift, global: leaf.global })
         } else {
             (PhysAddr(va.0), Mapping { size_shift: PAGE_SHIFT as u8, global: false })
         };
-        if !self.pmp.allows(pa, len_bytes, access, cx.privilege) {
-            return Err(Exception::AccessFault(access, va));
+        match self.pmp.allows(pa, len_bytes, access, cx.privilege) {
+            true => Ok((pa, mapping)),
+            false => Err(Refusal::Protection(pa)),
         }
-        self.fill(&bus.ram, (va, access), pa, mapping);
-        Ok(pa)
     }
 
     /// Caches a translation, where every access of its kind to the page may then go straight to RAM.
@@ -237,14 +262,26 @@ impl Mmu {
         }
     }
 
-    fn context(&self, access: Access) -> &Context {
+    /// What `access` depends on at the moment.
+    pub fn context(&self, access: Access) -> &Context {
         if access == Access::Fetch { &self.fetch } else { &self.data }
+    }
+
+    /// What the TLB holds, in no particular order.
+    pub fn tlb_entries(&self) -> impl Iterator<Item = TlbEntry> {
+        self.tlb.entries()
+    }
+
+    /// Physical protection as it is at the moment.
+    pub fn pmp(&self) -> &Pmp {
+        &self.pmp
     }
 
     /// The four forms of `sfence.vma`: `None` stands for `x0`. `sinval.vma` is the same.
     ///
     /// Source: Privileged ISA, "Supervisor Memory-Management Fence Instruction".
     pub fn sfence_vma(&mut self, va: Option<VirtAddr>, asid: Option<Asid>) {
+        self.note_fence(Fence { va, asid });
         self.tlb.fence(va, asid);
     }
 
@@ -257,22 +294,18 @@ impl Mmu {
     /// How `va` would be translated for `access` by a fresh walk, step by step. Changes nothing:
     /// no A or D bit, no TLB entry.
     pub fn explain(&self, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
-        let (cx, mut steps) = (self.context(access), Vec::new());
-        let pa = if cx.translates() {
-            let mut memory = Untouched { ram: &bus.ram, pmp: &self.pmp };
-            walk(&mut memory, va, access, cx, &mut steps).map(|leaf| leaf.pa).map_err(Refusal::Walk)
-        } else {
-            Ok(PhysAddr(va.0))
-        };
-        let pa = pa.and_then(|pa| match self.pmp.allows(pa, 1, access, cx.privilege) {
-            true => Ok(pa),
-            false => Err(Refusal::Protection(pa)),
-        });
-        Explanation { steps, pa }
+        self.explain_in(self.context(access), bus, va, access)
+    }
+
+    /// As [`explain`](Self::explain), in another context than the current one.
+    pub fn explain_in(&self, cx: &Context, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
+        let (mut memory, mut steps) = (Untouched { ram: &bus.ram, pmp: &self.pmp }, Vec::new());
+        let found = self.resolve(cx, &mut memory, (va, access), 1, &mut steps);
+        Explanation { steps, pa: found.map(|(pa, _)| pa) }
     }
 }
 
-/// What [`Mmu::explain`] found.
+/// How an address was translated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The entries looked at; none where addresses are not translated or not canonical.
@@ -290,11 +323,11 @@ pub enum Refusal {
     Protection(PhysAddr),
 }
 
-/// The exception that is due for a walk fault: for the original access, whatever the walk was doing.
-fn exception(fault: WalkFault, access: Access, va: VirtAddr) -> Exception {
-    match fault.is_access_fault() {
-        true => Exception::AccessFault(access, va),
-        false => Exception::PageFault(access, va),
+/// The exception that is due: for the original access, whatever the walk was doing.
+fn exception(refusal: Refusal, access: Access, va: VirtAddr) -> Exception {
+    match refusal {
+        Refusal::Walk(fault) if !fault.is_access_fault() => Exception::PageFault(access, va),
+        Refusal::Walk(_) | Refusal::Protection(_) => Exception::AccessFault(access, va),
     }
 }
 

@@ -19,15 +19,44 @@ const _: () = assert!(CONTEXTS as u64 <= PAGE_OFFSET_MASK);
 /// What can decide about a translation besides address and access kind. Settings without
 /// influence are normalised away, so that contexts that translate alike share their entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+pub enum TlbContext {
     /// No translation; PMP tells M-mode from the others.
-    Physical { machine: bool },
+    Physical {
+        /// M-mode.
+        machine: bool,
+    },
     /// Translation through `satp`. Its root is part of the key: software that reuses an ASID must
     /// fence before it relies on the new tables, and until then old entries are merely unused.
-    Virtual { satp: Satp, user: bool, sum: bool, mxr: bool },
+    Virtual {
+        /// Scheme, address space and root.
+        satp: Satp,
+        /// U-mode rather than S-mode.
+        user: bool,
+        /// `mstatus.SUM`, where it counts.
+        sum: bool,
+        /// `mstatus.MXR`, where it counts.
+        mxr: bool,
+    },
 }
 
-impl Key {
+/// One base page that the TLB knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlbEntry {
+    /// What may be done there without a walk.
+    pub access: Access,
+    /// The context that the entry belongs to.
+    pub context: TlbContext,
+    /// First byte of the page.
+    pub va: VirtAddr,
+    /// Where in RAM the page lies.
+    pub page: RamOffset,
+    /// log2 of the size in bytes of the superpage, NAPOT range or base page that it is part of.
+    pub size_shift: u8,
+    /// The mapping belongs to every address space.
+    pub global: bool,
+}
+
+impl TlbContext {
     fn new(cx: &Context, access: Access) -> Self {
         if !cx.translates() {
             return Self::Physical { machine: cx.privilege == Privilege::Machine };
@@ -69,16 +98,16 @@ pub(super) struct Tlb {
     /// Number of the selected context, per access kind.
     selected: [u64; 3],
     /// The selected keys, per access kind.
-    keys: [Key; 3],
+    keys: [TlbContext; 3],
     /// All contexts that entries may belong to; the number of a context is its index plus one.
-    contexts: Vec<Key>,
+    contexts: Vec<TlbContext>,
 }
 
 impl Tlb {
     /// An empty TLB, with untranslated M-mode selected.
     pub(super) fn new() -> Self {
         let nothing = Mapping { size_shift: PAGE_SHIFT as u8, global: false };
-        let machine = Key::Physical { machine: true };
+        let machine = TlbContext::Physical { machine: true };
         Self {
             entries: Box::new([[EMPTY; ENTRIES]; 3]),
             mappings: Box::new([[nothing; ENTRIES]; 3]),
@@ -96,10 +125,32 @@ impl Tlb {
             .then(|| RamOffset(va.0.wrapping_add(entry.to_ram)))
     }
 
+    /// Everything that is held, in no particular order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = TlbEntry> {
+        Access::ALL.into_iter().flat_map(move |access| {
+            let entries = &self.entries[access as usize];
+            let entries = entries.iter().zip(&self.mappings[access as usize]);
+            entries.filter_map(move |(entry, mapping)| self.describe(access, entry, *mapping))
+        })
+    }
+
+    fn describe(&self, access: Access, entry: &Entry, mapping: Mapping) -> Option<TlbEntry> {
+        let number = (entry.tag & PAGE_OFFSET_MASK) as usize;
+        let va = VirtAddr(entry.tag).page_base();
+        Some(TlbEntry {
+            access,
+            context: *self.contexts.get(number.checked_sub(1)?)?,
+            va,
+            page: RamOffset(va.0.wrapping_add(entry.to_ram)),
+            size_shift: mapping.size_shift,
+            global: mapping.global,
+        })
+    }
+
     /// Makes these the contexts of lookups and fills from now on. Drops nothing.
     pub(super) fn select(&mut self, fetch: &Context, data: &Context) {
         for access in Access::ALL {
-            let key = Key::new(if access == Access::Fetch { fetch } else { data }, access);
+            let key = TlbContext::new(if access == Access::Fetch { fetch } else { data }, access);
             if self.keys[access as usize] != key {
                 self.keys[access as usize] = key;
                 self.selected[access as usize] = self.number(key);
@@ -108,7 +159,7 @@ impl Tlb {
     }
 
     /// Number of the context with `key`, which may be new.
-    fn number(&mut self, key: Key) -> u64 {
+    fn number(&mut self, key: TlbContext) -> u64 {
         if let Some(found) = self.contexts.iter().position(|known| *known == key) {
             return found as u64 + 1;
         }
@@ -150,7 +201,8 @@ impl Tlb {
         let contexts = &self.contexts;
         let named = |entry: &Entry, mapping: &Mapping| {
             let context = (entry.tag & PAGE_OFFSET_MASK) as usize;
-            let Some(&Key::Virtual { satp, .. }) = contexts.get(context.wrapping_sub(1)) else {
+            let Some(&TlbContext::Virtual { satp, .. }) = contexts.get(context.wrapping_sub(1))
+            else {
                 return false;
             };
             asid.is_none_or(|asid| satp.asid == asid && !mapping.global)
