@@ -298,7 +298,7 @@ mod tests {
             assert!(slots[1..].iter().all(Option::is_none) && !is_legacy_forced);
             assert_eq!((streams.serial, streams.monitor), (Stream::Stdio, Monitor::Shared));
             let spec = args.debug.gdb().unwrap();
-            let found = spec.map(|gdb| (gdb.endpoint.port, gdb.is_stopped));
+            let found = spec.map(|gdb| (gdb.address.port, gdb.is_stopped));
             assert_eq!(found, gdb, "{debugger}");
         }
     }

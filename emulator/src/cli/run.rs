@@ -43,7 +43,8 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         .with_context(|| format!("cannot run {}", path.display()))?;
     machine.show_monitor(ends.screen);
     signals::watch(machine.control().clone()).context("cannot watch for signals")?;
-    let server = gdb.as_ref().map(|gdb| Server::bind(&gdb.endpoint)).transpose()?;
+    let server =
+        gdb.as_ref().map(|gdb| Server::bind(&gdb.address.host, gdb.address.port)).transpose()?;
     let raw_mode = stdio.start(machine.control()).context("cannot use the terminal")?;
     let stop = match (server, gdb) {
         (Some(server), Some(gdb)) => serve_gdb(&server, &gdb, &mut machine, args)?,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::props::Props;
 use crate::machine::config::{self, MAX_HARTS};
-use crate::machine::gdb::Endpoint;
+
+/// Port where QEMU's `-s` waits for gdb.
+pub(super) const GDB_PORT: u16 = 1234;
 
 /// A size of RAM in bytes: what `-m` says.
 ///
@@ -39,12 +41,27 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// Where to wait for gdb, or that nobody does.
+/// Where to wait for gdb.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GdbTarget(pub(super) Option<Endpoint>);
+pub(super) struct GdbAddress {
+    /// Name or number.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl GdbAddress {
+    /// This port, for debuggers on this host only: whoever reaches it rules the machine.
+    pub(super) fn here(port: u16) -> Self {
+        Self { host: "127.0.0.1".to_owned(), port }
+    }
+}
+
+/// What `-gdb` says: where to wait, or `none`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GdbTarget(pub(super) Option<GdbAddress>);
 
 impl GdbTarget {
-    /// What `-gdb` says. Where QEMU lets everybody in, in `tcp::1234`, only this host may.
+    /// Where QEMU lets everybody in, in `tcp::1234`, only this host may.
     ///
     /// # Errors
     /// In words, where that is no address.
@@ -52,8 +69,21 @@ impl GdbTarget {
         let props = Props::parse(text, Some("address"))?;
         // What QEMU's users write to say what is so anyway.
         props.allow(&["address", "server", "wait", "nowait"])?;
-        let endpoint = Endpoint::parse(props.demand("address")?);
-        endpoint.map(Self).map_err(|error| error.to_string())
+        let address = props.demand("address")?;
+        if address == "none" {
+            return Ok(Self(None));
+        }
+        let expected = || format!("`{address}` is not supported: expected tcp:[HOST]:PORT or none");
+        let (host, port) = address
+            .strip_prefix("tcp:")
+            .and_then(|place| place.rsplit_once(':'))
+            .ok_or_else(expected)?;
+        let port = port.parse().map_err(|_| expected())?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let here = GdbAddress::here(port);
+        let address =
+            if host.is_empty() { here } else { GdbAddress { host: host.to_owned(), port } };
+        Ok(Self(Some(address)))
     }
 }
 

@@ -7,10 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::super::devices::{self, Device, Drive, Global, Writes};
 use super::super::streams::{self, Chardev, Target, Wishes};
-use super::super::values::{GdbTarget, RtcBase, Seed};
+use super::super::values::{GDB_PORT, GdbAddress, GdbTarget, RtcBase, Seed};
 use super::{AFTER_HELP, LimitArgs, MachineArgs, TrapLoop};
 use crate::debug::trace::{Modes, Region, TraceItems};
-use crate::machine::gdb::{self, Endpoint};
 
 /// `pagewalk run`.
 #[derive(Debug, Args)]
@@ -304,7 +303,7 @@ pub(in super::super) enum StatsForm {
 /// How a debugger takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct GdbSpec {
-    pub(in super::super) endpoint: Endpoint,
+    pub(in super::super) address: GdbAddress,
     /// Nothing runs before it says so.
     pub(in super::super) is_stopped: bool,
 }
@@ -315,16 +314,15 @@ impl DebugArgs {
     /// # Errors
     /// In words, where one would be needed.
     pub(in super::super) fn gdb(&self) -> Result<Option<GdbSpec>, String> {
-        let port = self.gdb_port.or(self.gdb_here.then_some(gdb::DEFAULT_PORT));
-        let here = || port.map(|port| Endpoint { port, ..Endpoint::default() });
-        let endpoint = self.gdb.clone().map_or_else(here, |target| target.0);
-        match endpoint {
+        let port = self.gdb_port.or(self.gdb_here.then_some(GDB_PORT));
+        let here = || port.map(GdbAddress::here);
+        match self.gdb.clone().map_or_else(here, |target| target.0) {
             None if self.is_stopped => {
                 Err("-S: nobody could start the machine; add -s or -gdb ADDRESS".to_owned())
             }
-            endpoint => {
+            address => {
                 let is_stopped = self.is_stopped;
-                Ok(endpoint.map(|endpoint| GdbSpec { endpoint, is_stopped }))
+                Ok(address.map(|address| GdbSpec { address, is_stopped }))
             }
         }
     }
