@@ -14,7 +14,7 @@ use pagewalk::isa::Extensions;
 use pagewalk::machine::board::Devices;
 use pagewalk::machine::boot::{Boot, Payload};
 use pagewalk::machine::console::{Console, Input};
-use pagewalk::machine::gdb::{Endpoint, Options, Server, StartMode};
+use pagewalk::machine::gdb::{Options, Server, StartMode};
 use pagewalk::machine::{Config, Limits, Machine, Stop};
 
 use crate::program::asm::{SPIN, WFI, addi, beqz, csrr, csrw, ld, li, sd};
@@ -58,8 +58,7 @@ impl Served {
     }
 
     fn of(elf: &Elf, harts: usize, options: Options) -> Self {
-        let endpoint = Endpoint { port: 0, ..Endpoint::default() };
-        let server = Server::bind(&endpoint).unwrap();
+        let server = Server::bind("127.0.0.1", 0).unwrap();
         let address = server.address();
         let config = Config { ram_bytes: 4 << 20, harts, ..Config::default() };
         let program = Payload::new("test", elf.bytes());

@@ -224,15 +224,23 @@ fn devices_are_not_touched() {
 
 #[test]
 fn the_monitor_answers() {
-    let (served, mut gdb) = session(&counting());
-    assert!(gdb.monitor("help").contains("reset"));
-    assert!(gdb.monitor("no such thing").contains("no such thing"));
+    let served = Served::stopped(&counting(), 2);
+    let mut gdb = Client::connect(served.address);
+    let help = gdb.monitor("help");
+    assert!(help.contains("info mem") && help.contains("system_reset"), "{help}");
+    assert!(gdb.monitor("no such thing").contains("unknown command"));
+    // It is asked of the hart that the user looks at.
+    for hart in [1, 0] {
+        assert_eq!(gdb.ask(&format!("Hg{:x}", hart + 1)), "OK");
+        assert!(gdb.monitor("p $mhartid").contains(&hart.to_string()), "{hart}");
+    }
     gdb.ask(&format!("Z0,{:x},4", LOOP + 12));
-    gdb.resume("vCont;c");
+    gdb.resume("vCont;c:2");
     assert_eq!((gdb.pc(), gdb.register(5)), (LOOP + 12, 1));
-    gdb.monitor("reset");
+    assert!(gdb.monitor("p $mhartid").contains('1'), "the one that has stopped");
+    gdb.monitor("system_reset");
     assert_eq!((gdb.pc(), gdb.register(5)), (RAM, 0));
-    assert_eq!(gdb.resume("vCont;c"), "T05thread:01;swbreak:;");
+    assert_eq!(gdb.resume("vCont;c:1"), "T05thread:01;swbreak:;");
     gdb.monitor("quit");
     assert_eq!(served.end(), Stop::Request(StopRequest::Quit));
 }

@@ -1,5 +1,4 @@
-//! The server for gdb (`-s`, `-gdb`, `-S`): [`Server`] waits at an [`Endpoint`] and runs a machine
-//! there, freely while nobody is connected, as the client says while somebody is. A session is in
+//! The server for gdb (`-s`, `-gdb`, `-S`): [`Server`] waits for a client and runs a machine, freely while nobody is connected, as the client says while somebody is. A session is in
 //! `session.rs`, the packets on the line in `wire.rs`, what gdb can do with the machine in
 //! `target.rs` and `resume.rs`; the stub's state machine, which knows the protocol, is the crate
 //! `gdbstub`.
@@ -7,7 +6,6 @@
 //! Breakpoints are not written to memory: the engine looks out for them (`engine/stops.rs`).
 
 mod memory;
-mod monitor;
 mod registers;
 mod resume;
 mod session;
@@ -21,57 +19,11 @@ use std::time::{Duration, Instant};
 use super::{Limits, Machine, Stop};
 use session::Ended;
 
-/// Where QEMU's `-s` waits.
-pub const DEFAULT_PORT: u16 = 1234;
-
-/// Where a server waits that nobody has told where: on this machine only. Whoever reaches it
-/// rules the machine.
-const DEFAULT_HOST: &str = "127.0.0.1";
-
 /// While the machine runs, the world outside is looked at as often as this.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// While it stands and nobody is connected, this often.
 const WAIT_INTERVAL: Duration = Duration::from_millis(5);
-
-/// A place on the network to wait at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Name or address of the host's interface.
-    pub host: String,
-    /// TCP port; 0 for any that is free.
-    pub port: u16,
-}
-
-impl Default for Endpoint {
-    fn default() -> Self {
-        Self { host: DEFAULT_HOST.to_owned(), port: DEFAULT_PORT }
-    }
-}
-
-/// A text that is no [`Endpoint`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no place to wait for gdb: expected tcp::PORT, tcp:HOST:PORT or none")]
-pub struct EndpointError(String);
-
-impl Endpoint {
-    /// The endpoint that the text of `-gdb` names: `tcp::PORT` or `tcp:HOST:PORT`; or `none`.
-    ///
-    /// # Errors
-    /// [`EndpointError`] where it is none of these.
-    pub fn parse(text: &str) -> Result<Option<Self>, EndpointError> {
-        if text == "none" {
-            return Ok(None);
-        }
-        let parts = text.strip_prefix("tcp:").and_then(|rest| rest.rsplit_once(':'));
-        let endpoint = parts.and_then(|(host, port)| {
-            let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-            let host = if host.is_empty() { DEFAULT_HOST } else { bare.unwrap_or(host) };
-            Some(Self { host: host.to_owned(), port: port.parse().ok()? })
-        });
-        endpoint.map(Some).ok_or_else(|| EndpointError(text.to_owned()))
-    }
-}
 
 /// The host does not let a server wait or serve.
 #[derive(Debug, thiserror::Error)]
@@ -149,18 +101,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the endpoint, so that clients can connect from now on.
+    /// Takes the TCP port (0: any that is free) of the host's interface that has this name or
+    /// address, so that clients can connect from now on. Whoever can reach it rules the machine.
     ///
     /// # Errors
     /// [`GdbError::Bind`] where the host does not allow it.
-    pub fn bind(endpoint: &Endpoint) -> Result<Self, GdbError> {
-        let Endpoint { host, port } = endpoint;
-        let bound = TcpListener::bind((host.as_str(), *port)).and_then(|listener| {
+    pub fn bind(host: &str, port: u16) -> Result<Self, GdbError> {
+        let bound = TcpListener::bind((host, port)).and_then(|listener| {
             listener.set_nonblocking(true)?;
             let address = listener.local_addr()?;
             Ok(Self { listener, address })
         });
-        bound.map_err(|source| GdbError::Bind { host: host.clone(), port: *port, source })
+        bound.map_err(|source| GdbError::Bind { host: host.to_owned(), port, source })
     }
 
     /// Where it waits.
@@ -259,32 +211,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints() {
-        let at = |host: &str, port| Ok(Some(Endpoint { host: host.to_owned(), port }));
-        for (text, endpoint) in [
-            ("tcp::1234", at("127.0.0.1", 1234)),
-            ("tcp:localhost:0", at("localhost", 0)),
-            ("tcp:0.0.0.0:26000", at("0.0.0.0", 26000)),
-            ("tcp:[::1]:1", at("::1", 1)),
-            ("none", Ok(None)),
-            ("", Err(EndpointError(String::new()))),
-            ("tcp:1234", Err(EndpointError("tcp:1234".to_owned()))),
-            ("tcp::", Err(EndpointError("tcp::".to_owned()))),
-            ("tcp::65536", Err(EndpointError("tcp::65536".to_owned()))),
-            ("tcp::1234,server", Err(EndpointError("tcp::1234,server".to_owned()))),
-            ("stdio", Err(EndpointError("stdio".to_owned()))),
-        ] {
-            assert_eq!(Endpoint::parse(text), endpoint, "{text:?}");
-        }
-    }
-
-    #[test]
     fn an_address_in_use_is_told() {
-        let any = Endpoint { port: 0, ..Endpoint::default() };
-        let first = Server::bind(&any).expect("some port is free");
-        let same = Endpoint { port: first.address().port(), ..any };
-        let error = Server::bind(&same).expect_err("it is in use").to_string();
-        let place = format!("cannot wait for gdb at 127.0.0.1:{}: ", same.port);
+        let first = Server::bind("127.0.0.1", 0).expect("some port is free");
+        let port = first.address().port();
+        let error = Server::bind("127.0.0.1", port).expect_err("it is in use").to_string();
+        let place = format!("cannot wait for gdb at 127.0.0.1:{port}: ");
         assert!(error.starts_with(&place), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use super::OnReset;
 use super::target::Debuggee;
 use crate::addr::VirtAddr;
 use crate::engine::{Exit, Place, WatchKind};
-use crate::machine::run::{Activity, Halt};
+use crate::machine::run::{Activity, Halt, Runner};
 use crate::machine::{Stop, StopRequest};
 
 /// What a hart does when the machine is resumed.
@@ -109,7 +109,7 @@ impl Debuggee<'_> {
     /// The hart whose step was a `wfi` that now waits.
     fn slept(&self) -> Option<usize> {
         let runners = self.machine.runners.iter().zip(&self.actions).zip(&self.set_out);
-        let slept = |((runner, action), set_out): ((&crate::machine::Runner, &Action), &Place)| {
+        let slept = |((runner, action), set_out): ((&Runner, &Action), &Place)| {
             let waits = runner.activity == Activity::Waiting;
             waits && action.is_step() && Place::of(&runner.hart) != *set_out
         };
@@ -136,11 +136,16 @@ impl Debuggee<'_> {
     }
 
     /// What there is to tell when the user wants to interrupt the machine.
-    pub(super) fn interrupted(&self) -> MultiThreadStopReason<u64> {
-        let runs = |runner: &crate::machine::Runner| runner.may_run();
-        let running = self.machine.runners.iter().position(runs);
-        let tid = tid_of(running.unwrap_or(0));
-        MultiThreadStopReason::SignalWithThread { tid, signal: Signal::SIGINT }
+    pub(super) fn interrupted(&self) -> Pause {
+        let running = self.machine.runners.iter().position(Runner::may_run);
+        Pause::signal(running.unwrap_or(0), Signal::SIGINT)
+    }
+
+    /// The user looks at this thread now, if there is one.
+    pub(super) fn look_at(&mut self, tid: Option<Tid>) {
+        let index = tid.map(|tid| tid.get() - 1);
+        let hart = index.filter(|index| *index < self.machine.runners.len());
+        self.current = hart.unwrap_or(self.current);
     }
 
     /// What ends the run while nothing runs.
@@ -153,6 +158,17 @@ impl Debuggee<'_> {
 }
 
 impl Pause {
+    /// The thread that it is about.
+    pub(super) fn tid(&self) -> Option<Tid> {
+        match self.reason {
+            BaseStopReason::SignalWithThread { tid, .. }
+            | BaseStopReason::SwBreak(tid)
+            | BaseStopReason::HwBreak(tid)
+            | BaseStopReason::Watch { tid, .. } => Some(tid),
+            _ => None,
+        }
+    }
+
     fn signal(hart: usize, signal: Signal) -> Self {
         let reason = MultiThreadStopReason::SignalWithThread { tid: tid_of(hart), signal };
         Self { message: None, reason, end: None }

@@ -6,13 +6,14 @@ use std::io;
 use std::net::TcpStream;
 use std::time::Instant;
 
+use gdbstub::common::Tid;
 use gdbstub::stub::state_machine::GdbStubStateMachine;
 use gdbstub::stub::{DisconnectReason, GdbStubBuilder, GdbStubError, MultiThreadStopReason};
 
-use super::memory::Addressing;
 use super::target::Debuggee;
 use super::wire::{self, Frame, PACKET_MAX_BYTES, Patience, Wire, WireError};
 use super::{Bounds, LOOK_INTERVAL};
+use crate::debug::view::Space;
 use crate::machine::{Machine, Stop, StopRequest};
 
 /// The `$`, `#` and checksum around a packet's payload.
@@ -83,8 +84,9 @@ fn converse<'m>(target: &mut Debuggee<'m>, stream: TcpStream) -> Result<Ended, S
                 match frame {
                     Some(Frame::Packet(payload)) => respond(running.into(), target, &payload)?,
                     Some(Frame::Interrupt) => {
-                        let reason = target.interrupted();
-                        running.report_stop(target, reason)?
+                        let pause = target.interrupted();
+                        target.look_at(pause.tid());
+                        running.report_stop(target, pause.reason)?
                     }
                     None => running.into(),
                 }
@@ -96,6 +98,7 @@ fn converse<'m>(target: &mut Debuggee<'m>, stream: TcpStream) -> Result<Ended, S
                         running.borrow_conn().console(message)?;
                     }
                     end = pause.end;
+                    target.look_at(pause.tid());
                     running.report_stop(target, pause.reason)?
                 }
             },
@@ -122,6 +125,7 @@ fn respond<'m>(
     target: &mut Debuggee<'m>,
     payload: &[u8],
 ) -> Result<Stub<'m>, SessionError> {
+    note_current(target, payload);
     if let Some(answer) = own_answer(target, payload) {
         wire_of(&mut stub).answer(&answer)?;
         return Ok(stub);
@@ -139,6 +143,16 @@ fn respond<'m>(
     Ok(stub)
 }
 
+/// Notes which thread the user looks at from now on: the stub tells it with registers and memory,
+/// but not with a line for the monitor.
+fn note_current(target: &mut Debuggee<'_>, payload: &[u8]) {
+    let thread = payload.strip_prefix(b"Hg").and_then(|thread| str::from_utf8(thread).ok());
+    // `pPROCESS.THREAD`, or the thread alone.
+    let number = thread.and_then(|thread| thread.rsplit('.').next());
+    let tid = number.and_then(|number| usize::from_str_radix(number, 16).ok());
+    target.look_at(tid.and_then(Tid::new));
+}
+
 /// The answer to a packet that the stub does not know: QEMU's switch between virtual and physical
 /// addresses; or that it must not see: a read of more memory than a packet can carry.
 fn own_answer(target: &mut Debuggee<'_>, payload: &[u8]) -> Option<Vec<u8>> {
@@ -146,15 +160,15 @@ fn own_answer(target: &mut Debuggee<'_>, payload: &[u8]) -> Option<Vec<u8>> {
     match payload {
         b"qqemu.Supported" => Some(b"PhyMemMode".to_vec()),
         b"qqemu.PhyMemMode" => {
-            let physical = target.addressing == Addressing::Physical;
+            let physical = target.space == Space::Physical;
             Some(if physical { b"1".to_vec() } else { b"0".to_vec() })
         }
         b"Qqemu.PhyMemMode:0" => {
-            target.addressing = Addressing::Virtual;
+            target.space = Space::Virtual;
             ok()
         }
         b"Qqemu.PhyMemMode:1" => {
-            target.addressing = Addressing::Physical;
+            target.space = Space::Physical;
             ok()
         }
         [b'm', range @ ..] => {

@@ -28,11 +28,11 @@ use gdbstub::target::{Target, TargetError, TargetResult};
 use gdbstub_arch::riscv::Riscv64;
 use gdbstub_arch::riscv::reg::RiscvCoreRegs;
 
-use super::memory::{self, Addressing};
 use super::registers::{self, Register};
 use super::resume::{Action, tid_of};
-use super::{Bounds, monitor};
+use super::{Bounds, memory};
 use crate::addr::{Privilege, VirtAddr};
+use crate::debug::view::Space;
 use crate::engine::{Place, Stops, WatchKind, Watchpoint};
 use crate::machine::Machine;
 use crate::machine::run::{Activity, Runner};
@@ -55,7 +55,10 @@ pub(super) struct Debuggee<'m> {
     pub(super) set_out: Vec<Place>,
     /// The hart whose step has led into the machine's own firmware.
     pub(super) in_firmware: Option<usize>,
-    pub(super) addressing: Addressing,
+    /// What addresses of memory are addresses of.
+    pub(super) space: Space,
+    /// Index of the hart that the user looks at.
+    pub(super) current: usize,
     description: String,
     /// The user wants the machine to end.
     pub(super) quits: bool,
@@ -75,7 +78,8 @@ impl<'m> Debuggee<'m> {
             actions: Vec::new(),
             set_out: Vec::new(),
             in_firmware: None,
-            addressing: Addressing::Virtual,
+            space: Space::Virtual,
+            current: 0,
             description,
             quits: false,
         }
@@ -155,6 +159,7 @@ impl MultiThreadBase for Debuggee<'_> {
     fn read_registers(&mut self, regs: &mut RiscvCoreRegs<u64>, tid: Tid) -> Answer<()> {
         let hart = &self.runner(tid)?.hart;
         (regs.x, regs.pc) = (hart.x, hart.pc.0);
+        self.current = tid.get() - 1;
         Ok(())
     }
 
@@ -170,20 +175,15 @@ impl MultiThreadBase for Debuggee<'_> {
     }
 
     fn read_addrs(&mut self, start: u64, data: &mut [u8], tid: Tid) -> Answer<usize> {
-        let addressing = self.addressing;
         self.runner(tid)?;
-        let hart = self.machine.hart(tid.get() - 1);
-        memory::read((hart, addressing), &self.machine.bus, start, data)
+        memory::read(self.machine, (tid.get() - 1, self.space), start, data)
             .map_err(|memory::NotThere| TargetError::Errno(EFAULT))?;
         Ok(data.len())
     }
 
     fn write_addrs(&mut self, start: u64, data: &[u8], tid: Tid) -> Answer<()> {
-        let addressing = self.addressing;
         self.runner(tid)?;
-        let Machine { runners, bus, .. } = self.machine;
-        let hart = &runners[tid.get() - 1].hart;
-        memory::write((hart, addressing), bus, start, data)
+        memory::write(self.machine, (tid.get() - 1, self.space), start, data)
             .map_err(|memory::NotThere| TargetError::Errno(EFAULT))
     }
 
@@ -402,7 +402,7 @@ impl MonitorCmd for Debuggee<'_> {
         line: &[u8],
         mut out: ConsoleOutput<'_>,
     ) -> Result<(), Infallible> {
-        let said = monitor::execute(self.machine, 0, &String::from_utf8_lossy(line));
+        let said = self.machine.command(self.current, &String::from_utf8_lossy(line));
         self.quits |= said.quits;
         output!(out, "{}", said.text);
         Ok(())
