@@ -303,3 +303,27 @@ fn runs_repeat() {
     let stop = (1..).map(|part| machine.run(&limit(part * 5000))).find(|s| *s != Stop::InsnLimit);
     assert_eq!((stop, machine.retired_insns()), (Some(first.0), first.1));
 }
+
+#[test]
+fn calls_of_firmware_are_no_trap_loop() {
+    // Base extension, version: from the same instruction, more often than a loop would be.
+    const ECALL: u32 = 0x73;
+    const CALLS: u64 = 30_000;
+    const SYSTEM_RESET: u64 = 0x5352_5354;
+    let entry = RAM + 0x20_0000;
+    let insns = [
+        li(9, CALLS),
+        vec![addi(16, 0, 0), addi(17, 0, 0x10), ECALL, addi(9, 9, -1), asm::beqz(9, 2)],
+        vec![asm::beqz(0, -5)],
+        li(17, SYSTEM_RESET),
+        vec![addi(16, 0, 0), addi(10, 0, 0), addi(11, 0, 0), ECALL],
+    ];
+    let mut elf = Elf::code(&insns.concat());
+    elf.entry = entry;
+    (elf.segments[0].virt, elf.segments[0].phys) = (entry, entry);
+    elf.segments.truncate(1);
+    elf.symbols.truncate(1);
+    let (mut machine, _) = machine(&elf);
+    assert_eq!(machine.run(&limit(1_000_000)), Stop::Exit(0));
+    assert!(machine.retired_insns() > 3 * CALLS);
+}

@@ -141,6 +141,23 @@ fn code_that_translation_leaves_behind() {
 }
 
 #[test]
+fn kernel_on_the_built_in_firmware() {
+    let at = RAM + 0x20_0000;
+    for (name, insns, why) in [
+        ("sbi-jump", jump_away(), LOOP),
+        ("sbi-illegal", vec![0], LOOP),
+        ("sbi-asleep", vec![WFI], Why::Asleep),
+    ] {
+        let mut elf = program(&[insns], &[SPIN]);
+        elf.entry = at;
+        elf.segments.truncate(1);
+        (elf.segments[0].virt, elf.segments[0].phys) = (at, at);
+        elf.symbols = vec![("_start", at)];
+        check(name, why, &elf);
+    }
+}
+
+#[test]
 fn handler_that_only_users_may_execute() {
     // Code below 2 MiB of RAM is mapped for S-mode, the handler's page above it for U-mode only.
     const POINTER: u64 = 1;

@@ -13,7 +13,7 @@ use super::values;
 use crate::isa::Extensions;
 use crate::machine::Config;
 use crate::machine::config::{ClockSource, Limits, OnTrapLoop};
-pub(super) use run::{BootSpec, DeviceSpec, FirmwareSpec, RunArgs};
+pub(super) use run::{BootSpec, DebugArgs, DeviceSpec, FirmwareSpec, GdbSpec, RunArgs, StatsForm};
 
 const ABOUT: &str = "Runs RISC-V (RV64) programs on an emulated machine: QEMU's virt";
 
@@ -251,8 +251,8 @@ pub(super) struct DtsArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::run::{LogItem, Mode};
     use super::*;
+    use crate::debug::trace::TraceItems;
 
     #[test]
     fn definitions_are_consistent() {
@@ -333,10 +333,9 @@ mod tests {
             ClockSource::Host
         );
         let args = run("-d int,mmu -d in_asm,exec -trace-mode u,s k");
-        assert_eq!(
-            args.debug.log_items,
-            [LogItem::Int, LogItem::Mmu, LogItem::InAsm, LogItem::Exec]
-        );
-        assert_eq!(args.debug.trace_mode, [Mode::U, Mode::S]);
+        let items =
+            args.debug.log_items.iter().fold(TraceItems::default(), |all, item| all | *item);
+        assert_eq!(Ok(items), "int,mmu,in_asm,exec".parse());
+        assert_eq!(args.debug.trace_mode, Some("s,u".parse().unwrap()));
     }
 }

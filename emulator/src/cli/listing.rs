@@ -1,12 +1,13 @@
 //! What is printed for QEMU's users and their scripts: the options in QEMU's form (`-help`) and the
-//! version in QEMU's words. Both come from the definitions in `args.rs`; what clap itself prints
-//! (`--help`, `-V`) is for everybody.
+//! version in QEMU's words; also the items of `-d`. Options come from the definitions in `args.rs`;
+//! what clap itself prints (`--help`, `-V`) is for everybody.
 
 use std::ffi::OsString;
 
 use clap::Arg;
 
 use super::command;
+use crate::debug::trace::TraceItems;
 use crate::isa::Extensions;
 
 /// The QEMU whose command line this one was compared with.
@@ -14,6 +15,9 @@ const QEMU_VERSION: &str = "7.2.0";
 
 /// The text that the command line `words` asks for, if it asks for one of these.
 pub(super) fn asked_for(words: &[OsString]) -> Option<String> {
+    if words.windows(2).any(|pair| pair[0] == "-d" && pair[1] == "help") {
+        return Some(TraceItems::help());
+    }
     match words.get(1)?.to_str()? {
         "-help" => Some(options()),
         "-version" | "--version" => Some(version()),
@@ -92,6 +96,8 @@ mod tests {
             ("p --version", Some(version.clone())),
             ("p -version", Some(version)),
             ("p -help", Some(format!("pagewalk {own}"))),
+            ("p -d help", Some("Log items (comma separated):".to_owned())),
+            ("p -d int k", None),
             ("p --help", None),
             ("p -V", None),
             ("p run -help", None),

@@ -21,6 +21,7 @@ mod streams;
 mod suite;
 mod terminal;
 mod values;
+mod watch;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -112,7 +112,7 @@ fn takes_next(word: &OsString, verb: &Command) -> bool {
     verb.get_arguments().any(|arg| {
         let long = arg.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
         let short = arg.get_short().is_some_and(|short| word == format!("-{short}"));
-        (long || short) && arg.get_action().takes_values()
+        (long || short) && arg.get_action().takes_values() && !arg.is_require_equals_set()
     })
 }
 
@@ -145,7 +145,9 @@ mod tests {
             ("p -bios none -kernel k -nographic", "p run --bios none --kernel k --nographic"),
             ("p -cpu=rv64 k", "p run --cpu=rv64 k"),
             ("p -s -S -p 26000 -d int -D f k", "p run -s -S -p 26000 -d int -D f k"),
+            ("p --stats k -x", "p run --stats k -- -x"),
             ("p -gdb tcp::1 -kernel k", "p run --gdb tcp::1 --kernel k"),
+            ("p --stats k -x", "p run --stats k -- -x"),
             ("p -append -x -kernel k -no-reboot", "p run --append -x --kernel k --no-reboot"),
             ("p -machin virt k", "p run --machin virt -- k"),
             ("p a.elf -foo --bar", "p run a.elf -- -foo --bar"),

@@ -49,7 +49,6 @@ pub(super) struct Ends {
     /// Input of the console that is on standard input, and lines for the monitor.
     pub(super) input: Input,
     /// Where the monitor's answers go.
-    #[expect(dead_code, reason = "the machine has no monitor yet")]
     pub(super) screen: Screen,
 }
 

@@ -50,12 +50,18 @@ pub(super) struct GdbAddress {
 }
 
 impl GdbAddress {
-    /// This port, for debuggers on this host only.
+    /// This port, for debuggers on this host only: whoever reaches it rules the machine.
     pub(super) fn here(port: u16) -> Self {
         Self { host: "127.0.0.1".to_owned(), port }
     }
+}
 
-    /// What `-gdb` says. Where QEMU lets everybody in, in `tcp::1234`, only this host may.
+/// What `-gdb` says: where to wait, or `none`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GdbTarget(pub(super) Option<GdbAddress>);
+
+impl GdbTarget {
+    /// Where QEMU lets everybody in, in `tcp::1234`, only this host may.
     ///
     /// # Errors
     /// In words, where that is no address.
@@ -64,14 +70,20 @@ impl GdbAddress {
         // What QEMU's users write to say what is so anyway.
         props.allow(&["address", "server", "wait", "nowait"])?;
         let address = props.demand("address")?;
-        let expected = || format!("`{address}` is not supported: expected tcp:[HOST]:PORT");
+        if address == "none" {
+            return Ok(Self(None));
+        }
+        let expected = || format!("`{address}` is not supported: expected tcp:[HOST]:PORT or none");
         let (host, port) = address
             .strip_prefix("tcp:")
             .and_then(|place| place.rsplit_once(':'))
             .ok_or_else(expected)?;
         let port = port.parse().map_err(|_| expected())?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        Ok(if host.is_empty() { Self::here(port) } else { Self { host: host.to_owned(), port } })
+        let here = GdbAddress::here(port);
+        let address =
+            if host.is_empty() { here } else { GdbAddress { host: host.to_owned(), port } };
+        Ok(Self(Some(address)))
     }
 }
 
@@ -217,7 +229,7 @@ mod tests {
             ("tcp::1234,host=x", None),
             ("", None),
         ] {
-            let parsed = GdbAddress::parse(text).ok();
+            let parsed = GdbTarget::parse(text).ok().and_then(|target| target.0);
             let parsed = parsed.as_ref().map(|address| (address.host.as_str(), address.port));
             assert_eq!(parsed, expect, "{text}");
         }

@@ -36,10 +36,10 @@ use std::io::{self, Write};
 pub use options::{Filter, Modes, Region, TraceError, TraceItems, TraceOptions};
 
 use super::causes;
+use super::inspect::assembly;
 use super::sink::Sink;
 use super::symbols::Symbols;
 use crate::addr::{Access, Privilege, Rights, VirtAddr};
-use crate::csr::CsrAddr;
 use crate::hart::observe::Observer;
 use crate::isa::{self, Extensions};
 use crate::mmu::{Pte, Refusal, Step, Verdict, WalkRecord};
@@ -101,16 +101,9 @@ impl Tracer {
         let digits = format!("{bits:0width$x}", width = 2 * len_bytes);
         let text = match isa::decode(bits, &Extensions::ALL) {
             Some(insn) => {
-                let text = isa::disassemble(&insn, pc, |number| CsrAddr(number).name());
+                let text = assembly(&insn, pc, &self.symbols);
                 let (mnemonic, operands) = text.split_once(' ').unwrap_or((&text, ""));
-                let target = isa::disasm::target(&insn, pc);
-                let target = target.and_then(|target| self.symbols.nearest(target));
-                let target = match target {
-                    Some((symbol, 0)) => format!(" <{}>", symbol.name),
-                    Some((symbol, offset)) => format!(" <{}+{offset:#x}>", symbol.name),
-                    None => String::new(),
-                };
-                format!("{mnemonic:<24}{operands}{target}")
+                format!("{mnemonic:<24}{operands}")
             }
             None => "illegal".to_owned(),
         };

@@ -92,6 +92,11 @@ impl Hart {
         self.config.csr.hart_id
     }
 
+    /// Whether M-mode is the emulator's own firmware, so that the guest has only S- and U-mode.
+    pub fn has_host_firmware(&self) -> bool {
+        self.config.host_firmware
+    }
+
     /// Whether a trap has led into M-mode and M-mode is the emulator's own firmware: nothing is
     /// there to be fetched, whoever runs the hart has to serve the trap and to leave M-mode.
     #[inline(always)]

@@ -13,10 +13,12 @@ mod firmware;
 pub mod gdb;
 mod htif;
 pub mod memory_map;
+mod monitor;
 mod platform;
 mod run;
 
 use std::fmt;
+use std::io::Write;
 use std::sync::mpsc::SyncSender;
 
 use crate::addr::{PAGE_SIZE_BYTES, Privilege, VirtAddr};
@@ -91,6 +93,8 @@ pub struct Machine {
     /// Input that found the port's queue full.
     held_back: Option<u8>,
     control: Control,
+    /// Where answers to lines for the monitor go, if anybody types any.
+    screen: Option<Box<dyn Write + Send>>,
     clock: Clock,
     /// The hart whose turn comes first in a round.
     first_turn: usize,
@@ -136,6 +140,7 @@ impl Machine {
             to_port,
             held_back: None,
             control: Control::default(),
+            screen: None,
             clock,
             first_turn: 0,
             halted: None,
@@ -189,6 +194,12 @@ impl Machine {
     /// The console that the machine was built with.
     pub fn console(&self) -> &Console {
         &self.console
+    }
+
+    /// Answers to lines for the monitor, which come by the console's input, go to `screen` from
+    /// now on; each answer ends with a flush.
+    pub fn show_monitor(&mut self, screen: impl Write + Send + 'static) {
+        self.screen = Some(Box::new(screen));
     }
 
     /// The handle by which others ask this machine to stop.

@@ -63,7 +63,9 @@ impl Platform for Board<'_> {
 
     fn leave(&mut self, hart: usize) {
         let hart = self.hart(hart);
+        let handler = hart.pc;
         (hart.privilege, hart.pc) = hart.csr.leave_machine();
+        hart.trail.trap_return(handler, hart.pc);
         hart.refresh_translation();
     }
 
@@ -73,6 +75,7 @@ impl Platform for Board<'_> {
         (hart.privilege, epc) = hart.csr.leave_machine();
         let trap = Trap::Exception(exception);
         hart.pc = hart.csr.enter_supervisor(trap, hart.privilege, epc);
+        hart.trail.trap(trap, hart.privilege, epc, hart.pc);
         hart.privilege = Privilege::Supervisor;
         hart.refresh_translation();
     }

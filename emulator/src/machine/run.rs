@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::config::{ClockSource, OnTrapLoop};
 use super::htif::Host;
 use super::platform::Board;
-use super::{Limits, Machine, Stop};
+use super::{Limits, Machine, Stop, StopRequest};
 use crate::bus::{INSNS_PER_TICK, PowerRequest};
 use crate::engine::Exit;
 use crate::hart::Hart;
@@ -149,6 +149,7 @@ impl Machine {
                 return Some(Stop::OutputLost);
             }
         }
+        self.serve_monitor();
         if let Some(request) = self.control.requested() {
             return Some(Stop::Request(request));
         }
@@ -173,6 +174,20 @@ impl Machine {
             }
         }
         None
+    }
+
+    /// Answers the lines that somebody has typed for the monitor.
+    fn serve_monitor(&mut self) {
+        while let Some(line) = self.input.take_command() {
+            let said = self.command(0, &line);
+            if said.quits {
+                self.control.request(StopRequest::Quit);
+            }
+            if let Some(screen) = &mut self.screen {
+                // Who closes a screen does not look at it.
+                let _closed = screen.write_all(said.text.as_bytes()).and_then(|()| screen.flush());
+            }
+        }
     }
 
     fn serve_mailbox(&mut self) -> Option<u64> {

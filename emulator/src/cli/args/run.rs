@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::super::devices::{self, Device, Drive, Global, Writes};
 use super::super::streams::{self, Chardev, Target, Wishes};
-use super::super::values::{self, GdbAddress, RtcBase, Seed};
+use super::super::values::{GDB_PORT, GdbAddress, GdbTarget, RtcBase, Seed};
 use super::{AFTER_HELP, LimitArgs, MachineArgs, TrapLoop};
+use crate::debug::trace::{Modes, Region, TraceItems};
 
 /// `pagewalk run`.
 #[derive(Debug, Args)]
@@ -243,8 +244,8 @@ impl DeviceArgs {
 #[command(next_help_heading = "Debugging")]
 pub(in super::super) struct DebugArgs {
     /// Wait for gdb at this place: tcp:[HOST]:PORT; HOST is this one where it is not given
-    #[arg(long, value_name = "ADDRESS", value_parser = GdbAddress::parse)]
-    gdb: Option<GdbAddress>,
+    #[arg(long, value_name = "ADDRESS", value_parser = GdbTarget::parse)]
+    gdb: Option<GdbTarget>,
 
     /// Short for -gdb tcp::1234
     #[arg(short = 's')]
@@ -258,54 +259,45 @@ pub(in super::super) struct DebugArgs {
     #[arg(short = 'S')]
     is_stopped: bool,
 
-    /// Write down what happens: int, mmu, in_asm, exec
-    #[arg(short = 'd', value_name = "ITEMS", value_enum, value_delimiter = ',')]
-    pub(in super::super) log_items: Vec<LogItem>,
+    /// Write down what happens: int, mmu, in_asm, exec; help tells more
+    #[arg(short = 'd', value_name = "ITEMS")]
+    pub(in super::super) log_items: Vec<TraceItems>,
 
     /// Write that to FILE instead of standard error
     #[arg(short = 'D', value_name = "FILE")]
     pub(in super::super) log_file: Option<PathBuf>,
 
-    /// Write it down only in these modes: u, s, m
-    #[arg(long, value_name = "MODES", value_enum, value_delimiter = ',')]
-    pub(in super::super) trace_mode: Vec<Mode>,
+    /// Write it down only in these modes: m, s, u, with commas between them
+    #[arg(long, value_name = "MODES")]
+    pub(in super::super) trace_mode: Option<Modes>,
 
-    /// Write it down only while this function runs
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(in super::super) trace_symbol: Vec<String>,
+    /// Write it down only in this code: a function, or addresses as A..B or A+LENGTH
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(in super::super) trace_symbol: Vec<Region>,
 
     /// Write each executed instruction and what it changed to FILE, as Spike's --log-commits does
     #[arg(long, value_name = "FILE")]
     pub(in super::super) log_commits: Option<PathBuf>,
 
     /// Print counts at the end: instructions, traps, TLB, walks, fences
-    #[arg(long)]
-    pub(in super::super) stats: bool,
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text"
+    )]
+    pub(in super::super) stats: Option<StatsForm>,
 }
 
-/// What can be written down.
+/// How counts are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in super::super) enum LogItem {
-    /// interrupts and exceptions
-    Int,
-    /// page walks
-    Mmu,
-    /// code, when it is first executed
-    #[value(name = "in_asm")]
-    InAsm,
-    /// blocks of code, each time they are executed
-    Exec,
-}
-
-/// Privilege modes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in super::super) enum Mode {
-    /// user
-    U,
-    /// supervisor
-    S,
-    /// machine
-    M,
+pub(in super::super) enum StatsForm {
+    /// a table
+    Text,
+    /// one JSON object
+    Json,
 }
 
 /// How a debugger takes part.
@@ -322,9 +314,9 @@ impl DebugArgs {
     /// # Errors
     /// In words, where one would be needed.
     pub(in super::super) fn gdb(&self) -> Result<Option<GdbSpec>, String> {
-        let port = self.gdb_port.or(self.gdb_here.then_some(values::GDB_PORT));
-        let address = self.gdb.clone().or_else(|| port.map(GdbAddress::here));
-        match address {
+        let port = self.gdb_port.or(self.gdb_here.then_some(GDB_PORT));
+        let here = || port.map(GdbAddress::here);
+        match self.gdb.clone().map_or_else(here, |target| target.0) {
             None if self.is_stopped => {
                 Err("-S: nobody could start the machine; add -s or -gdb ADDRESS".to_owned())
             }

@@ -231,3 +231,13 @@ fn tables_that_point_to_themselves_end_the_list() {
         assert!(said.lines().count() <= 3 + 16384);
     }
 }
+
+#[test]
+fn napot_ranges_are_listed_whole() {
+    let mut bench = Bench::paged();
+    (0..16).for_each(|page| bench.map(page << 12, 0, RAM + 0x8000, RWX | Pte::N));
+    let last = "0000000000000000 0000000080000000 0000000000010000 rwx--ad";
+    assert_eq!(bench.say("info mem").lines().nth(2), Some(last));
+    assert_eq!(bench.say("gva2gpa 0xf123"), "gpa: 0x8000f123\n");
+    assert!(bench.say("tr 0xf123").contains(" N "), "the bit is shown");
+}

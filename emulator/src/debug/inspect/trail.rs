@@ -28,8 +28,19 @@ pub(in crate::debug) fn events(view: &View<'_>) -> Vec<String> {
         bytes => format!(", each {bytes:#x} further down"),
     };
     let mut lines = fold(&lines);
-    lines.push(format!("        (this trap {} times{stride})", trail.repeats() + 1));
+    lines.push(format!(
+        "        (this trap {}{stride})",
+        times_text(trail.repeats().saturating_add(1))
+    ));
     lines
+}
+
+/// A number of times; a large one is rounded down to a power of ten, since chance decides it.
+fn times_text(times: u32) -> String {
+    match times {
+        0..1000 => format!("{times} times"),
+        _ => format!("more than {} times", 10_u32.pow(times.ilog10())),
+    }
 }
 
 fn line(view: &View<'_>, event: &Event) -> String {

@@ -22,7 +22,7 @@ pub(super) fn asleep<'a>(view: &View<'a>) -> Verdict<'a> {
     let waiting: Vec<_> =
         (0..view.harts.len()).map(|hart| view.of(hart)).filter(|v| wfi(v).is_some()).collect();
     // One that has something enabled has more to tell.
-    let listens = |view: &&View<'_>| view.csr_named("mie") != 0;
+    let listens = |view: &&View<'_>| enabled(view) != 0;
     let view = waiting.iter().find(listens).or(waiting.first()).unwrap_or(view);
     let who = match (waiting.len(), view.harts.len()) {
         (0, _) => "no hart runs".to_owned(),
@@ -30,24 +30,39 @@ pub(super) fn asleep<'a>(view: &View<'a>) -> Verdict<'a> {
         (count, all) => format!("no hart runs, {count} of {all} wait: hart {} waits", view.current),
     };
     let at = wfi(view).map_or(String::new(), |at| format!(" in wfi at {}", place(view, at)));
-    let (mie, ignored) = (view.csr_named("mie"), view.csr_named("mip") & !view.csr_named("mie"));
-    let ignored = match ignored {
+    let register = enable_register(view);
+    let ignored = match view.csr_named("mip") & visible(view) & !enabled(view) {
         0 => String::new(),
-        bits => format!("; {} is pending, but not enabled in mie", names(bits)),
+        bits => format!("; {} is pending, but not enabled in {register}", names(bits)),
     };
-    let (cause, remedy) = if mie == 0 {
+    let (cause, remedy) = if enabled(view) == 0 {
         (
-            format!("{who}{at}, and no interrupt is enabled: mie is 0{ignored}."),
-            "Enable in mie or sie what is to wake the hart.",
+            format!("{who}{at}, and no interrupt is enabled: {register} is 0{ignored}."),
+            "Enable what is to wake the hart before it waits.",
         )
     } else {
-        let (names, reasons) = (names(mie), reasons(view, mie));
+        let (names, reasons) = (names(enabled(view)), reasons(view));
         (
             format!("{who}{at} for {names}, which cannot come: {reasons}{ignored}."),
             "Set up what is to wake the hart before it waits.",
         )
     };
     Verdict { cause, advice: format!("{remedy} {THE_END}"), ..Verdict::new(view) }
+}
+
+/// The interrupts that are the guest's: those of M-mode are not where that is the emulator's.
+fn visible(view: &View<'_>) -> u64 {
+    if view.hart().has_host_firmware() { view.csr_named("mideleg") } else { u64::MAX }
+}
+
+/// The interrupts that the guest has enabled.
+fn enabled(view: &View<'_>) -> u64 {
+    view.csr_named("mie") & visible(view)
+}
+
+/// Where the guest enables them.
+fn enable_register(view: &View<'_>) -> &'static str {
+    if view.hart().has_host_firmware() { "sie" } else { "mie" }
 }
 
 /// The address of the `wfi` behind which the current hart stands.
@@ -70,7 +85,7 @@ fn names(mask: u64) -> String {
 }
 
 /// Why none of the enabled interrupts will ever be pending.
-fn reasons(view: &View<'_>, mie: u64) -> String {
+fn reasons(view: &View<'_>) -> String {
     let has_stimecmp = view.hart().csr.supervisor_deadline().is_some();
     let reason = |interrupt| match interrupt {
         Interrupt::MachineTimer => "mtimecmp is not set to a time that comes",
@@ -83,7 +98,7 @@ fn reasons(view: &View<'_>, mie: u64) -> String {
             "no device has anything to say, and there is no more input"
         }
     };
-    let mut reasons: Vec<_> = interrupts(mie).map(reason).collect();
+    let mut reasons: Vec<_> = interrupts(enabled(view)).map(reason).collect();
     reasons.sort_unstable();
     reasons.dedup();
     reasons.join(", ")

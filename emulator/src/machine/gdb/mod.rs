@@ -6,7 +6,6 @@
 //! Breakpoints are not written to memory: the engine looks out for them (`engine/stops.rs`).
 
 mod memory;
-mod monitor;
 mod registers;
 mod resume;
 mod session;

@@ -30,7 +30,7 @@ use gdbstub_arch::riscv::reg::RiscvCoreRegs;
 
 use super::registers::{self, Register};
 use super::resume::{Action, tid_of};
-use super::{Bounds, memory, monitor};
+use super::{Bounds, memory};
 use crate::addr::{Privilege, VirtAddr};
 use crate::debug::view::Space;
 use crate::engine::{Place, Stops, WatchKind, Watchpoint};
@@ -159,6 +159,7 @@ impl MultiThreadBase for Debuggee<'_> {
     fn read_registers(&mut self, regs: &mut RiscvCoreRegs<u64>, tid: Tid) -> Answer<()> {
         let hart = &self.runner(tid)?.hart;
         (regs.x, regs.pc) = (hart.x, hart.pc.0);
+        self.current = tid.get() - 1;
         Ok(())
     }
 
@@ -401,7 +402,7 @@ impl MonitorCmd for Debuggee<'_> {
         line: &[u8],
         mut out: ConsoleOutput<'_>,
     ) -> Result<(), Infallible> {
-        let said = monitor::execute(self.machine, self.current, &String::from_utf8_lossy(line));
+        let said = self.machine.command(self.current, &String::from_utf8_lossy(line));
         self.quits |= said.quits;
         output!(out, "{}", said.text);
         Ok(())
