@@ -90,6 +90,8 @@ enum Step {
 pub struct Interpreter<O> {
     extensions: Extensions,
     blocks: BlockCache,
+    /// Blocks of one instruction each, for harts that step; while one does, the others.
+    single_blocks: Option<Box<BlockCache>>,
     observer: Listening<O>,
     /// Where an instruction puts what it raises, until the trap is taken.
     exception: Option<Exception>,
@@ -106,7 +108,8 @@ impl<O: Observer> Interpreter<O> {
     /// An interpreter that tells `observer` of every architectural change.
     pub fn with_observer(extensions: Extensions, observer: O) -> Self {
         let observer = Listening::new(observer);
-        Self { extensions, blocks: BlockCache::new(), observer, exception: None }
+        let (blocks, single_blocks, exception) = (BlockCache::new(), None, None);
+        Self { extensions, blocks, single_blocks, observer, exception }
     }
 
     /// The way from `hart.pc` through translation to a block. `None` where it ends in an
@@ -233,6 +236,7 @@ impl<O: Observer> Interpreter<O> {
         for &hit in &hits {
             let at = bus.ram.offset_of(hit, 1).expect("the tracker reports RAM");
             self.blocks.drop_page(at);
+            self.single_blocks.iter_mut().for_each(|blocks| blocks.drop_page(at));
             bus.ram.untrack_page(at);
         }
         !hits.is_empty()
@@ -259,6 +263,9 @@ impl<O: Observer> Interpreter<O> {
 
     /// Takes the pending interrupt of highest priority, if one may be taken now.
     fn take_interrupt(&mut self, hart: &mut Hart) {
+        if self.observer.steps(hart) {
+            return;
+        }
         if let Some(interrupt) = hart.pending_interrupt() {
             if O::ACTIVE {
                 self.observer.interrupt(interrupt, hart.privilege, hart.pc);
@@ -267,16 +274,12 @@ impl<O: Observer> Interpreter<O> {
         }
     }
 
-    /// Runs from `hart.pc`, where `step` is, until something other than the next block has to be
-    /// looked at: the deadline, a trap, an effect of a system instruction, a device.
-    #[inline(never)]
-    fn run_blocks(
-        &mut self,
-        mut step: Step,
-        hart: &mut Hart,
-        bus: &mut Bus,
-        deadline_insns: u64,
-    ) -> Next {
+    /// Runs from `hart.pc` until something other than the next block has to be looked at: the
+    /// deadline, a trap, an effect of a system instruction, a device.
+    fn run_blocks(&mut self, hart: &mut Hart, bus: &mut Bus, deadline_insns: u64) -> Next {
+        let Some(mut step) = self.find(hart, bus) else {
+            return self.take_fetch_exception(hart);
+        };
         loop {
             let (insns, len_bytes) = match &step {
                 Step::Block(id) => self.blocks.code(*id),
@@ -360,26 +363,33 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
         if bus.ram.has_hits() && self.drop_overwritten(bus) {
             bus.attention = true;
         }
-        let exit = if self.observer.steps(hart) {
-            self.run_step(hart, bus)
-        } else {
-            self.run_turn(hart, bus, budget_insns)
-        };
+        let steps = self.observer.steps(hart);
+        if steps {
+            self.swap_blocks();
+        }
+        let exit = self.run_turn(hart, bus, if steps { 1 } else { budget_insns });
+        if steps {
+            self.swap_blocks();
+        }
         if O::ACTIVE {
             self.observer.pause();
         }
-        exit
+        match exit {
+            Exit::Budget | Exit::Attention if steps => Exit::Step,
+            exit => exit,
+        }
     }
 
     fn set_stops(&mut self, stops: Stops) {
         assert!(O::ACTIVE || stops.watchpoints.is_empty(), "nobody hears of accesses to memory");
         if self.observer.set(stops) == Blocks::Unfit {
-            self.blocks = BlockCache::new();
+            self.reset();
         }
     }
 
     fn reset(&mut self) {
         self.blocks = BlockCache::new();
+        self.single_blocks = None;
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -388,6 +398,15 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
 }
 
 impl<O: Observer> Interpreter<O> {
+    /// Changes between the blocks of harts that run and those of harts that step.
+    #[cold]
+    fn swap_blocks(&mut self) {
+        let other = self.single_blocks.get_or_insert_with(|| Box::new(BlockCache::new()));
+        std::mem::swap(&mut self.blocks, other);
+        self.observer.change_pace();
+        self.blocks.limit();
+    }
+
     /// Makes `hart` tell what it does, and passes on what was done to it since its last turn.
     fn begin_turn(&mut self, hart: &mut Hart) {
         hart.csr.record(Recording::On);
@@ -410,10 +429,7 @@ impl<O: Observer> Interpreter<O> {
                 return Exit::Firmware;
             }
             turns -= 1;
-            let next = match self.find(hart, bus) {
-                Some(step) => self.run_blocks(step, hart, bus, deadline_insns),
-                None => self.take_fetch_exception(hart),
-            };
+            let next = self.run_blocks(hart, bus, deadline_insns);
             let overwritten = bus.ram.has_hits() && self.drop_overwritten(bus);
             // After an access to a device the lines that the hart has sampled may be out of date:
             // the machine samples them anew before the next turn, which begins with interrupts.
@@ -431,27 +447,6 @@ impl<O: Observer> Interpreter<O> {
             }
         }
         Exit::Budget
-    }
-
-    /// As [`Engine::run`], for a hart that goes one instruction or trap at a time.
-    #[cold]
-    fn run_step(&mut self, hart: &mut Hart, bus: &mut Bus) -> Exit {
-        if hart.is_in_host_firmware() {
-            return Exit::Firmware;
-        }
-        // Blocks are left alone, and what they know: the instruction is fetched anew.
-        let next = match self.fetch_uncached(hart, bus) {
-            Ok(step) => self.run_blocks(step, hart, bus, 0),
-            Err(exception) => {
-                self.exception = exception;
-                self.take_fetch_exception(hart)
-            }
-        };
-        bus.attention |= bus.ram.has_hits() && self.drop_overwritten(bus);
-        if next.has(Next::WAIT) && hart.csr.pending() == 0 {
-            return Exit::Wait;
-        }
-        self.observer.take_hit().unwrap_or(Exit::Step)
     }
 }
 

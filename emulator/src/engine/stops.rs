@@ -5,7 +5,7 @@
 //! addresses share the offset within a page: at every offset that a breakpoint has, blocks end,
 //! and none that begins there is kept. So whoever comes there comes through the slow way of
 //! finding a block, and that is where the whole address is compared. While memory is watched, for
-//! which the observer must be active, blocks have one instruction.
+//! which the observer must be active, and while a hart steps, blocks have one instruction.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -142,6 +142,8 @@ pub(super) struct Listening<O> {
     pub(super) observer: O,
     stops: Stops,
     cuts: Cuts,
+    /// A hart that steps has its turn.
+    is_stepping: bool,
     /// What has been hit, until taken.
     hit: Option<Exit>,
 }
@@ -149,7 +151,7 @@ pub(super) struct Listening<O> {
 impl<O> Listening<O> {
     pub(super) fn new(observer: O) -> Self {
         let stops = Stops::default();
-        Self { observer, cuts: Cuts::at(&stops), stops, hit: None }
+        Self { observer, cuts: Cuts::at(&stops), stops, is_stepping: false, hit: None }
     }
 
     /// From now on, looks out for `stops`.
@@ -168,7 +170,12 @@ impl<O> Listening<O> {
 
     /// Whether a block must end before an instruction at this offset in its page.
     pub(super) fn ends_before(&self, page_offset: u64) -> bool {
-        !self.stops.watchpoints.is_empty() || self.is_cut(page_offset)
+        self.is_stepping || !self.stops.watchpoints.is_empty() || self.is_cut(page_offset)
+    }
+
+    /// A hart that steps has its turn from here on, or its turn is over.
+    pub(super) fn change_pace(&mut self) {
+        self.is_stepping = !self.is_stepping;
     }
 
     /// Whether `hart` goes one instruction at a time.
