@@ -248,7 +248,7 @@ fn wrong_usage_is_explained() {
         ("-rtc base=noon x", "`base=noon` is no time"),
         ("-gdb 1234 x", "expected tcp:[HOST]:PORT"),
         ("-S x", "-S: nobody could start the machine; add -s or -gdb ADDRESS"),
-        ("-d everything x", "possible values: int, mmu, in_asm, exec"),
+        ("-d everything x", "unknown log item"),
         ("-clock sundial x", "possible values: insn, warp, host"),
         ("-bios none", "nothing to run: FILE or -kernel FILE is missing"),
         ("-bios fw.bin -append x", "-append is for a kernel, and there is none"),

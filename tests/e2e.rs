@@ -128,7 +128,8 @@ fn built(program: &str) -> Result<&'static Path, Failed> {
 fn pagewalk(program: &str) -> Command {
     let mut pagewalk = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
     pagewalk.args(["run", "--max-insns", MAX_INSNS, "--timeout", TIMEOUT_SECONDS]);
-    pagewalk.args(["-smp", setting(program).harts]);
+    // With Svade too, so that programs see A and D bits set by software and by the hart.
+    pagewalk.args(["-cpu", "max", "-smp", setting(program).harts]);
     pagewalk
 }
 
