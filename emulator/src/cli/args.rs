@@ -20,10 +20,12 @@ const ABOUT: &str = "Runs RISC-V (RV64) programs on an emulated machine: QEMU's 
 const LONG_ABOUT: &str = "\
 Runs RISC-V (RV64) programs on an emulated machine.
 
-The machine has the memory map and the habits of QEMU's virt: RAM at 0x80000000, a 16550 serial \
-port at 0x10000000, the CLINT at 0x2000000, the test finisher at 0x100000. A program is a \
-statically linked riscv64 ELF that expects to start in M-mode, as for QEMU with -bios none or for \
-Spike. It ends the run through HTIF (the symbol tohost) or through the finisher.
+The machine has the memory map, the devices and the habits of QEMU's virt: RAM at 0x80000000, \
+CLINT, PLIC, a 16550 serial port, eight virtio slots, a real-time clock, the test finisher; \
+`pagewalk dts` tells all. A program is a riscv64 ELF or a Linux kernel. One that lies at the very \
+start of RAM starts in M-mode, as for Spike or for QEMU with -bios none; any other starts in \
+S-mode, with SBI calls answered by pagewalk itself or by firmware from -bios FILE. It ends the run \
+through SBI, through the finisher, or through HTIF (the symbol tohost).
 
 `pagewalk FILE` is short for `pagewalk run FILE`; `pagewalk run --help` lists the options.";
 
@@ -50,6 +52,8 @@ Examples:
   pagewalk hello.elf
   pagewalk -m 1G --max-insns 1000000000 kernel.elf
   pagewalk -machine virt -cpu rv64,zbb=off -bios none -m 128M -nographic -kernel kernel.elf
+  pagewalk -smp 4 -m 1G -kernel Image -initrd initrd.gz -append console=ttyS0
+  pagewalk -s -S kernel.elf      and in gdb: target remote :1234
   pagewalk test --filter rv64ui riscv-tests/isa
   pagewalk disasm hello.elf";
 
