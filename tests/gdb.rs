@@ -267,7 +267,7 @@ fn a_step_over_wfi_ends_behind_it() {
     assert!(gdb.ask("qThreadExtraInfo,1").contains(&client::hex(b"waiting")));
     // Nothing can wake it: the user is told, and may look around, and send it on.
     assert_eq!(gdb.resume("vCont;c"), "T05thread:01;");
-    assert!(gdb.shown.starts_with("asleep: wfi before pc"), "{}", gdb.shown);
+    assert!(gdb.shown.starts_with("cause:  hart 0 waits in wfi"), "{}", gdb.shown);
     gdb.set_pc(RAM + 4);
     gdb.resume("vCont;s:1");
     assert_eq!((gdb.pc(), gdb.register(5)), (RAM + 8, 1));
@@ -277,7 +277,7 @@ fn a_step_over_wfi_ends_behind_it() {
 fn a_trap_loop_can_be_looked_at() {
     let (_served, mut gdb) = session(&[csrw(MTVEC, 0), 0]);
     assert_eq!(gdb.resume("vCont;c"), "T0bthread:01;");
-    assert!(gdb.shown.starts_with("trap loop: hart 0 "), "{}", gdb.shown);
+    assert!(gdb.shown.starts_with("cause:  hart 0 in M-mode hit"), "{}", gdb.shown);
     assert_eq!(gdb.register(FIRST_CSR + MCAUSE as usize), 1);
     assert_eq!(gdb.ask("k"), "");
 }

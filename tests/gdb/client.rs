@@ -84,12 +84,15 @@ impl Client {
 
     /// Why the machine has stopped.
     pub(crate) fn stopped(&mut self) -> String {
-        self.shown.clear();
+        let mut shown = Vec::new();
         loop {
             let answer = self.receive().expect("a stop is told before the server hangs up");
             match answer.strip_prefix('O') {
-                Some(shown) if shown != "K" => self.shown.push_str(&text(shown)),
-                _ => return answer,
+                Some(part) if part != "K" => shown.extend(bytes(part).unwrap()),
+                _ => {
+                    self.shown = String::from_utf8(shown).unwrap();
+                    return answer;
+                }
             }
         }
     }
@@ -170,8 +173,4 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let pairs = hex.as_bytes().chunks(2);
     pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
-}
-
-fn text(hex: &str) -> String {
-    String::from_utf8(bytes(hex).unwrap()).unwrap()
 }

@@ -8,6 +8,7 @@ use gdbstub::target::ext::breakpoints::WatchKind as StubWatchKind;
 use super::OnReset;
 use super::target::Debuggee;
 use crate::addr::VirtAddr;
+use crate::debug::post_mortem::{self, Why};
 use crate::engine::{Exit, Place, WatchKind};
 use crate::machine::run::{Activity, Halt, Runner};
 use crate::machine::{Stop, StopRequest};
@@ -40,8 +41,8 @@ impl Action {
 
 /// Why the machine does not run any more.
 pub(super) struct Pause {
-    /// What gdb's user should read.
-    pub(super) message: Option<String>,
+    /// What gdb's user should know of it.
+    pub(super) why: Option<Why>,
     /// What gdb is told.
     pub(super) reason: MultiThreadStopReason<u64>,
     /// The run is over, and with it the session.
@@ -132,7 +133,7 @@ impl Debuggee<'_> {
             _ if self.software.contains(&pc) => MultiThreadStopReason::SwBreak(tid),
             _ => MultiThreadStopReason::HwBreak(tid),
         };
-        Pause { message: None, reason, end: None }
+        Pause { why: None, reason, end: None }
     }
 
     /// What there is to tell when the user wants to interrupt the machine.
@@ -146,6 +147,11 @@ impl Debuggee<'_> {
         let index = tid.map(|tid| tid.get() - 1);
         let hart = index.filter(|index| *index < self.machine.runners.len());
         self.current = hart.unwrap_or(self.current);
+    }
+
+    /// What the user should read of `why`.
+    pub(super) fn explain(&self, why: Why) -> String {
+        self.machine.inspect(self.current, |view| post_mortem::screen(view, why))
     }
 
     /// What ends the run while nothing runs.
@@ -171,11 +177,11 @@ impl Pause {
 
     fn signal(hart: usize, signal: Signal) -> Self {
         let reason = MultiThreadStopReason::SignalWithThread { tid: tid_of(hart), signal };
-        Self { message: None, reason, end: None }
+        Self { why: None, reason, end: None }
     }
 
     fn end(stop: Stop, reason: MultiThreadStopReason<u64>) -> Self {
-        Self { message: None, reason, end: Some(stop) }
+        Self { why: None, reason, end: Some(stop) }
     }
 }
 
@@ -183,7 +189,6 @@ impl Pause {
 /// session: the user wants to look around.
 fn pause(stop: Stop) -> Pause {
     use BaseStopReason::{Exited, Terminated};
-    let message = |text: String| Some(text);
     match stop {
         Stop::Exit(code) => Pause::end(stop, Exited(u8::try_from(code).unwrap_or(u8::MAX))),
         Stop::Reset | Stop::Request(StopRequest::Quit) => Pause::end(stop, Exited(0)),
@@ -194,18 +199,11 @@ fn pause(stop: Stop) -> Pause {
         Stop::InsnLimit => Pause::end(stop, Terminated(Signal::SIGXCPU)),
         Stop::Timeout => Pause::end(stop, Terminated(Signal::SIGALRM)),
         Stop::OutputLost => Pause::end(stop, Terminated(Signal::SIGPIPE)),
-        Stop::TrapLoop { hart, pc } => Pause {
-            message: message(format!(
-                "trap loop: hart {hart} raises an exception at its own trap handler, at pc {pc}\n"
-            )),
-            ..Pause::signal(hart, Signal::SIGSEGV)
-        },
-        Stop::Asleep { pc } => Pause {
-            message: message(format!(
-                "asleep: wfi before pc {pc} waits for an interrupt, and none that is enabled can \
-                 come\n"
-            )),
-            ..Pause::signal(0, Signal::SIGTRAP)
-        },
+        Stop::TrapLoop { hart, .. } => {
+            Pause { why: Some(Why::TrapLoop { hart }), ..Pause::signal(hart, Signal::SIGSEGV) }
+        }
+        Stop::Asleep { .. } => {
+            Pause { why: Some(Why::Asleep), ..Pause::signal(0, Signal::SIGTRAP) }
+        }
     }
 }

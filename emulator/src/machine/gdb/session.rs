@@ -94,8 +94,8 @@ fn converse<'m>(target: &mut Debuggee<'m>, stream: TcpStream) -> Result<Ended, S
             GdbStubStateMachine::Running(mut running) => match target.advance() {
                 None => running.into(),
                 Some(pause) => {
-                    if let Some(message) = &pause.message {
-                        running.borrow_conn().console(message)?;
+                    if let Some(why) = pause.why {
+                        running.borrow_conn().console(&target.explain(why))?;
                     }
                     end = pause.end;
                     target.look_at(pause.tid());

@@ -21,6 +21,9 @@ const SEND_WAIT: Duration = Duration::from_secs(5);
 /// How long the other side may take to hang up when all is said.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
+/// Of a text for the user, so much goes into one packet.
+const TEXT_BYTES: usize = 1024;
+
 const INTERRUPT: u8 = 3;
 
 /// The connection is of no use any more.
@@ -220,8 +223,11 @@ impl Wire {
 
     /// Shows the user `text`.
     pub(super) fn console(&mut self, text: &str) -> Result<(), WireError> {
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-        self.send(format!("O{hex}").as_bytes())
+        for part in text.as_bytes().chunks(TEXT_BYTES) {
+            let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.send(format!("O{hex}").as_bytes())?;
+        }
+        Ok(())
     }
 
     fn send(&mut self, payload: &[u8]) -> Result<(), WireError> {
