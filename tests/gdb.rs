@@ -8,7 +8,7 @@ mod state;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pagewalk::engine::Interpreter;
+use pagewalk::engine::Debuggable;
 use pagewalk::hart::Observer;
 use pagewalk::isa::Extensions;
 use pagewalk::machine::board::Devices;
@@ -64,7 +64,7 @@ impl Served {
         let program = Payload::new("test", elf.bytes());
         let plan = Boot::of(program).plan(&config).unwrap();
         let thread = std::thread::spawn(move || {
-            let engine = Box::new(Interpreter::with_observer(Extensions::ALL, Silent));
+            let engine = Box::new(Debuggable::new(Extensions::ALL, Silent));
             let console = Console::new(std::io::sink());
             let (devices, input) = (Devices::default(), Input::none());
             let machine = Machine::new(config, plan, devices, engine, console, input);

@@ -1,5 +1,9 @@
 //! Clients that come and go, and clients that nobody should have let in.
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pagewalk::machine::gdb::{OnReset, Options, StartMode};
@@ -9,7 +13,7 @@ use proptest::prelude::*;
 use super::client::{Client, packet};
 use super::{DATA, Served, counting, session};
 use crate::program::asm::{SPIN, addi, beqz, ld, li};
-use crate::program::{FINISHER, RAM, exit_with};
+use crate::program::{Elf, FINISHER, RAM, Scratch, exit_with, pagewalk, run};
 
 /// Spins until somebody writes to `DATA`, then ends with what was written.
 fn waiting_for_word() -> Vec<u32> {
@@ -175,6 +179,41 @@ fn nonsense_harms_nobody() {
     let mut gdb = Client::connect(served.address);
     gdb.send("k");
     assert_eq!(served.end(), Stop::Request(StopRequest::Quit));
+}
+
+/// The command, told to wait for gdb at any port.
+fn command(file: &Path) -> Command {
+    let mut command = pagewalk();
+    command.args(["-S", "-gdb", "tcp::0", "-bios", "none", "-kernel"]).arg(file);
+    command
+}
+
+#[test]
+fn the_command_serves() {
+    let scratch = Scratch::new();
+    let file = scratch.file("program", &Elf::code(&waiting_for_word()).bytes());
+    let mut child = command(&file).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
+    let address = said.trim_end().rsplit(' ').next().unwrap();
+    let mut gdb = Client::connect(address.parse().expect("it says where it waits"));
+    assert_eq!(gdb.pc(), RAM);
+    // Memory that is watched, and then not.
+    assert_eq!(gdb.ask(&format!("Z3,{DATA:x},8")), "OK");
+    assert_eq!(gdb.resume("vCont;c"), format!("T05thread:01;rwatch:{DATA:x};"));
+    assert_eq!(gdb.ask(&format!("z3,{DATA:x},8")), "OK");
+    assert_eq!(gdb.write(DATA, &[3]), "OK");
+    assert_eq!(gdb.resume("vCont;c"), "W03");
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    // Where it cannot wait, it says so.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap().to_string();
+    let mut command = pagewalk();
+    let ended = run(command.args(["-gdb", &format!("tcp:{place}"), "-kernel"]).arg(&file));
+    assert_ne!(ended.code, Some(0));
+    let expect = format!("cannot wait for gdb at {place}");
+    assert!(ended.stderr.contains(&expect), "{}", ended.stderr);
 }
 
 /// Packets that begin like those that mean something.

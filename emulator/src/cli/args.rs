@@ -95,7 +95,8 @@ pub(super) struct MachineArgs {
 
     /// Processor, with extensions switched on or off: rv64,zbb=off,svadu=off
     ///
-    /// rv64 and max have everything that --version names, rv64i only the base.
+    /// max has everything that --version names; rv64 lacks Svade, so that hardware sets A and D bits
+    /// from the start, as in QEMU; rv64i has the base only.
     #[arg(long, value_name = "MODEL", default_value = "rv64", value_parser = Extensions::parse)]
     cpu: Extensions,
 

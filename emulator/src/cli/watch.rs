@@ -12,7 +12,7 @@ use crate::debug::stats::Collected;
 use crate::debug::symbols::Symbols;
 use crate::debug::trace::{Filter, TraceItems, TraceOptions};
 use crate::debug::{CommitLog, Observers, Stats, Tracer};
-use crate::engine::{Engine, Interpreter};
+use crate::engine::{Debuggable, Engine, Interpreter};
 use crate::isa::Extensions;
 use crate::machine::Machine;
 
@@ -65,18 +65,18 @@ impl Watch {
         Ok(Self { observers, counted, files: files.join(", ") })
     }
 
-    /// The engine for harts with `extensions`, and what is left to do at the end. One that a
-    /// debugger may stop is watched in any case.
+    /// The engine for harts with `extensions`, which a debugger may want to stop, and what is left
+    /// to do at the end.
     pub(super) fn engine(
         self,
         extensions: Extensions,
         may_stop: bool,
     ) -> (Box<dyn Engine>, Closing) {
         let Self { observers, counted, files } = self;
-        let engine: Box<dyn Engine> = if observers.is_empty() && !may_stop {
-            Box::new(Interpreter::new(extensions))
-        } else {
-            Box::new(Interpreter::with_observer(extensions, observers))
+        let engine: Box<dyn Engine> = match (observers.is_empty(), may_stop) {
+            (true, false) => Box::new(Interpreter::new(extensions)),
+            (true, true) => Box::new(Debuggable::new(extensions, observers)),
+            (false, _) => Box::new(Interpreter::with_observer(extensions, observers)),
         };
         (engine, Closing { counted, files })
     }

@@ -10,6 +10,7 @@
 //! - Interrupts are looked at when a budget begins and after instructions that may unmask one.
 
 mod block;
+mod debuggable;
 mod interp;
 mod stops;
 
@@ -24,6 +25,7 @@ use crate::isa::{self, Extensions, Insn};
 use crate::system::Next;
 use crate::trap::{Exception, Trap};
 use block::{BlockCache, BlockId, BlockKey};
+pub use debuggable::Debuggable;
 use interp::{Interp, report_fences, report_walks};
 use stops::{Blocks, Listening};
 pub use stops::{Place, Stops, WatchKind, Watchpoint};
@@ -62,7 +64,7 @@ pub trait Engine: Send {
     /// for the reasons of [`Exit`].
     fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit;
 
-    /// Replaces what harts stop at. Only an engine with an active observer can stop.
+    /// Replaces what harts stop at. Only an engine with an active observer can watch memory.
     fn set_stops(&mut self, stops: Stops);
 
     /// Forgets everything derived from guest memory, which is about to be replaced.
@@ -88,6 +90,8 @@ enum Step {
 pub struct Interpreter<O> {
     extensions: Extensions,
     blocks: BlockCache,
+    /// Blocks of one instruction each, for harts that step; while one does, the others.
+    single_blocks: Option<Box<BlockCache>>,
     observer: Listening<O>,
     /// Where an instruction puts what it raises, until the trap is taken.
     exception: Option<Exception>,
@@ -104,38 +108,37 @@ impl<O: Observer> Interpreter<O> {
     /// An interpreter that tells `observer` of every architectural change.
     pub fn with_observer(extensions: Extensions, observer: O) -> Self {
         let observer = Listening::new(observer);
-        Self { extensions, blocks: BlockCache::new(), observer, exception: None }
+        let (blocks, single_blocks, exception) = (BlockCache::new(), None, None);
+        Self { extensions, blocks, single_blocks, observer, exception }
     }
 
     /// The way from `hart.pc` through translation to a block. `None` where it ends in an
-    /// exception, which is then in its slot.
+    /// exception, which is then in its slot, or at a breakpoint.
     #[inline(always)]
     fn find(&mut self, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
         if O::ACTIVE {
             self.observer.lookup(Access::Fetch, hart.pc, FETCH_BYTES);
-            if self.observer.steps(hart) {
-                let fetched = self.fetch_uncached(hart, bus).map(Step::Uncached);
-                return fetched.map_err(|exception| self.exception = Some(exception)).ok();
-            }
         }
         if let Some(at) = hart.mmu.lookup(hart.pc, Access::Fetch)
             && let Some(id) = self.blocks.find(BlockKey::new(at, hart.privilege))
         {
             return Some(Step::Block(id));
         }
-        self.find_slow(hart, bus).map_err(|exception| self.exception = Some(exception)).ok()
+        self.find_slow(hart, bus).map_err(|exception| self.exception = exception).ok()
     }
 
-    /// [`find`](Self::find) where the TLB has no entry or the block is new.
+    /// [`find`](Self::find) where the TLB has no entry or the block is new, or kept out of the
+    /// cache, so that whoever comes there comes here.
     #[inline(never)]
-    fn find_slow(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Exception> {
+    fn find_slow(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Option<Exception>> {
         let pc = hart.pc;
         let found = fetch_lookup(hart, bus, pc);
         if O::ACTIVE {
             report_walks(hart, &mut self.observer, hart.privilege, pc);
         }
-        let Some(at) = found? else {
-            return self.fetch_uncached(hart, bus).map(Step::Uncached);
+        let found = found.map_err(Some)?;
+        let Some(at) = found.filter(|_| !self.observer.is_cut(pc.page_offset())) else {
+            return self.fetch_uncached(hart, bus);
         };
         let key = BlockKey::new(at, hart.privilege);
         if let Some(id) = self.blocks.find(key) {
@@ -143,7 +146,7 @@ impl<O: Observer> Interpreter<O> {
         }
         let insns = self.decode(bus, at);
         let Some(last) = insns.last() else {
-            return self.fetch_uncached(hart, bus).map(Step::Uncached);
+            return self.fetch_uncached(hart, bus);
         };
         let len_bytes = 2 * u64::from(last.at) + last.len_bytes();
         bus.ram.track(at, len_bytes);
@@ -154,8 +157,8 @@ impl<O: Observer> Interpreter<O> {
         Ok(Step::Block(self.blocks.insert(key, insns, len_bytes)))
     }
 
-    /// Decodes from `at` to the end of the block or the page, or to a breakpoint. Empty where the first instruction
-    /// is illegal or straddles the page.
+    /// Decodes from `at` to the end of the block or the page, or to a breakpoint. Empty where the
+    /// first instruction is illegal or straddles the page.
     fn decode(&self, bus: &Bus, at: RamOffset) -> Vec<Insn> {
         let page_left = PAGE_SIZE_BYTES - (at.0 & PAGE_OFFSET_MASK);
         let bytes = bus.ram.slice(at, page_left);
@@ -164,7 +167,7 @@ impl<O: Observer> Interpreter<O> {
         while insns.len() < block::BLOCK_MAX_INSNS {
             let Some(low) = bytes.get(offset..offset + 2) else { break };
             let page_offset = (at.0 & PAGE_OFFSET_MASK) + offset as u64;
-            if O::ACTIVE && offset > 0 && self.observer.cuts(page_offset) {
+            if offset > 0 && self.observer.ends_before(page_offset) {
                 break;
             }
             let low = u16::from_le_bytes([low[0], low[1]]);
@@ -185,8 +188,13 @@ impl<O: Observer> Interpreter<O> {
         insns
     }
 
-    /// Fetches the one instruction at `hart.pc`, translating each halfword that needs it.
-    fn fetch_uncached(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Insn, Exception> {
+    /// The one instruction at `hart.pc`, each halfword translated that needs it. Nothing is to be
+    /// executed, and nothing was raised, where that is a breakpoint.
+    fn fetch_uncached(
+        &mut self,
+        hart: &mut Hart,
+        bus: &mut Bus,
+    ) -> Result<Step, Option<Exception>> {
         let low = self.fetch_half(hart, bus, hart.pc)?;
         let bits = if is_compressed(low) {
             low.into()
@@ -194,11 +202,15 @@ impl<O: Observer> Interpreter<O> {
             let high = self.fetch_half(hart, bus, hart.pc.wrapping_add(2))?;
             u32::from(high) << 16 | u32::from(low)
         };
+        if self.observer.meets_breakpoint(hart) {
+            return Err(None);
+        }
         if O::ACTIVE {
             let len = if is_compressed(low) { 2 } else { 4 };
             self.observer.decoded(hart.privilege, hart.pc, &bits.to_le_bytes()[..len]);
         }
-        isa::decode(bits, &self.extensions).ok_or(Exception::IllegalInstruction(bits))
+        let insn = isa::decode(bits, &self.extensions);
+        Ok(Step::Uncached(insn.ok_or(Exception::IllegalInstruction(bits))?))
     }
 
     fn fetch_half(
@@ -224,6 +236,7 @@ impl<O: Observer> Interpreter<O> {
         for &hit in &hits {
             let at = bus.ram.offset_of(hit, 1).expect("the tracker reports RAM");
             self.blocks.drop_page(at);
+            self.single_blocks.iter_mut().for_each(|blocks| blocks.drop_page(at));
             bus.ram.untrack_page(at);
         }
         !hits.is_empty()
@@ -236,19 +249,21 @@ impl<O: Observer> Interpreter<O> {
         hart.take_trap(Trap::Exception(exception), epc);
     }
 
-    /// Takes the exception in the slot, which the fetch at `hart.pc` has raised.
+    /// Takes the exception in the slot, which the fetch at `hart.pc` has raised; none has been
+    /// where that is a breakpoint.
     #[cold]
     #[inline(never)]
     fn take_fetch_exception(&mut self, hart: &mut Hart) -> Next {
-        let exception = self.exception.take().expect("raised by the fetch");
-        let pc = hart.pc;
-        self.take_exception(hart, exception, pc);
+        if let Some(exception) = self.exception.take() {
+            let pc = hart.pc;
+            self.take_exception(hart, exception, pc);
+        }
         Next::CONTINUE
     }
 
     /// Takes the pending interrupt of highest priority, if one may be taken now.
     fn take_interrupt(&mut self, hart: &mut Hart) {
-        if O::ACTIVE && self.observer.steps(hart) {
+        if self.observer.steps(hart) {
             return;
         }
         if let Some(interrupt) = hart.pending_interrupt() {
@@ -266,9 +281,6 @@ impl<O: Observer> Interpreter<O> {
             return self.take_fetch_exception(hart);
         };
         loop {
-            if O::ACTIVE && self.observer.meets_breakpoint(hart) {
-                return Next::CONTINUE;
-            }
             let (insns, len_bytes) = match &step {
                 Step::Block(id) => self.blocks.code(*id),
                 Step::Uncached(insn) => (std::slice::from_ref(insn), insn.len_bytes()),
@@ -290,7 +302,7 @@ impl<O: Observer> Interpreter<O> {
                     self.take_exception(hart, exception, epc);
                 }
             }
-            let held = O::ACTIVE && self.observer.holds(hart);
+            let held = O::ACTIVE && self.observer.has_hit();
             let quiet = outcome.is_ok() && next == Next::CONTINUE && !held;
             if !quiet || hart.insns >= deadline_insns || bus.attention || bus.ram.has_hits() {
                 return next;
@@ -332,6 +344,7 @@ impl<O> Interpreter<O> {
     fn note_jump(&self, step: &Step, pc: VirtAddr, hart: &mut Hart) {
         let last = match step {
             Step::Block(id) => self.blocks.code(*id).0.last().expect("blocks are not empty"),
+            Step::Uncached(_) if pc.page_base() == hart.pc.page_base() => return,
             Step::Uncached(insn) => insn,
         };
         if last.op.flow() != isa::Flow::Next {
@@ -343,24 +356,40 @@ impl<O> Interpreter<O> {
 impl<O: Observer + Send> Engine for Interpreter<O> {
     fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit {
         self.blocks.limit();
-        if !O::ACTIVE {
-            return self.run_turn(hart, bus, budget_insns);
+        if O::ACTIVE {
+            self.begin_turn(hart);
         }
-        self.begin_turn(hart);
-        let exit = self.run_turn(hart, bus, budget_insns);
-        self.observer.pause();
-        exit
+        // Who wrote to RAM since the last run, a device or a debugger, may have written code.
+        if bus.ram.has_hits() && self.drop_overwritten(bus) {
+            bus.attention = true;
+        }
+        let steps = self.observer.steps(hart);
+        if steps {
+            self.swap_blocks();
+        }
+        let exit = self.run_turn(hart, bus, if steps { 1 } else { budget_insns });
+        if steps {
+            self.swap_blocks();
+        }
+        if O::ACTIVE {
+            self.observer.pause();
+        }
+        match exit {
+            Exit::Budget | Exit::Attention if steps => Exit::Step,
+            exit => exit,
+        }
     }
 
     fn set_stops(&mut self, stops: Stops) {
-        assert!(O::ACTIVE || stops.is_empty(), "an engine that nobody observes cannot stop");
+        assert!(O::ACTIVE || stops.watchpoints.is_empty(), "nobody hears of accesses to memory");
         if self.observer.set(stops) == Blocks::Unfit {
-            self.blocks = BlockCache::new();
+            self.reset();
         }
     }
 
     fn reset(&mut self) {
         self.blocks = BlockCache::new();
+        self.single_blocks = None;
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -369,6 +398,15 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
 }
 
 impl<O: Observer> Interpreter<O> {
+    /// Changes between the blocks of harts that run and those of harts that step.
+    #[cold]
+    fn swap_blocks(&mut self) {
+        let other = self.single_blocks.get_or_insert_with(|| Box::new(BlockCache::new()));
+        std::mem::swap(&mut self.blocks, other);
+        self.observer.change_pace();
+        self.blocks.limit();
+    }
+
     /// Makes `hart` tell what it does, and passes on what was done to it since its last turn.
     fn begin_turn(&mut self, hart: &mut Hart) {
         hart.csr.record(Recording::On);
@@ -382,10 +420,6 @@ impl<O: Observer> Interpreter<O> {
     #[inline(always)]
     fn run_turn(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit {
         let deadline_insns = hart.insns.saturating_add(budget_insns);
-        // Who wrote to RAM since the last run, a device or a debugger, may have written code.
-        if bus.ram.has_hits() && self.drop_overwritten(bus) {
-            bus.attention = true;
-        }
         self.take_interrupt(hart);
         // A trap retires nothing: bound the loop by traps too, so that a hart which only traps
         // still returns.
@@ -405,9 +439,7 @@ impl<O: Observer> Interpreter<O> {
             if next.has(Next::WAIT) && hart.csr.pending() == 0 {
                 return Exit::Wait;
             }
-            if O::ACTIVE
-                && let Some(exit) = self.observer.take_exit(hart)
-            {
+            if let Some(exit) = self.observer.take_hit() {
                 return exit;
             }
             if overwritten || bus.attention {

@@ -1,10 +1,11 @@
 //! Where a debugger wants harts to stop: [`Stops`], handed to an engine before it runs; and
-//! [`Listening`], which stands between the engine and its observer and notices what is hit. Only
-//! an engine whose observer is active looks at any of this: plain execution does not know it.
+//! [`Listening`], which stands between the engine and its observer and notices what is hit.
 //!
-//! A breakpoint ends the blocks before it: virtual and physical addresses share the offset within
-//! a page, so blocks are cut at every offset that a breakpoint has, and the whole address is
-//! compared at the start of a block only. While anything is watched, blocks have one instruction.
+//! Execution is as fast as without breakpoints, but for the blocks at them. Virtual and physical
+//! addresses share the offset within a page: at every offset that a breakpoint has, blocks end,
+//! and none that begins there is kept. So whoever comes there comes through the slow way of
+//! finding a block, and that is where the whole address is compared. While memory is watched, for
+//! which the observer must be active, and while a hart steps, blocks have one instruction.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -120,9 +121,6 @@ struct Cuts([u64; PLACES / 64]);
 
 impl Cuts {
     fn at(stops: &Stops) -> Self {
-        if !stops.watchpoints.is_empty() {
-            return Self([u64::MAX; PLACES / 64]);
-        }
         let mut cuts = Self([0; PLACES / 64]);
         for at in &stops.breakpoints {
             let place = at.page_offset() as usize / 2;
@@ -144,40 +142,52 @@ pub(super) struct Listening<O> {
     pub(super) observer: O,
     stops: Stops,
     cuts: Cuts,
-    /// What has been hit since the last [`take_exit`](Self::take_exit).
+    /// A hart that steps has its turn.
+    is_stepping: bool,
+    /// What has been hit, until taken.
     hit: Option<Exit>,
 }
 
 impl<O> Listening<O> {
     pub(super) fn new(observer: O) -> Self {
         let stops = Stops::default();
-        Self { observer, cuts: Cuts::at(&stops), stops, hit: None }
+        Self { observer, cuts: Cuts::at(&stops), stops, is_stepping: false, hit: None }
     }
 
     /// From now on, looks out for `stops`.
     pub(super) fn set(&mut self, stops: Stops) -> Blocks {
         let cuts = Cuts::at(&stops);
-        let blocks = if cuts == self.cuts { Blocks::Fit } else { Blocks::Unfit };
+        let watches = |stops: &Stops| !stops.watchpoints.is_empty();
+        let fit = cuts == self.cuts && watches(&stops) == watches(&self.stops);
         (self.stops, self.cuts, self.hit) = (stops, cuts, None);
-        blocks
+        if fit { Blocks::Fit } else { Blocks::Unfit }
     }
 
-    /// Whether a block must end before an instruction at this offset in its page.
-    #[inline]
-    pub(super) fn cuts(&self, page_offset: u64) -> bool {
+    /// Whether a breakpoint is at this offset in some page.
+    pub(super) fn is_cut(&self, page_offset: u64) -> bool {
         self.cuts.has(page_offset)
     }
 
+    /// Whether a block must end before an instruction at this offset in its page.
+    pub(super) fn ends_before(&self, page_offset: u64) -> bool {
+        self.is_stepping || !self.stops.watchpoints.is_empty() || self.is_cut(page_offset)
+    }
+
+    /// A hart that steps has its turn from here on, or its turn is over.
+    pub(super) fn change_pace(&mut self) {
+        self.is_stepping = !self.is_stepping;
+    }
+
     /// Whether `hart` goes one instruction at a time.
-    #[inline]
+    #[inline(always)]
     pub(super) fn steps(&self, hart: &Hart) -> bool {
         !self.stops.stepping.is_empty() && self.stops.stepping.contains(&hart.id())
     }
 
-    /// Notes it if `hart`, about to execute a block, stands at a breakpoint. Whether it does.
-    #[inline]
+    /// Notes it if `hart`, about to execute what is at its pc, stands at a breakpoint. Whether it
+    /// does.
     pub(super) fn meets_breakpoint(&mut self, hart: &Hart) -> bool {
-        let meets = self.cuts.has(hart.pc.page_offset())
+        let meets = self.is_cut(hart.pc.page_offset())
             && self.stops.breakpoints.contains(&hart.pc)
             && !self.stops.leaving.contains(&Place::of(hart));
         if meets {
@@ -186,15 +196,16 @@ impl<O> Listening<O> {
         meets
     }
 
-    /// Whether `hart`, having executed a block or taken a trap, must not go on.
-    #[inline]
-    pub(super) fn holds(&self, hart: &Hart) -> bool {
-        self.hit.is_some() || self.steps(hart)
+    /// Whether something has been hit.
+    #[inline(always)]
+    pub(super) fn has_hit(&self) -> bool {
+        self.hit.is_some()
     }
 
-    /// Why [`holds`](Self::holds).
-    pub(super) fn take_exit(&mut self, hart: &Hart) -> Option<Exit> {
-        self.hit.take().or_else(|| self.steps(hart).then_some(Exit::Step))
+    /// What has been hit since the last call.
+    #[inline(always)]
+    pub(super) fn take_hit(&mut self) -> Option<Exit> {
+        self.hit.take()
     }
 
     #[inline]
@@ -328,10 +339,15 @@ mod tests {
         let breakpoints = [0x1002, 0x8000_0002, u64::MAX - 1].map(VirtAddr);
         let stops = Stops { breakpoints: breakpoints.into(), ..Stops::default() };
         assert_eq!(listening.set(stops.clone()), Blocks::Unfit);
-        let cut: Vec<u64> = (0..4096).step_by(2).filter(|at| listening.cuts(*at)).collect();
+        let cut: Vec<u64> = (0..4096).step_by(2).filter(|at| listening.is_cut(*at)).collect();
         assert_eq!(cut, [2, 0xffe]);
         let stops = Stops { stepping: vec![0], ..stops };
         assert_eq!(listening.set(stops), Blocks::Fit, "steps do not change blocks");
         assert_eq!(listening.set(Stops::default()), Blocks::Unfit);
+        let watchpoint = Watchpoint { start: VirtAddr(0), len_bytes: 1, kind: WatchKind::Read };
+        let stops = Stops { watchpoints: vec![watchpoint], ..Stops::default() };
+        assert_eq!(listening.set(stops.clone()), Blocks::Unfit);
+        assert!(listening.ends_before(2) && !listening.is_cut(2));
+        assert_eq!(listening.set(stops), Blocks::Fit);
     }
 }

@@ -25,8 +25,8 @@ const MTVAL: u16 = 0x343;
 const PMPCFG0: u16 = 0x3a0;
 const PMPADDR0: u16 = 0x3b0;
 
-struct Fixture {
-    engine: Interpreter<Events>,
+struct Fixture<E: ?Sized = Interpreter<Events>> {
+    engine: Box<E>,
     hart: Hart,
     bus: Bus,
 }
@@ -114,15 +114,18 @@ impl Device for Counter {
 }
 
 impl Fixture {
-    /// M-mode at the first byte of RAM, which holds `program`; the handler is an endless loop.
     fn new(program: &[u32]) -> Self {
+        let engine = Interpreter::with_observer(Extensions::ALL, Events::default());
+        Self::with(Box::new(engine), program)
+    }
+}
+
+impl<E: Engine + ?Sized> Fixture<E> {
+    /// M-mode at the first byte of RAM, which holds `program`; the handler is an endless loop.
+    fn with(engine: Box<E>, program: &[u32]) -> Self {
         let mut bus = Bus::new(Ram::new(PhysAddr(RAM), RAM_BYTES));
         bus.map(PhysAddr(DEVICE), 0x1000, Box::new(Counter(0))).expect("free");
-        let mut this = Self {
-            engine: Interpreter::with_observer(Extensions::ALL, Events::default()),
-            hart: Hart::new(HartConfig::default()),
-            bus,
-        };
+        let mut this = Self { engine, hart: Hart::new(HartConfig::default()), bus };
         this.put(RAM, program);
         this.put(HANDLER, &[jump_to_self()]);
         this.write_csr(MTVEC, HANDLER);

@@ -45,6 +45,11 @@ impl Mmu {
         self.probe.get_or_insert_default();
     }
 
+    /// From now on records nothing; what was not taken is lost.
+    pub fn unwatch(&mut self) {
+        self.probe = None;
+    }
+
     /// Takes the misses since the last call, in order; none where nobody watches.
     pub fn take_walks(&mut self) -> impl Iterator<Item = WalkRecord> {
         self.probe.iter_mut().flat_map(|probe| probe.walks.drain(..))

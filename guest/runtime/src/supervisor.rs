@@ -21,11 +21,13 @@ pub struct Trap {
 static HANDLER: AtomicUsize = AtomicUsize::new(0);
 
 /// Delegates every exception to S-mode, where `handler` takes it, and calls `main` there.
-/// Translation is off until `main` turns it on.
+/// Translation is off until `main` turns it on; the hart leaves A and D to the handler (Svade) if
+/// it can do without setting them itself.
 pub fn enter(main: extern "C" fn() -> !, handler: extern "C" fn(&mut Trap)) -> ! {
     const MPP_SUPERVISOR: u64 = 1 << 11;
     const MPP: u64 = 3 << 11;
     csr::write::<{ csr::MEDELEG }>(0xb1ff);
+    csr::clear::<{ csr::MENVCFG }>(csr::MENVCFG_ADUE);
     handle_traps(handler);
     csr::clear::<{ csr::MSTATUS }>(MPP);
     csr::set::<{ csr::MSTATUS }>(MPP_SUPERVISOR);
