@@ -6,6 +6,7 @@ mod cli;
 mod dts;
 mod elf;
 mod gdb;
+mod initramfs;
 mod isa;
 mod machine;
 mod program;
