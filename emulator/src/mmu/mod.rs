@@ -4,10 +4,12 @@
 //! CSRs or harts: they hand in a [`Context`].
 
 mod access;
+mod bank;
 mod pmp;
 mod pte;
 mod tlb;
 mod walk;
+mod walk_cache;
 
 pub use access::BLOCK_SIZE_BYTES;
 pub use pmp::Pmp;
@@ -19,7 +21,10 @@ use crate::addr::{
 };
 use crate::bus::{Bus, Ram, RamOffset};
 use crate::trap::Exception;
-use tlb::{Mapping, Tlb};
+use bank::Mapping;
+use tlb::Tlb;
+use walk::resume;
+use walk_cache::WalkCache;
 
 /// Translation scheme, `satp.MODE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -141,6 +146,7 @@ pub struct Mmu {
     data: Context,
     pmp: Pmp,
     tlb: Tlb,
+    walks: WalkCache,
 }
 
 impl Default for Mmu {
@@ -153,7 +159,13 @@ impl Mmu {
     /// As after reset: M-mode, no protection, nothing cached.
     pub fn new() -> Self {
         let reset = Context::RESET;
-        Self { fetch: reset, data: reset, pmp: Pmp::default(), tlb: Tlb::new() }
+        Self {
+            fetch: reset,
+            data: reset,
+            pmp: Pmp::default(),
+            tlb: Tlb::new(),
+            walks: WalkCache::new(),
+        }
     }
 
     /// Sets what fetches, and what loads and stores (MPRV applied), depend on from now on.
@@ -168,6 +180,7 @@ impl Mmu {
     pub fn set_pmp(&mut self, regions: Vec<PmpRegion>) {
         self.pmp = Pmp::new(regions);
         self.tlb.clear();
+        self.walks.clear();
     }
 
     /// The hit path: where in RAM the byte at `va` lies, if the TLB knows that `access` is allowed
@@ -175,6 +188,13 @@ impl Mmu {
     #[inline(always)]
     pub fn lookup(&self, va: VirtAddr, access: Access) -> Option<RamOffset> {
         self.tlb.lookup(va, access)
+    }
+
+    /// As [`lookup`](Self::lookup); `None` also where `va` is not a multiple of `width`, so that what
+    /// it yields is good for the whole access.
+    #[inline(always)]
+    pub fn lookup_aligned(&self, va: VirtAddr, access: Access, width: Width) -> Option<RamOffset> {
+        self.tlb.lookup_aligned(va, access, width)
     }
 
     /// The physical address of `len_bytes` (at least one) bytes at `va`, which must not cross a
@@ -208,8 +228,15 @@ impl Mmu {
         let cx = *self.context(access);
         let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
         let (pa, mapping) = if cx.translates() {
-            let leaf = walk(&mut memory, va, access, &cx, &mut ())
-                .map_err(|fault| exception(fault, access, va))?;
+            let known = self.walks.find(va, cx.satp);
+            let walked = match known {
+                Some(table) => resume(&mut memory, va, access, &cx, table),
+                None => walk(&mut memory, va, access, &cx, &mut ()),
+            };
+            let leaf = walked.map_err(|fault| exception(fault, access, va))?;
+            if known.is_none() && leaf.level == 0 {
+                self.walks.insert(va, cx.satp, leaf.pte_at.page_base());
+            }
             (leaf.pa, Mapping { size_shift: leaf.size_shift, global: leaf.global })
         } else {
             (PhysAddr(va.0), Mapping { size_shift: PAGE_SHIFT as u8, global: false })
@@ -246,6 +273,9 @@ impl Mmu {
     /// Source: Privileged ISA, "Supervisor Memory-Management Fence Instruction".
     pub fn sfence_vma(&mut self, va: Option<VirtAddr>, asid: Option<Asid>) {
         self.tlb.fence(va, asid);
+        if va.is_none() {
+            self.walks.clear();
+        }
     }
 
     /// Drops what lets stores reach `page` without passing the write tracker, which has just
