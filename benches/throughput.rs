@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagewalk::engine::Interpreter;
+use pagewalk::machine::board::Devices;
+use pagewalk::machine::boot::{Boot, Payload};
 use pagewalk::machine::console::{Console, Input};
-use pagewalk::machine::elf::ElfFile;
 use pagewalk::machine::{Config, Limits, Machine, Stop};
 
 criterion_group! {
@@ -52,10 +53,13 @@ fn throughput(criterion: &mut Criterion) {
 /// Runs `program` to its end; the number of instructions it retired.
 fn run_here(program: &Path) -> u64 {
     let config = Config::default();
-    let file = ElfFile::read(program).expect("a guest program");
+    let boot = Boot::of(Payload::read(program).expect("a guest program"));
+    let plan = boot.plan(&config).expect("it fits");
     let engine = Box::new(Interpreter::new(config.extensions));
     let console = Console::new(std::io::sink());
-    let mut machine = Machine::new(config, file, engine, console, Input::none()).expect("it fits");
+    let (devices, input) = (Devices::default(), Input::none());
+    let machine = Machine::new(config, plan, devices, engine, console, input);
+    let mut machine = machine.expect("there is memory");
     assert_eq!(machine.run(&Limits::default()), Stop::Exit(0));
     machine.retired_insns()
 }

@@ -1,11 +1,13 @@
 //! End-to-end tests: every bare-metal program of `guest/` runs on the real command, must end with
 //! exit code 0 and print what `golden/` says (`scripts/bless` rewrites that). With
-//! `--include-ignored` they also run on QEMU, which tests the programs themselves. Where no
-//! compiler for the guest is found, all are reported as ignored, with the reason.
+//! `--include-ignored` they also run on QEMU, which tests the programs themselves, kernels also on
+//! OpenSBI, and Linux boots (`scripts/linux --check`). Where no compiler for the guest is found,
+//! all are reported as ignored, with the reason.
 
 #![forbid(unsafe_code)]
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -21,8 +23,33 @@ const TIMEOUT_SECONDS: &str = "300";
 const EXIT_TIMEOUT: i32 = 124;
 /// `cargo xtask guest` found no compiler.
 const EXIT_NO_TOOLCHAIN: i32 = 3;
+/// `scripts/linux` could not get its files.
+const EXIT_NO_FILES: i32 = 3;
+/// OpenSBI as Debian's package installs it.
+const OPENSBI: &str = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin";
 /// QEMU's processor, with the extensions that are off by default and that a program uses.
 const QEMU_CPU: &str = "rv64,svinval=on,svnapot=on,svpbmt=on";
+
+/// What a program needs that others do not.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    program: &'static str,
+    harts: &'static str,
+    /// It starts in S-mode, behind firmware.
+    is_kernel: bool,
+    input: &'static str,
+}
+
+const SETTINGS: [Setting; 3] = [
+    Setting { program: "sbi", harts: "4", is_kernel: true, input: "" },
+    Setting { program: "smp", harts: "4", is_kernel: false, input: "" },
+    Setting { program: "uart-input", harts: "1", is_kernel: false, input: "Hello, hart.\n" },
+];
+
+fn setting(program: &str) -> Setting {
+    let usual = Setting { program: "", harts: "1", is_kernel: false, input: "" };
+    SETTINGS.into_iter().find(|setting| setting.program == program).unwrap_or(usual)
+}
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -35,6 +62,13 @@ fn main() {
     let mut trials = Vec::new();
     for program in programs(&read("guest/Cargo.toml")) {
         let (on_pagewalk, on_qemu) = (program.clone(), program.clone());
+        if setting(&program).is_kernel {
+            let program = program.clone();
+            trials.push(
+                Trial::test(format!("opensbi::{program}"), move || run_on_opensbi(&program))
+                    .with_ignored_flag(true),
+            );
+        }
         trials.push(
             Trial::test(format!("pagewalk::{program}"), move || run_on_pagewalk(&on_pagewalk))
                 .with_ignored_flag(missing.is_some()),
@@ -44,6 +78,7 @@ fn main() {
                 .with_ignored_flag(true),
         );
     }
+    trials.push(Trial::test("linux", boot_linux).with_ignored_flag(true));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -89,10 +124,27 @@ fn built(program: &str) -> Result<&'static Path, Failed> {
     Ok(path.ok_or_else(|| format!("cargo xtask guest built no {program}"))?)
 }
 
-fn run_on_pagewalk(program: &str) -> Result<(), Failed> {
+/// The command with the program as it wants to be run, but for the program itself.
+fn pagewalk(program: &str) -> Command {
     let mut pagewalk = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
     pagewalk.args(["run", "--max-insns", MAX_INSNS, "--timeout", TIMEOUT_SECONDS]);
-    let output = pagewalk.arg(built(program)?).stdin(Stdio::null()).output()?;
+    // With Svade too, so that programs see A and D bits set by software and by the hart.
+    pagewalk.args(["-cpu", "max", "-smp", setting(program).harts]);
+    pagewalk
+}
+
+/// Runs the command to its end, with the program's input.
+fn output(command: &mut Command, program: &str) -> io::Result<Output> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(setting(program).input.as_bytes())?;
+    drop(stdin);
+    child.wait_with_output()
+}
+
+fn run_on_pagewalk(program: &str) -> Result<(), Failed> {
+    let output = output(pagewalk(program).arg(built(program)?), program)?;
     let console = passed(&output)?;
     let golden = format!("tests/golden/{program}.txt");
     if std::env::var_os("PAGEWALK_BLESS").is_some() {
@@ -108,13 +160,47 @@ fn run_on_pagewalk(program: &str) -> Result<(), Failed> {
     })
 }
 
+/// Firmware prints more than the program does, and is free in much; so only the exit code counts.
+fn run_on_opensbi(program: &str) -> Result<(), Failed> {
+    if !Path::new(OPENSBI).exists() {
+        report(&format!("opensbi::{program} is skipped: {OPENSBI} is not there"));
+        return Ok(());
+    }
+    let command = &mut pagewalk(program);
+    command.args(["-bios", OPENSBI, "-kernel"]).arg(built(program)?);
+    passed(&output(command, program)?).map(drop)
+}
+
+/// The release build boots Linux. An unoptimised one would, too, in minutes.
+fn boot_linux() -> Result<(), Failed> {
+    if cfg!(debug_assertions) {
+        return Ok(());
+    }
+    let script = Path::new(ROOT).join("scripts/linux");
+    let output = Command::new(script).arg("--check").stdin(Stdio::null()).output()?;
+    if output.status.code() == Some(EXIT_NO_FILES) {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        report(&format!("linux is skipped: {}", complaint.lines().last().unwrap_or_default()));
+        return Ok(());
+    }
+    let said = passed(&output)?;
+    report(said.trim_end());
+    Ok(())
+}
+
 fn run_on_qemu(program: &str) -> Result<(), Failed> {
+    let setting = setting(program);
     let mut qemu = Command::new("timeout");
-    qemu.args([TIMEOUT_SECONDS, "qemu-system-riscv64", "-machine", "virt", "-bios", "none"]);
-    // Instructions are counted, and time is counted by them, as here.
-    qemu.args(["-icount", "shift=0,sleep=off", "-cpu", QEMU_CPU, "-nographic"]);
+    qemu.args([TIMEOUT_SECONDS, "qemu-system-riscv64", "-machine", "virt"]);
+    qemu.args(["-bios", if setting.is_kernel { "default" } else { "none" }]);
+    if setting.harts == "1" {
+        // Instructions are counted, and time is counted by them, as here. Several harts would run
+        // for seconds each in turn.
+        qemu.args(["-icount", "shift=0,sleep=off"]);
+    }
+    qemu.args(["-smp", setting.harts, "-cpu", QEMU_CPU, "-nographic"]);
     qemu.arg("-kernel").arg(built(program)?);
-    let output = qemu.stdin(Stdio::null()).output()?;
+    let output = output(&mut qemu, program)?;
     if output.status.code() == Some(127) {
         report(&format!("qemu::{program} is skipped: qemu-system-riscv64 is not installed"));
         return Ok(());

@@ -3,6 +3,8 @@
 
 use pagewalk::addr::PhysAddr;
 use pagewalk::engine::Interpreter;
+use pagewalk::machine::board::Devices;
+use pagewalk::machine::boot::{Boot, Payload};
 use pagewalk::machine::console::{Console, Input};
 use pagewalk::machine::elf::{ElfError, ElfFile, RamRange};
 use pagewalk::machine::{Config, Limits, Machine, Stop};
@@ -211,7 +213,7 @@ fn command_says_it_in_one_line_with_code_2() {
     for (name, bytes, expect) in [
         ("empty", Vec::new(), "cannot load {}: the file is empty\n"),
         ("text", b"#!/b".to_vec(), "cannot load {}: not an ELF file: it starts with 23 21"),
-        ("odd", odd.bytes(), "cannot run {}: the entry point 0x80000001 is odd\n"),
+        ("odd", odd.bytes(), "cannot load {}: the entry point 0x80000001 is odd\n"),
     ] {
         let path = scratch.file(name, &bytes);
         let ended = run(pagewalk().arg(&path));
@@ -288,11 +290,14 @@ proptest! {
             let entry = RAM + 2 * cut.index(len / 2) as u64;
             file[24..32].copy_from_slice(&entry.to_le_bytes());
         }
-        let file = ElfFile::parse(file).expect("the headers are sound");
         let config = Config { ram_bytes: 1 << 20, ..Config::default() };
         let engine = Box::new(Interpreter::new(config.extensions));
         let console = Console::new(std::io::sink());
-        let mut machine = Machine::new(config, file, engine, console, Input::none()).expect("it fits");
+        let plan = Boot::of(Payload::new("test", file)).plan(&config);
+        let plan = plan.expect("the headers are sound");
+        let (devices, input) = (Devices::default(), Input::none());
+        let machine = Machine::new(config, plan, devices, engine, console, input);
+        let mut machine = machine.expect("it fits");
         for round in 1..4 {
             let limits = Limits { max_insns: Some(round * 2000), timeout: None };
             if machine.run(&limits) == Stop::Reset {

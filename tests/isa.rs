@@ -295,6 +295,7 @@ proptest! {
             let before = watched.state();
             let (after, accesses) = watched.run_observed();
             prop_assert_eq!(&rig().run(), &after, "{:x?}", watched.insn);
+            prop_assert_eq!(&rig().run_traced(), &after, "{:x?}", watched.insn);
             if has_trapped(&before, &after) {
                 continue;
             }

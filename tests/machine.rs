@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use pagewalk::engine::Interpreter;
 use pagewalk::isa::Extensions;
+use pagewalk::machine::board::Devices;
+use pagewalk::machine::boot::{Boot, Payload};
 use pagewalk::machine::console::{Console, Input};
-use pagewalk::machine::elf::ElfFile;
 use pagewalk::machine::{Config, Limits, Machine, Stop};
 
 use crate::program::asm::{self, SPIN, WFI, addi, csrr, csrw, ld, li, sd, slli, sw};
@@ -50,9 +51,10 @@ fn machine(elf: &Elf) -> (Machine, Output) {
 pub(crate) fn machine_of(config: Config, elf: &Elf) -> (Machine, Output) {
     let output = Output::default();
     let engine = Box::new(Interpreter::new(Extensions::ALL));
-    let file = ElfFile::parse(elf.bytes()).unwrap();
+    let plan = Boot::of(Payload::new("test", elf.bytes())).plan(&config).unwrap();
     let console = Console::new(output.clone());
-    let machine = Machine::new(config, file, engine, console, Input::none()).unwrap();
+    let (devices, input) = (Devices::default(), Input::none());
+    let machine = Machine::new(config, plan, devices, engine, console, input).unwrap();
     (machine, output)
 }
 
@@ -90,6 +92,18 @@ fn set_csr(csr: u32, value: u64) -> Vec<u32> {
 /// `menvcfg.STCE`, which is beyond what [`li`] reaches.
 fn enable_stimecmp() -> Vec<u32> {
     vec![addi(5, 0, 1), slli(5, 5, 63), csrw(MENVCFG, 5)]
+}
+
+#[test]
+fn an_interrupt_that_was_cleared_is_not_taken_again() {
+    const MSTATUS_MIE: u64 = 8;
+    const MSI: u64 = 3;
+    // The handler counts, clears the cause and returns, all in one block.
+    let handler = [vec![addi(20, 20, 1)], li(12, CLINT), vec![sw(0, 12), asm::MRET]].concat();
+    let enable = [set_csr(MIE, 1 << MSI), set_csr(MSTATUS, MSTATUS_MIE)].concat();
+    let raise = [li(12, CLINT), vec![addi(5, 0, 1), sw(5, 12), csrr(0, MCAUSE)]].concat();
+    let program = with_handler(&[enable, raise, exit_with(20)], &handler);
+    assert_eq!(end(&program).0, Stop::Exit(1));
 }
 
 #[test]
@@ -264,7 +278,9 @@ fn harts_start_as_firmware_hands_over() {
     let (machine, _) = machine(&Elf::code(&[SPIN]));
     let hart = machine.hart(0);
     let privilege = pagewalk::addr::Privilege::Machine;
-    assert_eq!((hart.pc.0, hart.x[10], hart.x[11], hart.privilege), (RAM, 0, 0, privilege));
+    assert_eq!((hart.pc.0, hart.x[10], hart.privilege), (RAM, 0, privilege));
+    // The device tree lies behind the program, on a boundary of 2 MiB.
+    assert_eq!(hart.x[11], RAM + (2 << 20));
 }
 
 #[test]
@@ -286,4 +302,28 @@ fn runs_repeat() {
     let (mut machine, _) = machine(&Elf::code(&insns));
     let stop = (1..).map(|part| machine.run(&limit(part * 5000))).find(|s| *s != Stop::InsnLimit);
     assert_eq!((stop, machine.retired_insns()), (Some(first.0), first.1));
+}
+
+#[test]
+fn calls_of_firmware_are_no_trap_loop() {
+    // Base extension, version: from the same instruction, more often than a loop would be.
+    const ECALL: u32 = 0x73;
+    const CALLS: u64 = 30_000;
+    const SYSTEM_RESET: u64 = 0x5352_5354;
+    let entry = RAM + 0x20_0000;
+    let insns = [
+        li(9, CALLS),
+        vec![addi(16, 0, 0), addi(17, 0, 0x10), ECALL, addi(9, 9, -1), asm::beqz(9, 2)],
+        vec![asm::beqz(0, -5)],
+        li(17, SYSTEM_RESET),
+        vec![addi(16, 0, 0), addi(10, 0, 0), addi(11, 0, 0), ECALL],
+    ];
+    let mut elf = Elf::code(&insns.concat());
+    elf.entry = entry;
+    (elf.segments[0].virt, elf.segments[0].phys) = (entry, entry);
+    elf.segments.truncate(1);
+    elf.symbols.truncate(1);
+    let (mut machine, _) = machine(&elf);
+    assert_eq!(machine.run(&limit(1_000_000)), Stop::Exit(0));
+    assert!(machine.retired_insns() > 3 * CALLS);
 }

@@ -206,6 +206,19 @@ pub(crate) mod asm {
         high | rs1 << 15 | (imm >> 1 & 0xf) << 8 | (imm >> 11 & 1) << 7 | 0x63
     }
 
+    /// A fence over translations: 9 for `sfence.vma`, 11 for `sinval.vma`.
+    pub(crate) fn fence(funct7: u32, rs1: u32, rs2: u32) -> u32 {
+        funct7 << 25 | rs2 << 20 | rs1 << 15 | 0x73
+    }
+
+    pub(crate) fn add(rd: u32, rs1: u32, rs2: u32) -> u32 {
+        rs2 << 20 | rs1 << 15 | rd << 7 | 0x33
+    }
+
+    pub(crate) const ECALL: u32 = 0x73;
+    pub(crate) const MRET: u32 = 0x3020_0073;
+    pub(crate) const SRET: u32 = 0x1020_0073;
+
     /// `j .`
     pub(crate) const SPIN: u32 = 0x6f;
     pub(crate) const WFI: u32 = 0x1050_0073;

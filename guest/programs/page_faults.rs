@@ -23,6 +23,8 @@ fn main() {
     let mut space = Space::new();
     space.activate(0);
 
+    // Ask for Svade; a hart may have nothing but Svadu.
+    csr::clear::<{ csr::MENVCFG }>(csr::MENVCFG_ADUE);
     let hart_updates = updates_by_itself(&space);
     checks.section("every leaf, A and D set by software");
     if hart_updates {

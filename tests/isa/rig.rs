@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use pagewalk::addr::{Access, PAGE_SIZE_BYTES, PhysAddr, Privilege, VirtAddr, Width};
 use pagewalk::bus::{Bus, Ram, RamOffset};
 use pagewalk::csr::{CsrAddr, CsrCx};
+use pagewalk::debug::symbols::Symbols;
+use pagewalk::debug::trace::TraceOptions;
+use pagewalk::debug::{CommitLog, Observers, Stats, Tracer};
 use pagewalk::engine::{Engine, Interpreter};
 use pagewalk::hart::{Hart, HartConfig, NoObserver, Observer};
 use pagewalk::isa::{self, Extensions, Insn};
@@ -234,6 +237,21 @@ impl Rig {
     /// Runs the instruction with nobody watching.
     pub(crate) fn run(&mut self) -> State {
         let mut engine = Interpreter::with_observer(Extensions::ALL, NoObserver);
+        engine.run(&mut self.hart, &mut self.bus, 1);
+        self.state()
+    }
+
+    /// Runs the instruction with everybody watching who can.
+    pub(crate) fn run_traced(&mut self) -> State {
+        let items = "int,mmu,in_asm,exec".parse().expect("known items");
+        let options = TraceOptions { items, ..TraceOptions::default() };
+        let tracer = Tracer::new(&options, Symbols::default(), Box::new(std::io::sink()));
+        let observers = Observers {
+            commit_log: Some(CommitLog::new(Box::new(std::io::sink()) as _, 0)),
+            tracer: Some(tracer.expect("no symbol is asked for")),
+            stats: Some(Stats::new()),
+        };
+        let mut engine = Interpreter::with_observer(Extensions::ALL, observers);
         engine.run(&mut self.hart, &mut self.bus, 1);
         self.state()
     }

@@ -6,7 +6,7 @@ pub mod ram;
 
 use std::fmt;
 
-use crate::addr::{PhysAddr, Width};
+use crate::addr::{Access, PhysAddr, Width};
 pub use device::{BusFault, Device, DeviceCx, IrqLines, PowerRequest};
 pub use ram::{Ram, RamOffset};
 
@@ -18,6 +18,40 @@ struct Slot {
     first: PhysAddr,
     last: PhysAddr,
     device: Box<dyn Device>,
+    reads: u64,
+    writes: u64,
+}
+
+/// How often a device was accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceCount {
+    /// The device's name.
+    pub name: &'static str,
+    /// Loads from its registers, those included that it refused.
+    pub reads: u64,
+    /// Stores to its registers, those included that it refused.
+    pub writes: u64,
+}
+
+/// What [`Bus::regions`] calls RAM.
+const RAM_NAME: &str = "ram";
+
+/// A range of physical addresses that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Name of the device, or `ram`.
+    pub name: &'static str,
+    /// First byte.
+    pub first: PhysAddr,
+    /// Last byte.
+    pub last: PhysAddr,
+}
+
+impl Region {
+    /// Whether this is RAM and no device.
+    pub fn is_ram(&self) -> bool {
+        self.name == RAM_NAME
+    }
 }
 
 /// RAM, devices, interrupt lines and the time they see.
@@ -91,7 +125,7 @@ impl Bus {
         }
         let at = self.by_address.partition_point(|index| self.slots[*index].first < first);
         self.by_address.insert(at, self.slots.len());
-        self.slots.push(Slot { first, last, device });
+        self.slots.push(Slot { first, last, device, reads: 0, writes: 0 });
         Ok(())
     }
 
@@ -103,7 +137,7 @@ impl Bus {
         if let Some(offset) = self.ram.offset_of(at, width.bytes()) {
             return Ok(self.ram.load(offset, width));
         }
-        let (device, offset, mut cx) = self.device_at(at, width)?;
+        let (device, offset, mut cx) = self.device_at(at, width, Access::Load)?;
         let value = device.read(offset, width, &mut cx)?;
         log::trace!("[{}] read {value:#x}", register(device, offset));
         debug_assert!(value & !width.mask() == 0, "{}: value wider than access", device.name());
@@ -119,7 +153,7 @@ impl Bus {
             self.ram.store(offset, width, value);
             return Ok(());
         }
-        let (device, offset, mut cx) = self.device_at(at, width)?;
+        let (device, offset, mut cx) = self.device_at(at, width, Access::Store)?;
         log::trace!("[{}] write {:#x}", register(device, offset), value & width.mask());
         device.write(offset, width, value & width.mask(), &mut cx)
     }
@@ -155,10 +189,38 @@ impl Bus {
         self.slots.iter().filter_map(|slot| slot.device.deadline(self.mtime)).min()
     }
 
+    /// How often each device was accessed since it was mapped, in the order they were mapped.
+    pub fn device_counts(&self) -> Vec<DeviceCount> {
+        let count = |slot: &Slot| {
+            let Slot { device, reads, writes, .. } = slot;
+            DeviceCount { name: device.name(), reads: *reads, writes: *writes }
+        };
+        self.slots.iter().map(count).collect()
+    }
+
+    /// What is mapped, RAM and devices, by address.
+    pub fn regions(&self) -> impl Iterator<Item = Region> {
+        let last = self.ram.base().wrapping_add(self.ram.len_bytes() - 1);
+        let ram = Region { name: RAM_NAME, first: self.ram.base(), last };
+        let device = |slot: &Slot| (slot.device.name(), slot.first, slot.last);
+        let devices = self.by_address.iter().map(move |index| device(&self.slots[*index]));
+        let mut regions: Vec<_> =
+            devices.map(|(name, first, last)| Region { name, first, last }).collect();
+        regions.insert(regions.partition_point(|region| region.first < ram.first), ram);
+        regions.into_iter()
+    }
+
+    /// The register of a device at `at`, as `uart0.LCR`; `None` where no device is.
+    pub fn register_at(&self, at: PhysAddr) -> Option<String> {
+        let slot = self.slots.iter().find(|slot| slot.first <= at && at <= slot.last)?;
+        Some(register(slot.device.as_ref(), at.0 - slot.first.0))
+    }
+
     fn device_at(
         &mut self,
         at: PhysAddr,
         width: Width,
+        access: Access,
     ) -> Result<(&mut dyn Device, u64, DeviceCx<'_>), BusFault> {
         let Self { ram, irq, mtime, power, slots, by_address, attention, .. } = self;
         let index = by_address.partition_point(|index| slots[*index].last < at);
@@ -168,6 +230,7 @@ impl Bus {
             return Err(BusFault);
         }
         *attention = true;
+        *if access == Access::Store { &mut slot.writes } else { &mut slot.reads } += 1;
         let cx = DeviceCx { ram, irq, mtime: *mtime, power };
         Ok((slot.device.as_mut(), at.0 - slot.first.0, cx))
     }
@@ -184,5 +247,72 @@ impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let devices: Vec<_> = self.slots.iter().map(|s| (s.first, s.device.name())).collect();
         f.debug_struct("Bus").field("devices", &devices).field("irq", &self.irq).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Silent(&'static str);
+
+    impl Device for Silent {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn read(&mut self, _: u64, _: Width, _: &mut DeviceCx<'_>) -> Result<u64, BusFault> {
+            Err(BusFault)
+        }
+
+        fn write(
+            &mut self,
+            _: u64,
+            _: Width,
+            _: u64,
+            _: &mut DeviceCx<'_>,
+        ) -> Result<(), BusFault> {
+            Err(BusFault)
+        }
+
+        fn reset(&mut self) {}
+
+        fn register_name(&self, offset: u64) -> Option<&'static str> {
+            (offset == 4).then_some("FOUR")
+        }
+    }
+
+    #[test]
+    fn regions_come_by_address() {
+        let mut bus = Bus::new(Ram::new(PhysAddr(0x8000), 0x1000));
+        for (at, name) in [(0x9000, "above"), (0x100, "below"), (0x40, "first")] {
+            bus.map(PhysAddr(at), 0x10, Box::new(Silent(name))).expect("no overlap");
+        }
+        let found: Vec<_> = bus.regions().map(|r| (r.name, r.first.0, r.last.0)).collect();
+        let expect = [
+            ("first", 0x40, 0x4f),
+            ("below", 0x100, 0x10f),
+            ("ram", 0x8000, 0x8fff),
+            ("above", 0x9000, 0x900f),
+        ];
+        assert_eq!(found, expect);
+        assert_eq!(bus.regions().filter(Region::is_ram).count(), 1);
+    }
+
+    #[test]
+    fn registers_have_names() {
+        let mut bus = Bus::new(Ram::new(PhysAddr(0x8000), 0x1000));
+        bus.map(PhysAddr(0x40), 0x10, Box::new(Silent("dev"))).expect("no overlap");
+        for (at, name) in [
+            (0x3f, None),
+            (0x40, Some("dev+0x0")),
+            (0x44, Some("dev.FOUR")),
+            (0x4f, Some("dev+0xf")),
+            (0x50, None),
+            (0x8000, None),
+        ] {
+            assert_eq!(bus.register_at(PhysAddr(at)).as_deref(), name, "{at:#x}");
+        }
+        assert!(!bus.attention, "nobody has accessed anything");
     }
 }

@@ -1,14 +1,19 @@
-//! The command line: every option defined once, with the help that documents it. QEMU's spellings
-//! of the same options are `qemu.rs`'s affair.
+//! The command line: every option defined once, with the help that documents it; those of
+//! `pagewalk run` alone are in `args/run.rs`. QEMU's way to write options is `qemu.rs`'s affair,
+//! what the text of a value means that of `values.rs`, `devices.rs` and `streams.rs`.
+
+mod run;
 
 use std::path::PathBuf;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::values;
 use crate::isa::Extensions;
-use crate::machine::config::{self, Config, Limits};
+use crate::machine::Config;
+use crate::machine::config::{ClockSource, Limits, OnTrapLoop};
+pub(super) use run::{BootSpec, DebugArgs, DeviceSpec, FirmwareSpec, GdbSpec, RunArgs, StatsForm};
 
 const ABOUT: &str = "Runs RISC-V (RV64) programs on an emulated machine: QEMU's virt";
 
@@ -26,6 +31,7 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0-255  what the program ended with: tohost >> 1, or the finisher's code; a code whose
          low byte does not show that it is not 0 becomes 255
+  0      also: Ctrl-A x, or a reboot where -no-reboot is given
   1      pagewalk test: a test has failed
   2      wrong usage, or a file that cannot be used
   101    a mistake in pagewalk itself
@@ -34,6 +40,7 @@ Exit codes:
   122    every hart waits for an interrupt (wfi) that cannot come
   124    --timeout was reached
   125    the host failed: a full disk, a closed pipe
+  130    SIGINT; 129, 131, 143: SIGHUP, SIGQUIT, SIGTERM; a second one ends the run at once
 
 Environment:
   PAGEWALK_LOG, RUST_LOG   what to log to standard error: error, warn, info, debug, trace,
@@ -46,9 +53,6 @@ Examples:
   pagewalk test --filter rv64ui riscv-tests/isa
   pagewalk disasm hello.elf";
 
-static VERSION: LazyLock<String> =
-    LazyLock::new(|| format!("{}\n{}", env!("CARGO_PKG_VERSION"), Extensions::ALL.isa_string()));
-
 /// Everything that can be said.
 #[derive(Debug, Parser)]
 #[command(
@@ -57,7 +61,7 @@ static VERSION: LazyLock<String> =
     after_help = "`pagewalk FILE` runs a program; `pagewalk run --help` lists the options.",
     long_about = LONG_ABOUT,
     after_long_help = AFTER_HELP,
-    version = VERSION.as_str(),
+    version,
     max_term_width = 100,
     override_usage = "pagewalk [OPTIONS] FILE\n       pagewalk <COMMAND> [OPTIONS] ..."
 )]
@@ -71,47 +75,48 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Run a program (the default)
-    Run(RunArgs),
+    #[command(args_override_self = true)]
+    Run(Box<RunArgs>),
     /// Run test programs in parallel and judge them by their exit codes
     Test(TestArgs),
     /// Disassemble a program
     Disasm(DisasmArgs),
+    /// Print the device tree of a machine
+    Dts(DtsArgs),
 }
 
-/// The machine to build and what bounds a run on it.
+/// The machine to build.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Machine")]
 pub(super) struct MachineArgs {
+    /// Machine to be
+    #[arg(long, short = 'M', value_name = "NAME", default_value = "virt")]
+    machine: MachineName,
+
+    /// Processor, with extensions switched on or off: rv64,zbb=off,svadu=off
+    ///
+    /// max has everything that --version names; rv64 lacks Svade, so that hardware sets A and D bits
+    /// from the start, as in QEMU; rv64i has the base only.
+    #[arg(long, value_name = "MODEL", default_value = "rv64", value_parser = Extensions::parse)]
+    cpu: Extensions,
+
+    /// Number of harts
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::harts)]
+    smp: usize,
+
     /// Size of RAM: a number of MiB, or one with the suffix K, M, G or T
     #[arg(
         short = 'm',
         long = "memory",
         value_name = "SIZE",
         default_value = "128M",
-        value_parser = config::parse_size
+        value_parser = values::ram_bytes
     )]
     ram_bytes: u64,
 
-    /// Processor, with extensions switched on or off: rv64,zbb=off,svadu=off
-    ///
-    /// rv64 and max have everything that --version names, rv64i only the base.
-    #[arg(long, value_name = "MODEL", default_value = "rv64", value_parser = Extensions::parse)]
-    cpu: Extensions,
-
-    /// Stop after N instructions (a straight run of code that has begun is finished)
-    #[arg(long, value_name = "N")]
-    pub(super) max_insns: Option<u64>,
-
-    /// Stop after this time on the host, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    timeout: Option<Duration>,
-
-    /// Machine to be
-    #[arg(long, short = 'M', value_name = "NAME", default_value = "virt")]
-    machine: MachineName,
-
-    /// Number of harts
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_harts)]
-    smp: usize,
+    /// What makes the guest's time pass [default: insn; of pagewalk test: warp]
+    #[arg(long, value_name = "SOURCE", value_enum)]
+    clock: Option<Clock>,
 }
 
 /// Machines that can be asked for.
@@ -121,68 +126,72 @@ enum MachineName {
     Virt,
 }
 
-/// Firmware that can be asked for.
+/// What can make time pass.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Firmware {
-    /// the program starts in M-mode
-    None,
+enum Clock {
+    /// instructions; while all harts wait, the host's time
+    Insn,
+    /// instructions; while all harts wait, time jumps: the same input gives the same run
+    Warp,
+    /// the host's time
+    Host,
 }
 
 impl MachineArgs {
     /// What the machine is built from.
-    pub(super) fn config(&self) -> Config {
+    pub(super) fn config(&self, default_clock: ClockSource) -> Config {
         let MachineName::Virt = self.machine;
+        let clock = match self.clock {
+            None => default_clock,
+            Some(Clock::Insn) => ClockSource::Insns,
+            Some(Clock::Warp) => ClockSource::Warp,
+            Some(Clock::Host) => ClockSource::Host,
+        };
         Config {
             ram_bytes: self.ram_bytes,
             harts: self.smp,
             extensions: self.cpu,
+            clock,
             ..Config::default()
         }
     }
+}
 
+/// What bounds a run.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Stop after N instructions (a straight run of code that has begun is finished)
+    #[arg(long, value_name = "N")]
+    max_insns: Option<u64>,
+
+    /// Stop after this time on the host, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    timeout: Option<Duration>,
+}
+
+impl LimitArgs {
     /// What bounds a run, with a limit of instructions where the user sets none.
     pub(super) fn limits(&self, default_insns: Option<u64>) -> Limits {
         Limits { max_insns: self.max_insns.or(default_insns), timeout: self.timeout }
     }
 }
 
-/// `pagewalk run`.
-#[derive(Debug, Args)]
-#[command(after_long_help = AFTER_HELP)]
-pub(super) struct RunArgs {
-    #[command(flatten)]
-    pub(super) machine: MachineArgs,
-
-    /// Write each executed instruction and what it changed to FILE, as Spike's --log-commits does
-    #[arg(long, value_name = "FILE")]
-    pub(super) log_commits: Option<PathBuf>,
-
-    /// Firmware that runs before the program; none is the only one, for now
-    #[arg(long, value_name = "FILE", default_value = "none")]
-    bios: Firmware,
-
-    /// The console is this terminal, and there is no other display: what pagewalk always does
-    #[arg(long)]
-    nographic: bool,
-
-    /// The program, in QEMU's way of saying it
-    #[arg(long, value_name = "FILE", conflicts_with = "file")]
-    kernel: Option<PathBuf>,
-
-    /// The program: a statically linked riscv64 ELF
-    #[arg(value_name = "FILE", required_unless_present = "kernel")]
-    file: Option<PathBuf>,
-
-    /// Arguments for the program; one that runs without an operating system takes none
-    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(super) args: Vec<String>,
+/// What becomes of a hart that faults in its own trap handler.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum TrapLoop {
+    /// the run ends, and says why
+    Stop,
+    /// it goes on, as on a real machine
+    Continue,
 }
 
-impl RunArgs {
-    /// The program to run.
-    pub(super) fn file(&self) -> &PathBuf {
-        let (Firmware::None, _always) = (self.bios, self.nographic);
-        self.file.as_ref().or(self.kernel.as_ref()).expect("clap demands one of the two")
+impl From<TrapLoop> for OnTrapLoop {
+    fn from(choice: TrapLoop) -> Self {
+        match choice {
+            TrapLoop::Stop => Self::Stop,
+            TrapLoop::Continue => Self::Continue,
+        }
     }
 }
 
@@ -196,6 +205,9 @@ impl RunArgs {
 pub(super) struct TestArgs {
     #[command(flatten)]
     pub(super) machine: MachineArgs,
+
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
 
     /// Run only tests whose path contains this text
     #[arg(long, value_name = "SUBSTRING")]
@@ -222,20 +234,26 @@ pub(super) struct DisasmArgs {
     pub(super) file: PathBuf,
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
-}
+/// `pagewalk dts`.
+#[derive(Debug, Args)]
+#[command(after_help = "The tree is what a kernel is told of a machine with these options.")]
+pub(super) struct DtsArgs {
+    #[command(flatten)]
+    pub(super) machine: MachineArgs,
 
-fn parse_harts(text: &str) -> Result<usize, String> {
-    let max = config::MAX_HARTS;
-    let harts: usize = text.parse().map_err(|_| "expected a number of harts".to_owned())?;
-    if (1..=max).contains(&harts) { Ok(harts) } else { Err(format!("at most {max} is possible")) }
+    /// Print the device tree blob in FILE instead
+    #[arg(long, value_name = "FILE")]
+    pub(super) dtb: Option<PathBuf>,
+
+    /// Write the tree to FILE as a blob, and print nothing
+    #[arg(long, value_name = "FILE")]
+    pub(super) binary: Option<PathBuf>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::debug::trace::TraceItems;
 
     #[test]
     fn definitions_are_consistent() {
@@ -243,19 +261,82 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The options of a run, as `line` has them after the command's name.
+    fn run(line: &str) -> Box<RunArgs> {
+        let words = std::iter::once("pagewalk").chain(line.split_whitespace());
+        let Verb::Run(args) = super::super::parse(words.map(Into::into).collect()).unwrap().verb
+        else {
+            panic!("{line} is no run");
+        };
+        args
+    }
+
+    /// What xv6's Makefile says, which runs unchanged.
+    const XV6: &str = "-machine virt -bios none -kernel kernel/kernel -m 128M -smp 3 -nographic \
+        -global virtio-mmio.force-legacy=false -drive file=fs.img,if=none,format=raw,id=x0 \
+        -device virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0";
+
     #[test]
-    fn seconds() {
-        for (text, millis) in [
-            ("1", Some(1000)),
-            ("0.5", Some(500)),
-            ("0", Some(0)),
-            ("-1", None),
-            ("nan", None),
-            ("inf", None),
-            ("1e30", None),
-            ("soon", None),
+    fn xv6_is_understood() {
+        use super::super::devices::{Disk, Plugged};
+        use super::super::streams::{Monitor, Stream};
+        for (debugger, gdb) in [
+            ("", None),
+            ("-S -gdb tcp::26000", Some((26000, true))),
+            ("-S -s -p 26000", Some((26000, true))),
+            ("-s", Some((1234, false))),
         ] {
-            assert_eq!(parse_seconds(text).ok().map(|d| d.as_millis()), millis, "{text}");
+            let args = run(&format!("{XV6} {debugger}"));
+            let boot = args.boot.spec().unwrap();
+            assert_eq!(boot.firmware, FirmwareSpec::None);
+            assert_eq!(boot.program, Some("kernel/kernel".into()));
+            let config = args.machine.config(ClockSource::Insns);
+            assert_eq!((config.ram_bytes, config.harts), (128 << 20, 3));
+            let DeviceSpec { slots, is_legacy_forced, streams } = args.devices.spec().unwrap();
+            let (id, file) = ("x0".to_owned(), "fs.img".into());
+            let disk = Disk { id, file, is_snapshot: false, is_read_only: false };
+            assert_eq!(slots[0], Some(Plugged::Block(disk)));
+            assert!(slots[1..].iter().all(Option::is_none) && !is_legacy_forced);
+            assert_eq!((streams.serial, streams.monitor), (Stream::Stdio, Monitor::Shared));
+            let spec = args.debug.gdb().unwrap();
+            let found = spec.map(|gdb| (gdb.address.port, gdb.is_stopped));
+            assert_eq!(found, gdb, "{debugger}");
         }
+    }
+
+    #[test]
+    fn firmware_and_kernels() {
+        use FirmwareSpec as F;
+        for (line, firmware, program, append) in [
+            ("k", F::Default, Some("k"), None),
+            ("-bios default -kernel k", F::Default, Some("k"), None),
+            ("-bios none k", F::None, Some("k"), None),
+            ("-bios fw.bin", F::File("fw.bin".into()), None, None),
+            ("-bios fw.bin -kernel k -append -x", F::File("fw.bin".into()), Some("k"), Some("-x")),
+            ("-bios none -append a -append b k", F::None, Some("k"), Some("b")),
+        ] {
+            let boot = run(line).boot.spec().unwrap();
+            assert_eq!(boot.firmware, firmware, "{line}");
+            assert_eq!(boot.program, program.map(PathBuf::from), "{line}");
+            assert_eq!(boot.append.as_deref(), append, "{line}");
+        }
+    }
+
+    #[test]
+    fn whats_left_out_has_a_default() {
+        let args = run("k");
+        let devices = args.devices.spec().unwrap();
+        assert!(devices.is_legacy_forced && devices.slots.iter().all(Option::is_none));
+        assert_eq!(args.debug.gdb(), Ok(None));
+        assert_eq!(args.machine.config(ClockSource::Insns).clock, ClockSource::Insns);
+        assert_eq!(
+            run("--clock host k").machine.config(ClockSource::Warp).clock,
+            ClockSource::Host
+        );
+        let args = run("-d int,mmu -d in_asm,exec -trace-mode u,s k");
+        let items =
+            args.debug.log_items.iter().fold(TraceItems::default(), |all, item| all | *item);
+        assert_eq!(Ok(items), "int,mmu,in_asm,exec".parse());
+        assert_eq!(args.debug.trace_mode, Some("s,u".parse().unwrap()));
     }
 }

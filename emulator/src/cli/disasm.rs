@@ -6,9 +6,9 @@ use anyhow::Result;
 
 use super::HostTrouble;
 use super::args::DisasmArgs;
-use crate::csr::CsrAddr;
+use crate::debug::inspect::assembly;
 use crate::debug::symbols::Symbols;
-use crate::isa::{self, Extensions, Insn};
+use crate::isa::{self, Extensions};
 use crate::machine::elf::{Code, ElfFile};
 
 /// Disassembles the file that `args` name; yields the exit code.
@@ -44,26 +44,13 @@ fn print_section(out: &mut impl Write, code: &Code<'_>, symbols: &Symbols) -> io
         }
         let (bits, len) = fetch(&code.bytes[offset..]);
         let text = match isa::decode(bits, &Extensions::ALL) {
-            Some(insn) if len == insn.len_bytes() as usize => text(&insn, at, symbols),
+            Some(insn) if len == insn.len_bytes() as usize => assembly(&insn, at, symbols),
             _ => format!(".insn\t{len}, {bits:#0width$x}", width = 2 + 2 * len),
         };
         writeln!(out, "{at:8x}:\t{:<20}\t{text}", format!("{bits:0width$x}", width = 2 * len))?;
         offset += len;
     }
     Ok(())
-}
-
-fn text(insn: &Insn, at: u64, symbols: &Symbols) -> String {
-    let mut text = isa::disassemble(insn, at, |number| CsrAddr(number).name());
-    let target = isa::disasm::target(insn, at);
-    if let Some((symbol, distance)) = target.and_then(|target| symbols.nearest(target)) {
-        text.extend([" <", &symbol.name]);
-        if distance != 0 {
-            text.push_str(&format!("+{distance:#x}"));
-        }
-        text.push('>');
-    }
-    text
 }
 
 /// The instruction at the start of `bytes`, which is not empty, and its length in bytes: 4 or 2,

@@ -1,14 +1,27 @@
-//! The `pagewalk` command: options in `args.rs` and `qemu.rs`, one file per verb, and here what
-//! they share: exit codes, diagnostics, the way from the command line to a verb.
+//! The `pagewalk` command: options in `args.rs` and `qemu.rs`, their values in `values.rs`,
+//! `devices.rs` and `streams.rs`, one file per verb, the terminal in `stdio.rs` and `terminal.rs`,
+//! and here what they share: exit codes, diagnostics, the way from the command line to a verb.
 //!
 //! Standard output belongs to the guest's console, or to the report that a verb is asked for;
 //! everything else goes to standard error through `diagnose`.
 
 mod args;
+mod build;
+mod devices;
 mod disasm;
+mod dts;
+mod escapes;
+mod listing;
+mod props;
 mod qemu;
 mod run;
+mod signals;
+mod stdio;
+mod streams;
 mod suite;
+mod terminal;
+mod values;
+mod watch;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -49,7 +62,13 @@ mod exit {
 /// The whole program: reads the command line, does what it says, yields the exit code.
 pub fn main() -> ExitCode {
     init_log();
-    let cli = match parse(std::env::args_os().collect()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(text) = listing::asked_for(&words) {
+        // Who closes standard output does not read it.
+        let _closed = std::io::stdout().lock().write_all(text.as_bytes());
+        return ExitCode::SUCCESS;
+    }
+    let cli = match parse(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come this way too; clap sends them to standard output with 0.
@@ -61,6 +80,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Test(args) => suite::run(&args),
         Verb::Disasm(args) => disasm::run(&args),
+        Verb::Dts(args) => dts::run(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -70,6 +90,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(if is_host { exit::HOST } else { exit::BAD_INPUT })
         }
     }
+}
+
+/// The command line as clap knows it, for those who make documentation of it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// What the command line says.

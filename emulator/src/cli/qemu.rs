@@ -10,24 +10,29 @@ use clap::error::ErrorKind;
 /// The verb of a command line that names none.
 const DEFAULT_VERB: &str = "run";
 
-/// Options that QEMU has and people type, and that this version does not know.
+/// Options that QEMU has and people type, and that pagewalk does not have.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("append", "kernel command lines"),
-    ("chardev", "character devices"),
-    ("device", "devices to be added"),
-    ("display", "displays"),
-    ("drive", "disks"),
-    ("dtb", "device trees"),
-    ("gdb", "debuggers"),
-    ("global", "device properties"),
-    ("initrd", "initial RAM disks"),
-    ("monitor", "a monitor"),
-    ("netdev", "networks"),
+    ("accel", "accelerators"),
+    ("boot", "a choice of what to boot from"),
+    ("daemonize", "a life in the background"),
+    ("enable-kvm", "accelerators"),
+    ("fsdev", "shared directories"),
+    ("hda", "IDE disks; use -drive"),
+    ("icount", "that choice; use --clock"),
+    ("loadvm", "saved machines"),
+    ("net", "a network"),
+    ("netdev", "a network"),
+    ("nic", "a network"),
+    ("numa", "memory nodes"),
     ("object", "objects"),
-    ("s", "debuggers"),
-    ("S", "debuggers"),
+    ("plugin", "plug-ins"),
+    ("qmp", "QMP"),
     ("semihosting", "semihosting"),
-    ("serial", "other serial ports than the terminal"),
+    ("trace", "QEMU's events; use -d"),
+    ("usb", "USB"),
+    ("vga", "displays"),
+    ("virtfs", "shared directories"),
+    ("vnc", "displays"),
 ];
 
 /// The command line `words` (the program's name first) as clap is to see it.
@@ -44,8 +49,8 @@ pub(super) fn modernise(
     // A path need not be text; a verb is.
     let first = words.first().map(|word| word.to_string_lossy());
     let (verb, rest) = match first.as_deref() {
-        None | Some("-h" | "--help" | "-help" | "-V" | "--version" | "-version" | "help") => {
-            modern.extend(words.iter().map(|word| double_dash(word).unwrap_or(word.clone())));
+        None | Some("-h" | "--help" | "-V" | "help") => {
+            modern.extend(words);
             return Ok(modern);
         }
         Some(word) if command.find_subcommand(word).is_some() => (word, &words[1..]),
@@ -91,6 +96,9 @@ fn double_dash(word: &OsString) -> Option<OsString> {
 
 fn refuse_unsupported(word: &str, verb: &mut Command) -> Result<(), clap::Error> {
     let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+    if verb.get_arguments().any(|arg| arg.get_long() == Some(name)) {
+        return Ok(());
+    }
     let Some((_, what)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) else {
         return Ok(());
     };
@@ -104,7 +112,7 @@ fn takes_next(word: &OsString, verb: &Command) -> bool {
     verb.get_arguments().any(|arg| {
         let long = arg.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
         let short = arg.get_short().is_some_and(|short| word == format!("-{short}"));
-        (long || short) && arg.get_action().takes_values()
+        (long || short) && arg.get_action().takes_values() && !arg.is_require_equals_set()
     })
 }
 
@@ -127,7 +135,6 @@ mod tests {
         for (line, expect) in [
             ("p", "p"),
             ("p --help", "p --help"),
-            ("p -version", "p --version"),
             ("p a.elf", "p run a.elf"),
             ("p run a.elf", "p run a.elf"),
             ("p test a b", "p test a b"),
@@ -137,6 +144,11 @@ mod tests {
             ("p -machine virt -m 128M a.elf", "p run --machine virt -m 128M a.elf"),
             ("p -bios none -kernel k -nographic", "p run --bios none --kernel k --nographic"),
             ("p -cpu=rv64 k", "p run --cpu=rv64 k"),
+            ("p -s -S -p 26000 -d int -D f k", "p run -s -S -p 26000 -d int -D f k"),
+            ("p --stats k -x", "p run --stats k -- -x"),
+            ("p -gdb tcp::1 -kernel k", "p run --gdb tcp::1 --kernel k"),
+            ("p --stats k -x", "p run --stats k -- -x"),
+            ("p -append -x -kernel k -no-reboot", "p run --append -x --kernel k --no-reboot"),
             ("p -machin virt k", "p run --machin virt -- k"),
             ("p a.elf -foo --bar", "p run a.elf -- -foo --bar"),
             ("p test d -filter x", "p test d --filter x"),
@@ -150,7 +162,7 @@ mod tests {
 
     #[test]
     fn unsupported_options_are_named() {
-        for option in ["-drive", "-append", "-s", "-S", "--initrd"] {
+        for option in ["-netdev", "-net", "-icount", "-vnc", "--accel", "-nic"] {
             let error = modern(&format!("p {option} x k")).unwrap_err();
             let name = option.trim_start_matches('-');
             assert!(error.contains(&format!("-{name} is not supported")), "{error}");

@@ -1,28 +1,30 @@
 //! `pagewalk run`: one program on one machine, with its console on standard output and input.
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, ErrorKind};
-use std::os::fd::AsFd;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
-use super::args::RunArgs;
-use super::{HostTrouble, diagnose, exit};
-use crate::addr::VirtAddr;
-use crate::debug::CommitLog;
-use crate::engine::{Engine, Interpreter};
-use crate::isa::Extensions;
-use crate::machine::console::{Console, Input};
-use crate::machine::elf::ElfFile;
+use super::args::{GdbSpec, RunArgs};
+use super::stdio::Stdio;
+use super::watch::{self, Watch};
+use super::{build, diagnose, exit, signals};
+use crate::debug::post_mortem::{self, Why};
+use crate::debug::trace::TraceItems;
+use crate::machine::gdb::{OnReset, Options, Server, StartMode};
 use crate::machine::{Limits, Machine, Stop, StopRequest};
 
 /// Runs the program that `args` name; yields the exit code.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
-    let path = args.file();
-    let file = ElfFile::read(path)?;
-    let config = args.machine.config();
-    if let Some(first) = args.args.first() {
+    if watch::items(&args.debug).has(TraceItems::HELP) {
+        diagnose(format_args!("{}", TraceItems::help().trim_end()));
+        return Ok(exit::QUIT);
+    }
+    let boot = args.boot.spec().map_err(Error::msg)?;
+    let devices = args.devices.spec().map_err(Error::msg)?;
+    let gdb = args.debug.gdb().map_err(Error::msg)?;
+    let path = boot.name().to_owned();
+    if let Some(first) = args.boot.args.first() {
         // Checked before anything runs: an option behind FILE is easily a slip.
         bail!(
             "{}: a program without an operating system takes no arguments, but `{first}` is given \
@@ -30,28 +32,53 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
             path.display()
         );
     }
-    let engine = engine(config.extensions, args.log_commits.as_deref())?;
-    let console = Console::new(BufWriter::new(io::stdout()));
-    let limits = args.machine.limits(None);
-    let mut machine = Machine::new(config, file, engine, console, standard_input())
+    let config = build::config(args)?;
+    let plan = build::boot(boot)?.plan(&config)?;
+    let watch = Watch::new(&args.debug, &plan.symbols)?;
+    let (engine, closing) = watch.engine(config.extensions, gdb.is_some());
+    let (stdio, ends) = Stdio::new(&devices.streams);
+    let console = build::console(&devices.streams.serial)?;
+    let devices = build::devices(devices, args.devices.seed)?;
+    let mut machine = Machine::new(config, plan, devices, engine, console, ends.input)
         .with_context(|| format!("cannot run {}", path.display()))?;
-    let stop = run_to_the_end(&mut machine, &limits);
-    let code = report(&machine, path, stop);
-    machine.finish().map_err(|source| {
-        // Nothing but a commit log holds anything back.
-        let log = args.log_commits.as_deref().unwrap_or(path);
-        HostTrouble { what: log.display().to_string(), source }
-    })?;
+    machine.show_monitor(ends.screen);
+    signals::watch(machine.control().clone()).context("cannot watch for signals")?;
+    let server =
+        gdb.as_ref().map(|gdb| Server::bind(&gdb.address.host, gdb.address.port)).transpose()?;
+    let raw_mode = stdio.start(machine.control()).context("cannot use the terminal")?;
+    let stop = match (server, gdb) {
+        (Some(server), Some(gdb)) => serve_gdb(&server, &gdb, &mut machine, args)?,
+        _ => run_to_the_end(&mut machine, args),
+    };
+    drop(raw_mode);
+    let code = report(&machine, &path, stop);
+    closing.finish(machine)?;
     Ok(code)
 }
 
+/// Runs under the rule of whoever connects.
+fn serve_gdb(
+    server: &Server,
+    gdb: &GdbSpec,
+    machine: &mut Machine,
+    args: &RunArgs,
+) -> Result<Stop> {
+    let start = if gdb.is_stopped { StartMode::Stopped } else { StartMode::Running };
+    let on_reset = if args.no_reboot { OnReset::End } else { OnReset::Restart };
+    if gdb.is_stopped {
+        diagnose(format_args!("waiting for gdb at {}", server.address()));
+    }
+    Ok(server.serve(machine, &Options { start, on_reset, limits: args.limits.limits(None) })?)
+}
+
 /// Runs, and starts again as often as the program asks.
-fn run_to_the_end(machine: &mut Machine, limits: &Limits) -> Stop {
+fn run_to_the_end(machine: &mut Machine, args: &RunArgs) -> Stop {
+    let limits = args.limits.limits(None);
     let started = std::time::Instant::now();
     loop {
         let timeout = limits.timeout.map(|limit| limit.saturating_sub(started.elapsed()));
         match machine.run(&Limits { timeout, ..limits.clone() }) {
-            Stop::Reset => machine.reset(),
+            Stop::Reset if !args.no_reboot => machine.reset(),
             stop => return stop,
         }
     }
@@ -60,21 +87,26 @@ fn run_to_the_end(machine: &mut Machine, limits: &Limits) -> Stop {
 /// Says why a run that did not end by itself has ended; yields the exit code.
 fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
     let name = path.display();
-    let at = |pc: VirtAddr| Place { machine, pc }.to_string();
     let insns = machine.retired_insns();
+    let explain = |what: &str, why: Why| {
+        let screen = machine.inspect(0, |view| post_mortem::screen(view, why));
+        diagnose(format_args!("{name}: {what} after {insns} instructions\n{}", screen.trim_end()));
+    };
+    let brief = |what: &str| {
+        let pc = machine.hart(0).pc;
+        let label = machine.inspect(0, |view| view.label(pc.0));
+        diagnose(format_args!("{name}: {what} after {insns} instructions, at pc {pc}{label}"));
+    };
     match stop {
         Stop::Exit(code) => status(code),
-        Stop::Reset => unreachable!("handled where the machine runs"),
+        // Only with -no-reboot: every other one is answered where the machine runs.
+        Stop::Reset => exit::QUIT,
         Stop::InsnLimit => {
-            let pc = at(machine.hart(0).pc);
-            diagnose(format_args!("{name}: instruction limit reached after {insns}, at {pc}"));
+            brief("instruction limit reached");
             exit::INSN_LIMIT
         }
         Stop::Timeout => {
-            let pc = at(machine.hart(0).pc);
-            diagnose(format_args!(
-                "{name}: time limit reached after {insns} instructions, at {pc}"
-            ));
+            brief("time limit reached");
             exit::TIMEOUT
         }
         Stop::Request(StopRequest::Quit) => exit::QUIT,
@@ -83,42 +115,17 @@ fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
             let failure = machine.console().take_failure();
             // Whoever closes a pipe (`pagewalk FILE | head`) knows.
             if let Some(error) = failure.filter(|error| error.kind() != ErrorKind::BrokenPipe) {
-                diagnose(format_args!("{name}: cannot write standard output: {error}"));
+                diagnose(format_args!("{name}: cannot write the console's output: {error}"));
             }
             exit::HOST
         }
-        Stop::TrapLoop { hart, pc } => {
-            diagnose(format_args!(
-                "{name}: trap loop after {insns} instructions: hart {hart} raises an exception at \
-                 its own trap handler, at {}",
-                at(pc)
-            ));
+        Stop::TrapLoop { hart, .. } => {
+            explain("trap loop", Why::TrapLoop { hart });
             exit::TRAP_LOOP
         }
-        Stop::Asleep { pc } => {
-            diagnose(format_args!(
-                "{name}: asleep after {insns} instructions: wfi before {} waits for an interrupt, \
-                 and none that is enabled can come",
-                at(pc)
-            ));
+        Stop::Asleep { .. } => {
+            explain("asleep", Why::Asleep);
             exit::ASLEEP
-        }
-    }
-}
-
-/// An address, with the symbol that it belongs to where one is known.
-struct Place<'a> {
-    machine: &'a Machine,
-    pc: VirtAddr,
-}
-
-impl std::fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "pc {}", self.pc)?;
-        match self.machine.file().symbols().nearest(self.pc.0) {
-            Some((symbol, 0)) => write!(f, " <{}>", symbol.name),
-            Some((symbol, offset)) => write!(f, " <{}+{offset:#x}>", symbol.name),
-            None => Ok(()),
         }
     }
 }
@@ -129,28 +136,5 @@ pub(super) fn status(code: u64) -> u8 {
     match code as u8 {
         0 if code != 0 => u8::MAX,
         low => low,
-    }
-}
-
-/// The engine for a hart with `extensions`, writing a commit log where one is asked for.
-fn engine(extensions: Extensions, log_commits: Option<&Path>) -> Result<Box<dyn Engine>> {
-    let Some(path) = log_commits else {
-        return Ok(Box::new(Interpreter::new(extensions)));
-    };
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    let log = CommitLog::new(file, 0);
-    Ok(Box::new(Interpreter::with_observer(extensions, log)))
-}
-
-/// Standard input: a file is read as the machine asks, so that a run on it can be repeated; from
-/// a terminal or a pipe bytes come when they come.
-fn standard_input() -> Input {
-    let stdin = io::stdin();
-    let file = stdin.as_fd().try_clone_to_owned().map(File::from);
-    match file {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
-            Input::Prompt(Box::new(BufReader::new(file)))
-        }
-        _ => Input::live(stdin),
     }
 }

@@ -16,9 +16,12 @@ use serde::Serialize;
 use super::args::TestArgs;
 use super::{HostTrouble, exit};
 use crate::engine::Interpreter;
+use crate::machine::board::Devices;
+use crate::machine::boot::{Boot, BootError, Payload, PayloadError};
+use crate::machine::config::ClockSource;
 use crate::machine::console::{Console, Input};
-use crate::machine::elf::{ElfError, ElfFile, LoadError, claims_riscv64_executable};
-use crate::machine::{BuildError, Config, Limits, Machine, Stop};
+use crate::machine::elf::{ElfError, claims_riscv64_executable};
+use crate::machine::{Config, Limits, Machine, Stop};
 
 /// Limit of a test that gets no other one: each of riscv-tests needs less than a hundredth of it.
 const DEFAULT_MAX_INSNS: u64 = 1_000_000_000;
@@ -84,7 +87,8 @@ pub(super) fn run(args: &TestArgs) -> Result<u8> {
     }
     let jobs = args.jobs.or_else(|| thread::available_parallelism().ok());
     let jobs = jobs.map_or(1, |jobs| jobs.get()).min(tests.len());
-    let (config, limits) = (args.machine.config(), args.machine.limits(Some(DEFAULT_MAX_INSNS)));
+    let config = args.machine.config(ClockSource::Warp);
+    let limits = args.limits.limits(Some(DEFAULT_MAX_INSNS));
     let next = AtomicUsize::new(0);
     let (sender, verdicts) = mpsc::channel();
     let report = thread::scope(|scope| {
@@ -175,19 +179,23 @@ fn judge(test: &Test, config: &Config, limits: &Limits) -> Verdict {
 /// A machine with the test loaded, or what becomes of a test that cannot be loaded.
 fn start(test: &Test, config: &Config) -> Result<Machine, Outcome> {
     let failed = |reason: String| Outcome::Failed { reason, code: None };
-    let file = ElfFile::read(&test.path).map_err(|error| match error {
-        LoadError::Read { source, .. } => failed(source.to_string()),
-        LoadError::Elf { source, .. } => failed(source.to_string()),
+    let plan = Payload::read(&test.path).and_then(|file| Boot::of(file).plan(config));
+    let plan = plan.map_err(|error| match error {
+        BootError::Load { source: PayloadError::Elf(ElfError::UserProgram { .. }), .. }
+            if test.origin == Origin::Directory =>
+        {
+            Outcome::Skipped
+        }
+        // The report names the file already.
+        BootError::Read { source, .. } => failed(source.to_string()),
+        BootError::Load { source, .. } => failed(source.to_string()),
+        error => failed(error.to_string()),
     })?;
     let engine = Box::new(Interpreter::new(config.extensions));
     let console = Console::new(io::sink());
-    let machine = Machine::new(config.clone(), file, engine, console, Input::none());
-    machine.map_err(|error| match error {
-        BuildError::Program(ElfError::UserProgram { .. }) if test.origin == Origin::Directory => {
-            Outcome::Skipped
-        }
-        error => failed(error.to_string()),
-    })
+    let (devices, input) = (Devices::default(), Input::none());
+    let machine = Machine::new(config.clone(), plan, devices, engine, console, input);
+    machine.map_err(|error| failed(error.to_string()))
 }
 
 fn outcome(stop: Stop, insns: u64) -> Outcome {

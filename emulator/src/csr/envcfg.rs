@@ -17,6 +17,14 @@ fn machine_fields(config: &CsrConfig) -> u64 {
     adue | pbmte | if config.sstc { bits::STCE } else { 0 }
 }
 
+/// What `menvcfg` is after reset: ADUE where hardware has nothing but Svadu to offer.
+///
+/// Source: Supervisor Binary Interface, "Firmware Features Extension", on PTE_AD_HW_UPDATING, and
+/// the device tree's binding for `svade` and `svadu`: with both, Svade it is until asked.
+pub(super) const fn reset_menvcfg(config: &CsrConfig) -> u64 {
+    if config.svadu && !config.svade { bits::ADUE } else { 0 }
+}
+
 /// CBIE = 2 is reserved: it reads back as 0.
 const fn legal_cbie(value: u64) -> u64 {
     if value & bits::CBIE == 2 << bits::CBIE_SHIFT { value & !bits::CBIE } else { value }

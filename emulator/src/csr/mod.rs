@@ -42,6 +42,12 @@ impl CsrAddr {
     pub fn name(self) -> Option<String> {
         record::name(self)
     }
+
+    /// The CSR that the manual calls `name`, where it is known here.
+    pub fn named(name: &str) -> Option<Self> {
+        let numbers = table::ROWS.iter().flat_map(|row| row.first.0..=row.last.0);
+        numbers.map(CsrAddr).find(|addr| addr.name().as_deref() == Some(name))
+    }
 }
 
 /// Which optional parts the CSRs show. The defaults are everything, on hart 0.
@@ -55,6 +61,7 @@ pub struct CsrConfig {
     pub sv39: bool,
     pub sv48: bool,
     pub sv57: bool,
+    pub svade: bool,
     pub svadu: bool,
     pub svpbmt: bool,
     pub sstc: bool,
@@ -79,6 +86,7 @@ impl Default for CsrConfig {
             sv39: true,
             sv48: true,
             sv57: true,
+            svade: true,
             svadu: true,
             svpbmt: true,
             sstc: true,
@@ -186,6 +194,7 @@ impl CsrFile {
     ///
     /// Source: Privileged ISA, "Reset".
     pub fn new(config: CsrConfig) -> Self {
+        let menvcfg = envcfg::reset_menvcfg(&config);
         Self {
             config,
             mstatus: Mstatus::RESET,
@@ -210,7 +219,7 @@ impl CsrFile {
             scause: 0,
             stval: 0,
             satp: 0,
-            menvcfg: 0,
+            menvcfg,
             senvcfg: 0,
             mcounteren: 0,
             scounteren: 0,
@@ -253,6 +262,16 @@ impl CsrFile {
             self.note_write(addr, before, cx);
         }
         Ok((old, Effect(effect.0 & !Effect::DROPPED.0)))
+    }
+
+    /// What a CSR holds, whoever may read it at the moment; `None` where it does not exist.
+    /// Changes nothing.
+    pub fn peek(&self, addr: CsrAddr, cx: &CsrCx) -> Option<u64> {
+        let row = table::row(addr).filter(|row| (row.exists)(&self.config))?;
+        // To M-mode everything that is there is open, but for floating point that is switched off.
+        let cx = CsrCx { privilege: Privilege::Machine, ..*cx };
+        let float = (table::FFLAGS..=table::FCSR).contains(&addr);
+        (float || (row.open)(self, addr, &cx)).then(|| (row.read)(self, addr, &cx))
     }
 }
 

@@ -302,6 +302,28 @@ fn names_are_the_manuals() {
     }
 }
 
+#[test]
+fn names_lead_back() {
+    for addr in (0..0x1000).map(CsrAddr).filter(|addr| table::row(*addr).is_some()) {
+        assert_eq!(addr.name().and_then(|name| CsrAddr::named(&name)), Some(addr));
+    }
+    assert_eq!(CsrAddr::named("mstatush"), None);
+}
+
+#[test]
+fn a_peek_sees_what_a_read_would_and_changes_nothing() {
+    for addr in (0..0x1000).map(CsrAddr) {
+        let mut f = open_file();
+        // Seen by a user, to whom nearly everything is closed.
+        let seen = f.peek(addr, &cx(Privilege::User));
+        let read = f.access(addr, None::<fn(u64) -> u64>, &cx(Privilege::Machine));
+        assert_eq!(seen, read.map(|(value, _)| value).ok(), "{addr:?}");
+    }
+    let off = file();
+    assert!(!off.mstatus().fp_enabled());
+    assert_eq!(off.peek(table::FCSR, &cx(Privilege::Machine)), Some(0), "switched off, not absent");
+}
+
 proptest! {
     /// What reads back is legal: writing it again changes nothing.
     #[test]

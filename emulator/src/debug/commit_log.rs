@@ -11,13 +11,11 @@
 
 use std::io::{self, Write};
 
+use super::sink::Sink;
 use crate::addr::{Access, Privilege, VirtAddr, Width};
 use crate::csr::CsrAddr;
 use crate::hart::observe::Observer;
 use crate::trap::{Exception, Interrupt};
-
-/// Text is handed to the writer in pieces of about this size.
-const BUFFER_BYTES: usize = 64 << 10;
 
 /// A register of which a commit log can tell, ordered as Spike orders them within a line: by
 /// number first, and `x` before `f` before CSRs of the same number.
@@ -41,36 +39,27 @@ impl Register {
 /// Effects of the instruction in execution, and the text not yet handed on.
 #[derive(Debug)]
 pub struct CommitLog<W> {
-    out: W,
+    sink: Sink<W>,
+    hart: u64,
     /// `core   0: `, which every line begins with.
     prefix: String,
-    text: Vec<u8>,
     registers: Vec<(Register, u64)>,
     loads: Vec<VirtAddr>,
     stores: Vec<(VirtAddr, Width, u64)>,
-    /// The first failure to write; nothing is written after it.
-    failure: Option<io::Error>,
 }
 
 impl<W: Write> CommitLog<W> {
-    /// A log of the hart with number `hart_id` on `out`, which need not be buffered.
+    /// A log on `out`, which need not be buffered; of the hart with number `hart_id`, until it is
+    /// another one's turn.
     pub fn new(out: W, hart_id: u64) -> Self {
         Self {
-            out,
-            prefix: format!("core{hart_id:4}: "),
-            text: Vec::with_capacity(2 * BUFFER_BYTES),
+            sink: Sink::new(out),
+            hart: hart_id,
+            prefix: prefix(hart_id),
             registers: Vec::new(),
             loads: Vec::new(),
             stores: Vec::new(),
-            failure: None,
         }
-    }
-
-    fn hand_on(&mut self) {
-        if self.failure.is_none() {
-            self.failure = self.out.write_all(&self.text).err();
-        }
-        self.text.clear();
     }
 
     fn register(&mut self, register: Register, value: u64) {
@@ -81,25 +70,23 @@ impl<W: Write> CommitLog<W> {
     }
 
     fn begin_line(&mut self) {
-        self.text.extend_from_slice(self.prefix.as_bytes());
+        self.sink.text().extend_from_slice(self.prefix.as_bytes());
     }
 
     fn end_line(&mut self) {
-        self.text.push(b'\n');
+        self.sink.end_line();
         self.registers.clear();
         self.loads.clear();
         self.stores.clear();
-        if self.text.len() >= BUFFER_BYTES {
-            self.hand_on();
-        }
     }
 
     fn trap(&mut self, name: &str, epc: VirtAddr) {
         self.begin_line();
-        self.text.extend_from_slice(b"exception ");
-        self.text.extend_from_slice(name.as_bytes());
-        self.text.extend_from_slice(b", epc ");
-        hex(&mut self.text, epc.0, 16);
+        let text = self.sink.text();
+        text.extend_from_slice(b"exception ");
+        text.extend_from_slice(name.as_bytes());
+        text.extend_from_slice(b", epc ");
+        hex(text, epc.0, 16);
         self.end_line();
     }
 }
@@ -108,10 +95,12 @@ impl<W: Write> Observer for CommitLog<W> {
     const ACTIVE: bool = true;
 
     fn finish(&mut self) -> io::Result<()> {
-        self.hand_on();
-        match self.failure.take() {
-            Some(failure) => Err(failure),
-            None => self.out.flush(),
+        self.sink.finish()
+    }
+
+    fn turn(&mut self, hart: u64) {
+        if self.hart != hart {
+            (self.hart, self.prefix) = (hart, prefix(hart));
         }
     }
 
@@ -137,43 +126,50 @@ impl<W: Write> Observer for CommitLog<W> {
 
     fn retire(&mut self, privilege: Privilege, pc: VirtAddr, bits: u32) {
         self.begin_line();
-        self.text.push(b'0' + privilege as u8);
-        self.text.push(b' ');
-        hex(&mut self.text, pc.0, 16);
-        self.text.extend_from_slice(b" (");
-        hex(&mut self.text, bits.into(), if bits & 3 == 3 { 8 } else { 4 });
-        self.text.push(b')');
+        let text = self.sink.text();
+        text.push(b'0' + privilege as u8);
+        text.push(b' ');
+        hex(text, pc.0, 16);
+        text.extend_from_slice(b" (");
+        hex(text, bits.into(), if bits & 3 == 3 { 8 } else { 4 });
+        text.push(b')');
         self.registers.sort_unstable_by_key(|(register, _)| register.key());
         for &(register, value) in &self.registers {
-            put_register(&mut self.text, register);
-            hex(&mut self.text, value, 16);
+            put_register(text, register);
+            hex(text, value, 16);
         }
         for va in &self.loads {
-            self.text.extend_from_slice(b" mem ");
-            hex(&mut self.text, va.0, 16);
+            text.extend_from_slice(b" mem ");
+            hex(text, va.0, 16);
         }
         for &(va, width, value) in &self.stores {
-            self.text.extend_from_slice(b" mem ");
-            hex(&mut self.text, va.0, 16);
-            self.text.push(b' ');
-            hex(&mut self.text, value, 2 * width.bytes() as usize);
+            text.extend_from_slice(b" mem ");
+            hex(text, va.0, 16);
+            text.push(b' ');
+            hex(text, value, 2 * width.bytes() as usize);
         }
         self.end_line();
     }
 
-    fn exception(&mut self, exception: &Exception, epc: VirtAddr) {
+    fn exception(&mut self, exception: &Exception, _from: Privilege, epc: VirtAddr) {
         self.trap(exception_name(*exception), epc);
         if !matches!(exception, Exception::EnvironmentCall(_)) {
             self.begin_line();
-            self.text.extend_from_slice(b"          tval ");
-            hex(&mut self.text, exception.tval(), 16);
+            let text = self.sink.text();
+            text.extend_from_slice(b"          tval ");
+            hex(text, exception.tval(), 16);
             self.end_line();
         }
     }
 
-    fn interrupt(&mut self, interrupt: Interrupt, epc: VirtAddr) {
+    fn interrupt(&mut self, interrupt: Interrupt, _from: Privilege, epc: VirtAddr) {
         self.trap(&format!("interrupt #{}", interrupt as u64), epc);
     }
+}
+
+/// What the lines of the hart with this id begin with.
+fn prefix(hart: u64) -> String {
+    format!("core{hart:4}: ")
 }
 
 /// A blank, the register's name as Spike pads it, a blank.

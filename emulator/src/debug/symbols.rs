@@ -83,6 +83,20 @@ impl Symbols {
         self.rows.iter().find(is_named).map(|row| row.at)
     }
 
+    /// First and last address of everything called `name`. What has no size of its own ends before
+    /// the next address that has a symbol.
+    pub fn extents_of(&self, name: &str) -> Vec<(u64, u64)> {
+        let extent = |row: &Row| {
+            if row.len_bytes != 0 {
+                return (row.at, row.at.saturating_add(row.len_bytes - 1));
+            }
+            let next = self.rows.partition_point(|other| other.at <= row.at);
+            (row.at, self.rows.get(next).map_or(u64::MAX, |next| next.at - 1))
+        };
+        let named = self.rows.iter().filter(|row| self.name_bytes(row) == name.as_bytes());
+        named.map(extent).collect()
+    }
+
     /// The symbols at exactly this address, functions first.
     pub fn at(&self, at: u64) -> impl Iterator<Item = Symbol<'_>> {
         let first = self.rows.partition_point(|row| row.at < at);
@@ -147,6 +161,14 @@ mod tests {
         assert_eq!(table.address_of("toho"), None);
         let names: Vec<_> = table.at(0x100).map(|symbol| symbol.name.into_owned()).collect();
         assert_eq!(names, ["main", "alias"], "functions first");
+        for (name, extents) in [
+            ("main", vec![(0x100, 0x10f)]),
+            ("tohost", vec![(0x200, 0x2ff)]),
+            ("toho", vec![]),
+            ("\u{fffd}", vec![]),
+        ] {
+            assert_eq!(table.extents_of(name), extents, "{name}");
+        }
         assert_eq!(table.at(0x101).count(), 0);
         assert_eq!(table.at(0x400).count(), 0, "no name, no symbol");
     }

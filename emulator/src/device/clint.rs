@@ -15,6 +15,16 @@ const MTIMECMP: u64 = 0x4000;
 /// `mtime`, 64 bits.
 const MTIME: u64 = 0xbff8;
 
+/// Offset of `msip` of `hart`.
+pub const fn msip(hart: usize) -> u64 {
+    MSIP + 4 * hart as u64
+}
+
+/// Offset of `mtimecmp` of `hart`.
+pub const fn mtimecmp(hart: usize) -> u64 {
+    MTIMECMP + 8 * hart as u64
+}
+
 /// Harts that one CLINT serves at most: a bit each in the interrupt lines.
 pub const MAX_HARTS: usize = 64;
 

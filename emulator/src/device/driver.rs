@@ -9,12 +9,16 @@ pub(super) struct Driver<D> {
     pub(super) irq: IrqLines,
     pub(super) mtime: u64,
     pub(super) power: Option<PowerRequest>,
-    ram: Ram,
+    pub(super) ram: Ram,
 }
 
 impl<D: Device> Driver<D> {
     pub(super) fn new(device: D) -> Self {
-        let ram = Ram::new(PhysAddr(0x8000_0000), 0x1000);
+        Self::with_ram(device, 0x1000)
+    }
+
+    pub(super) fn with_ram(device: D, ram_bytes: u64) -> Self {
+        let ram = Ram::new(PhysAddr(0x8000_0000), ram_bytes);
         Self { device, irq: IrqLines::default(), mtime: 0, power: None, ram }
     }
 

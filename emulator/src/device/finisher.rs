@@ -9,9 +9,9 @@ pub const LEN_BYTES: u64 = 0x1000;
 /// Low half of the register: fail, with the exit code in the high half.
 const FAIL: u64 = 0x3333;
 /// Low half of the register: pass.
-const PASS: u64 = 0x5555;
+pub const PASS: u64 = 0x5555;
 /// Low half of the register: start again from reset.
-const RESET: u64 = 0x7777;
+pub const RESET: u64 = 0x7777;
 
 /// The finisher; it has no state of its own.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@ pub mod finisher;
 pub mod goldfish_rtc;
 pub mod plic;
 pub mod uart16550;
+pub mod virtio;
 
 #[cfg(test)]
 mod driver;

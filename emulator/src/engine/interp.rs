@@ -2,10 +2,10 @@
 //! right away. The hot paths (registers, TLB hits in RAM) are inlined into the dispatch loop;
 //! everything else is a call to the room that owns it: `mmu`, `system`, `isa::float`.
 
-use crate::addr::{Access, VirtAddr, Width};
+use crate::addr::{Access, Privilege, VirtAddr, Width};
 use crate::bus::Bus;
 use crate::hart::Hart;
-use crate::hart::observe::Observer;
+use crate::hart::observe::{FenceOrigin, Observer};
 use crate::isa::arith::{Bin, Un};
 use crate::isa::emit::{Amo, Extend, SystemOp};
 use crate::isa::float::{self, Flags, Rm};
@@ -72,26 +72,48 @@ impl<'a, O: Observer> Interp<'a, O> {
     pub(super) fn run(&mut self, insns: &[Insn]) -> Result<(), u8> {
         for insn in insns {
             let privilege = self.hart.privilege;
-            let result: Result<(), Raised> = isa::apply(self, insn);
-            result.map_err(|Raised| insn.at)?;
             if O::ACTIVE {
-                for (addr, value) in self.hart.csr.take_written() {
-                    self.observer.csr(addr, value);
-                }
                 let pc = self.pc(insn);
-                self.observer.retire(privilege, VirtAddr(pc), insn.bits);
+                self.observer.begin(privilege, VirtAddr(pc), insn.bits);
             }
+            let result: Result<(), Raised> = isa::apply(self, insn);
+            if O::ACTIVE {
+                self.report(insn, privilege, result);
+            }
+            result.map_err(|Raised| insn.at)?;
         }
         Ok(())
     }
 
+    /// Tells the observer what is left to tell of `insn`, which ran in mode `privilege`.
+    fn report(&mut self, insn: &Insn, privilege: Privilege, result: Result<(), Raised>) {
+        let pc = VirtAddr(self.pc(insn));
+        report_walks(self.hart, self.observer, privilege, pc);
+        if result.is_ok() {
+            for (addr, value) in self.hart.csr.take_written() {
+                self.observer.csr(addr, value);
+            }
+            self.observer.retire(privilege, pc, insn.bits);
+        }
+    }
+
     /// Tells the observer what a system instruction other than CSR writes has done.
     fn report_system(&mut self, op: SystemOp, i: &Insn) {
-        if op == SystemOp::CboZero {
-            let block = self.hart.x[usize::from(i.rs1)] & !(BLOCK_SIZE_BYTES - 1);
-            for at in block..=block + (BLOCK_SIZE_BYTES - 1) {
-                self.observer.store(VirtAddr(at), Width::Byte, 0);
+        let address = self.hart.x[usize::from(i.rs1)];
+        match op {
+            SystemOp::CboZero => {
+                let block = address & !(BLOCK_SIZE_BYTES - 1);
+                self.observer.lookup(Access::Store, VirtAddr(block), BLOCK_SIZE_BYTES);
+                for at in block..=block + (BLOCK_SIZE_BYTES - 1) {
+                    self.observer.store(VirtAddr(at), Width::Byte, 0);
+                }
             }
+            SystemOp::CboClean | SystemOp::CboFlush | SystemOp::CboInval => {
+                self.observer.lookup(Access::Load, VirtAddr(address), 1);
+            }
+            SystemOp::SfenceVma => report_fences(self.hart, self.observer, FenceOrigin::Sfence),
+            SystemOp::SinvalVma => report_fences(self.hart, self.observer, FenceOrigin::Sinval),
+            _ => {}
         }
         // Where other system instructions have an rd, it is a reserved field.
         if op.is_csr_access() && i.rd != 0 {
@@ -105,6 +127,25 @@ impl<O: Observer> Interp<'_, O> {
     #[inline(always)]
     fn accrued(&self) -> Flags {
         if O::ACTIVE { Flags::NONE } else { Flags(self.hart.csr.accrued_fflags()) }
+    }
+}
+
+/// Tells `observer` of the TLB's misses for the instruction at `pc`, in mode `privilege`.
+pub(super) fn report_walks(
+    hart: &mut Hart,
+    observer: &mut impl Observer,
+    privilege: Privilege,
+    pc: VirtAddr,
+) {
+    for walk in hart.mmu.take_walks() {
+        observer.walk(&walk, privilege, pc);
+    }
+}
+
+/// Tells `observer` of fences that `origin` has asked for.
+pub(super) fn report_fences(hart: &mut Hart, observer: &mut impl Observer, origin: FenceOrigin) {
+    for fence in hart.mmu.take_fences() {
+        observer.fence(&fence, origin);
     }
 }
 
@@ -257,6 +298,7 @@ impl<O: Observer> Emit for Interp<'_, O> {
             }
         };
         if O::ACTIVE {
+            self.observer.lookup(Access::Load, va, width.bytes());
             self.observer.load(va, width);
         }
         Ok(match extend {
@@ -276,6 +318,7 @@ impl<O: Observer> Emit for Interp<'_, O> {
                 .map_err(|e| raise(self.exception, e))?,
         }
         if O::ACTIVE {
+            self.observer.lookup(Access::Store, va, width.bytes());
             self.observer.store(va, width, value);
         }
         Ok(())
@@ -287,6 +330,7 @@ impl<O: Observer> Emit for Interp<'_, O> {
         let value =
             load_reserved(self.hart, self.bus, va, width).map_err(|e| raise(self.exception, e))?;
         if O::ACTIVE {
+            self.observer.lookup(Access::Load, va, width.bytes());
             self.observer.load(va, width);
         }
         Ok(width.sign_extend(value))
@@ -297,8 +341,11 @@ impl<O: Observer> Emit for Interp<'_, O> {
         let va = VirtAddr(at);
         let stored = store_conditional(self.hart, self.bus, va, width, value)
             .map_err(|e| raise(self.exception, e))?;
-        if O::ACTIVE && stored {
-            self.observer.store(va, width, value);
+        if O::ACTIVE {
+            self.observer.lookup(Access::Store, va, width.bytes());
+            if stored {
+                self.observer.store(va, width, value);
+            }
         }
         Ok(u64::from(!stored))
     }
@@ -309,6 +356,7 @@ impl<O: Observer> Emit for Interp<'_, O> {
         let (old, new) = amo(self.hart, self.bus, op, va, (width, value))
             .map_err(|e| raise(self.exception, e))?;
         if O::ACTIVE {
+            self.observer.lookup(Access::Store, va, width.bytes());
             self.observer.load(va, width);
             self.observer.store(va, width, new);
         }

@@ -6,7 +6,10 @@ use crate::bus::{BusFault, Device, DeviceCx, Ram};
 use crate::csr::{CsrAddr, CsrCx};
 use crate::hart::HartConfig;
 use crate::isa::{Fields, Op, encode};
+use crate::mmu::{Fence, WalkRecord};
 use crate::trap::Interrupt;
+
+mod stops;
 
 const RAM: u64 = 0x8000_0000;
 const RAM_BYTES: u64 = 0x1_0000;
@@ -22,15 +25,15 @@ const MTVAL: u16 = 0x343;
 const PMPCFG0: u16 = 0x3a0;
 const PMPADDR0: u16 = 0x3b0;
 
-struct Fixture {
-    engine: Interpreter<Events>,
+struct Fixture<E: ?Sized = Interpreter<Events>> {
+    engine: Box<E>,
     hart: Hart,
     bus: Bus,
 }
 
-/// What the observer heard, as text.
+/// What the observer heard, as text: of architectural state, and of how it came about.
 #[derive(Debug, Default)]
-struct Events(Vec<String>);
+struct Events(Vec<String>, Vec<String>);
 
 impl Observer for Events {
     const ACTIVE: bool = true;
@@ -51,12 +54,40 @@ impl Observer for Events {
         self.0.push(format!("{privilege:?} {:#x}", pc.0));
     }
 
-    fn exception(&mut self, exception: &Exception, epc: VirtAddr) {
+    fn exception(&mut self, exception: &Exception, _: Privilege, epc: VirtAddr) {
         self.0.push(format!("{exception:?} from {:#x}", epc.0));
     }
 
-    fn interrupt(&mut self, interrupt: Interrupt, epc: VirtAddr) {
+    fn interrupt(&mut self, interrupt: Interrupt, _: Privilege, epc: VirtAddr) {
         self.0.push(format!("{interrupt:?} before {:#x}", epc.0));
+    }
+
+    fn turn(&mut self, hart: u64) {
+        self.1.push(format!("turn of {hart}"));
+    }
+
+    fn pause(&mut self) {
+        self.1.push("pause".to_owned());
+    }
+
+    fn begin(&mut self, _: Privilege, pc: VirtAddr, _: u32) {
+        self.1.push(format!("begin {:#x}", pc.0));
+    }
+
+    fn decoded(&mut self, _: Privilege, pc: VirtAddr, code: &[u8]) {
+        self.1.push(format!("decoded {:#x} {}", pc.0, code.len()));
+    }
+
+    fn lookup(&mut self, access: Access, va: VirtAddr, _: u64) {
+        self.1.push(format!("{access:?} {:#x}", va.0));
+    }
+
+    fn walk(&mut self, walk: &WalkRecord, _: Privilege, pc: VirtAddr) {
+        self.1.push(format!("miss {:?} {:#x} for {:#x}", walk.access, walk.va.0, pc.0));
+    }
+
+    fn fence(&mut self, fence: &Fence, origin: FenceOrigin) {
+        self.1.push(format!("{origin:?} {:?}", fence.va));
     }
 }
 
@@ -83,15 +114,18 @@ impl Device for Counter {
 }
 
 impl Fixture {
-    /// M-mode at the first byte of RAM, which holds `program`; the handler is an endless loop.
     fn new(program: &[u32]) -> Self {
+        let engine = Interpreter::with_observer(Extensions::ALL, Events::default());
+        Self::with(Box::new(engine), program)
+    }
+}
+
+impl<E: Engine + ?Sized> Fixture<E> {
+    /// M-mode at the first byte of RAM, which holds `program`; the handler is an endless loop.
+    fn with(engine: Box<E>, program: &[u32]) -> Self {
         let mut bus = Bus::new(Ram::new(PhysAddr(RAM), RAM_BYTES));
         bus.map(PhysAddr(DEVICE), 0x1000, Box::new(Counter(0))).expect("free");
-        let mut this = Self {
-            engine: Interpreter::with_observer(Extensions::ALL, Events::default()),
-            hart: Hart::new(HartConfig::default()),
-            bus,
-        };
+        let mut this = Self { engine, hart: Hart::new(HartConfig::default()), bus };
         this.put(RAM, program);
         this.put(HANDLER, &[jump_to_self()]);
         this.write_csr(MTVEC, HANDLER);
@@ -161,7 +195,7 @@ fn traps_are_precise_in_the_middle_of_a_block() {
     assert_eq!(f.hart.x[5], 1);
     assert_eq!(f.hart.insns, 2, "addi, and the handler's first");
     assert_eq!(
-        f.engine.observer.0[..3],
+        f.engine.observer.observer.0[..3],
         ["x5=0x1", "Machine 0x80000000", "AccessFault(Load, VirtAddr(0x8)) from 0x80000004"]
     );
 }
@@ -217,9 +251,7 @@ fn dma_into_code_is_noticed() {
     f.run(2);
     f.put(RAM, &[addi(5, 0, 2)]);
     f.hart.pc = VirtAddr(RAM);
-    assert_eq!(f.run(2), Exit::Attention);
-    f.hart.pc = VirtAddr(RAM);
-    f.run(2);
+    assert_eq!(f.run(2), Exit::Attention, "the machine may want to track the page anew");
     assert_eq!(f.hart.x[5], 2);
 }
 
@@ -310,11 +342,84 @@ fn system_instructions_report_what_they_did() {
     ]);
     f.hart.x[7] = RAM + 0x1047;
     f.run(3);
-    let heard = f.engine.observer.0;
+    let heard = f.engine.observer.observer.0;
     assert_eq!(heard[..3], ["x6=0x0", "c0x340=0x80001047", "Machine 0x80000000"]);
     assert_eq!(heard[3], "Machine 0x80000004");
     let zeros: Vec<String> =
         (RAM + 0x1040..RAM + 0x1080).map(|at| format!("Byte 0x0 at {at:#x}")).collect();
     assert_eq!(heard[4..4 + 64], zeros);
     assert_eq!(heard[4 + 64], "Machine 0x80000008");
+}
+
+/// What was heard of how things came about, since the last call.
+fn heard(f: &mut Fixture) -> Vec<String> {
+    std::mem::take(&mut f.engine.observer.observer.1)
+}
+
+#[test]
+fn a_watched_hart_tells_how_things_come_about() {
+    let load = insn(Op::Ld, 5, 7, 0, 0);
+    let mut f =
+        Fixture::new(&[load, load, insn(Op::SfenceVma, 0, 7, 0, 0), insn(Op::Jal, 0, 0, 0, -8)]);
+    let data = RAM + 0x2000;
+    f.hart.x[7] = data;
+    f.run(4);
+    let loads = [
+        "turn of 0".to_owned(),
+        format!("Fetch {RAM:#x}"),
+        format!("miss Fetch {RAM:#x} for {RAM:#x}"),
+        format!("decoded {RAM:#x} 12"),
+        format!("begin {RAM:#x}"),
+        format!("Load {data:#x}"),
+        format!("miss Load {data:#x} for {RAM:#x}"),
+        format!("begin {:#x}", RAM + 4),
+        format!("Load {data:#x}"),
+        format!("begin {:#x}", RAM + 8),
+        format!("Sfence Some(VirtAddr({data:#x}))"),
+        format!("Fetch {:#x}", RAM + 12),
+        format!("decoded {:#x} 4", RAM + 12),
+        format!("begin {:#x}", RAM + 12),
+        "pause".to_owned(),
+    ];
+    assert_eq!(heard(&mut f), loads);
+    // What others have done to the hart comes first; nothing is decoded again.
+    f.hart.mmu.sfence_vma(None, None);
+    f.hart.pc = VirtAddr(RAM + 12);
+    f.run(1);
+    let after_fence = [
+        "turn of 0".to_owned(),
+        "Remote None".to_owned(),
+        format!("Fetch {:#x}", RAM + 12),
+        format!("miss Fetch {:#x} for {:#x}", RAM + 12, RAM + 12),
+        format!("begin {:#x}", RAM + 12),
+        "pause".to_owned(),
+    ];
+    assert_eq!(heard(&mut f), after_fence);
+}
+
+#[test]
+fn a_fetch_that_faults_is_translated_once() {
+    let mut f = Fixture::new(&[insn(Op::Jal, 0, 0, 0, -0x1000)]);
+    // A locked PMP entry takes the page before RAM from M-mode.
+    f.write_csr(PMPADDR0, (RAM - 0x1000) >> 2);
+    f.write_csr(PMPADDR0 + 1, RAM >> 2);
+    f.write_csr(PMPCFG0, 0x88 << 8);
+    f.run(2);
+    assert_eq!(f.trap(), (1, RAM - 0x1000, RAM - 0x1000));
+    let misses = heard(&mut f).into_iter().filter(|event| event.starts_with("miss"));
+    let miss = |at: u64| format!("miss Fetch {at:#x} for {at:#x}");
+    assert_eq!(misses.collect::<Vec<_>>(), [RAM, RAM - 0x1000, HANDLER].map(miss));
+}
+
+#[test]
+fn code_that_no_block_holds_is_decoded_each_time() {
+    let mut f = Fixture::new(&[]);
+    let at = RAM + 0xffe;
+    f.put(at, &[addi(5, 5, 1)]);
+    for _ in 0..2 {
+        f.hart.pc = VirtAddr(at);
+        f.run(1);
+        let decoded = heard(&mut f).into_iter().filter(|event| event.starts_with("decoded"));
+        assert_eq!(decoded.collect::<Vec<_>>(), [format!("decoded {at:#x} 4")]);
+    }
 }

@@ -11,7 +11,7 @@ use crate::csr::{CsrConfig, CsrCx, CsrFile};
 use crate::mmu::{Context, Mmu, Satp};
 use crate::trap::{Interrupt, Trap};
 
-pub use observe::{NoObserver, Observer};
+pub use observe::{FenceOrigin, NoObserver, Observer};
 pub use trail::Trail;
 
 /// What a hart is built as.
@@ -90,6 +90,11 @@ impl Hart {
     /// `mhartid`.
     pub fn id(&self) -> u64 {
         self.config.csr.hart_id
+    }
+
+    /// Whether M-mode is the emulator's own firmware, so that the guest has only S- and U-mode.
+    pub fn has_host_firmware(&self) -> bool {
+        self.config.host_firmware
     }
 
     /// Whether a trap has led into M-mode and M-mode is the emulator's own firmware: nothing is

@@ -90,7 +90,7 @@ extensions! {
 
 /// Names of processors that `--cpu` may begin with, and what each has.
 const MODELS: [(&str, Extensions); 3] =
-    [("rv64", Extensions::ALL), ("max", Extensions::ALL), ("rv64i", Extensions::BASE)];
+    [("rv64", Extensions::RV64), ("max", Extensions::ALL), ("rv64i", Extensions::BASE)];
 
 /// A set of extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,6 +101,9 @@ const _: () = assert!(Extension::ALL.len() < 64);
 impl Extensions {
     /// Everything that the hart can do.
     pub const ALL: Self = Self((1 << Extension::ALL.len()) - 1);
+    /// What QEMU's `rv64` is like: without Svade, so that hardware sets A and D bits from the
+    /// start, on which kernels written for it rely.
+    pub const RV64: Self = Self::ALL.without(Self::of(&[Extension::Svade]));
     /// The base instruction set alone.
     pub const BASE: Self = Self::of(&[Extension::I]);
 
@@ -198,6 +201,11 @@ impl Extensions {
         MXL_64 | letters | b | letter(b's') | letter(b'u')
     }
 
+    /// The names of what is enabled, as `riscv,isa-extensions` in the device tree lists them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.iter().filter(|e| e.shown() != Shown::Hidden).map(Extension::name)
+    }
+
     /// The ISA string, as `riscv,isa` in the device tree has it: `rv64imafdc_zicbom_…`.
     pub fn isa_string(self) -> String {
         let mut text = String::from("rv64");
@@ -280,7 +288,10 @@ fn parse_switch(word: &str) -> Result<(Extension, bool), CpuError> {
 
 /// The candidate that needs the fewest changes to become `word`; of equals the one that begins
 /// most like it, then the first.
-fn nearest(word: &str, candidates: impl IntoIterator<Item = &'static str>) -> &'static str {
+pub(crate) fn nearest(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'static str>,
+) -> &'static str {
     // Words beyond this length are compared by their beginning: the cost is a product.
     const MAX_CHARS: usize = 64;
     let word: Vec<char> = word.chars().take(MAX_CHARS).collect();
@@ -312,16 +323,17 @@ mod tests {
     fn switches() {
         use Extension as E;
         for (text, lacking) in [
-            ("rv64", vec![]),
             ("max", vec![]),
-            ("rv64,zbb=off,svadu=off", vec![E::Zbb, E::Svadu]),
-            ("rv64,zbb=off,zbb=on", vec![]),
-            ("RV64, Zbb=False", vec![E::Zbb]),
-            ("rv64,d=off", vec![E::D]),
-            ("rv64,f=off", vec![E::F, E::D, E::Zfh, E::Zfhmin]),
-            ("rv64,c=no", vec![E::C, E::Zcb]),
-            ("rv64,sv48=off", vec![E::Sv48, E::Sv57]),
-            ("rv64,zfhmin=off", vec![E::Zfhmin, E::Zfh]),
+            ("rv64", vec![E::Svade]),
+            ("rv64,svade=on", vec![]),
+            ("max,zbb=off,svadu=off", vec![E::Zbb, E::Svadu]),
+            ("max,zbb=off,zbb=on", vec![]),
+            ("MAX, Zbb=False", vec![E::Zbb]),
+            ("max,d=off", vec![E::D]),
+            ("max,f=off", vec![E::F, E::D, E::Zfh, E::Zfhmin]),
+            ("max,c=no", vec![E::C, E::Zcb]),
+            ("max,sv48=off", vec![E::Sv48, E::Sv57]),
+            ("max,zfhmin=off", vec![E::Zfhmin, E::Zfh]),
         ] {
             let expected = Extensions::ALL.without(Extensions::of(&lacking));
             assert_eq!(Extensions::parse(text), Ok(expected), "{text}");
@@ -358,7 +370,7 @@ mod tests {
             assert!(needs.has(one));
             assert!(!one.requires().closed().has(one), "{one:?} requires itself");
             // Off takes along all that need it, and nothing else.
-            let off = Extensions::parse(&format!("rv64,{}=off", one.name())).unwrap();
+            let off = Extensions::parse(&format!("max,{}=off", one.name())).unwrap();
             for &other in Extension::ALL {
                 let needs_one = Extensions::of(&[other]).closed().has(one);
                 assert_eq!(off.has(other), !needs_one, "{other:?} without {one:?}");
@@ -407,7 +419,7 @@ mod tests {
         assert_eq!(cpu("rv64i").misa(), 0x8000_0000_0014_0100);
         assert_eq!(cpu("rv64i,zbb=on,m=on,sv39=on").isa_string(), "rv64im_zicsr_zbb");
         assert_eq!(
-            cpu("rv64").isa_string(),
+            cpu("max").isa_string(),
             "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm\
              _zawrs_zfh_zfhmin_zcb_zba_zbb_zbc_zbs_sstc_svade_svadu_svinval_svnapot_svpbmt_svvptc"
         );

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::addr::{PAGE_SIZE_BYTES, VirtAddr};
+use crate::addr::PAGE_SIZE_BYTES;
 use crate::csr::CsrConfig;
 use crate::hart::HartConfig;
 use crate::isa::{Extension, Extensions};
@@ -30,6 +30,8 @@ pub struct Config {
     pub rtc_base_ns: u64,
     /// What becomes of a hart that traps for ever.
     pub on_trap_loop: OnTrapLoop,
+    /// What everything random in the machine follows from.
+    pub seed: u64,
 }
 
 /// What makes `mtime` pass.
@@ -64,15 +66,16 @@ impl Default for Config {
             clock: ClockSource::default(),
             rtc_base_ns: 0,
             on_trap_loop: OnTrapLoop::default(),
+            seed: 0,
         }
     }
 }
 
 impl Config {
-    /// What hart number `hart_id` is built from, starting at `reset_pc`.
-    pub(super) fn hart(&self, hart_id: u64, reset_pc: VirtAddr) -> HartConfig {
+    /// What hart number `hart_id` is built from, but for where it starts.
+    pub(super) fn hart(&self, hart_id: u64) -> HartConfig {
         use Extension::{
-            Sstc, Sv39, Sv48, Sv57, Svadu, Svnapot, Svpbmt, Zicbom, Zicboz, Zicntr, Zihpm,
+            Sstc, Sv39, Sv48, Sv57, Svade, Svadu, Svnapot, Svpbmt, Zicbom, Zicboz, Zicntr, Zihpm,
         };
         let has = |extension| self.extensions.has(extension);
         let csr = CsrConfig {
@@ -81,6 +84,7 @@ impl Config {
             sv39: has(Sv39),
             sv48: has(Sv48),
             sv57: has(Sv57),
+            svade: has(Svade),
             svadu: has(Svadu),
             svpbmt: has(Svpbmt),
             sstc: has(Sstc),
@@ -89,7 +93,7 @@ impl Config {
             zicntr: has(Zicntr),
             zihpm: has(Zihpm),
         };
-        HartConfig { csr, svnapot: has(Svnapot), reset_pc, host_firmware: false }
+        HartConfig { csr, svnapot: has(Svnapot), ..HartConfig::default() }
     }
 }
 

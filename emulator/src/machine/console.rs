@@ -118,7 +118,8 @@ impl Control {
 /// A source whose bytes come when they come.
 #[derive(Debug)]
 pub struct Live {
-    bytes: Receiver<u8>,
+    /// `None` once nobody sends any more. Lines that were sent before are still there.
+    bytes: Option<Receiver<u8>>,
     /// Lines for the monitor, typed between the bytes.
     commands: Option<Receiver<String>>,
     /// The byte that [`Input::wait`] was woken by.
@@ -152,25 +153,25 @@ impl Input {
 
     /// Input that somebody else sends, with lines for the monitor where there is one.
     pub fn sent(bytes: Receiver<u8>, commands: Option<Receiver<String>>) -> Self {
-        Self::Live(Live { bytes, commands, early: None })
+        Self::Live(Live { bytes: Some(bytes), commands, early: None })
     }
 
     /// Whether more may come at a time that nobody knows.
     pub fn is_live(&self) -> bool {
-        matches!(self, Self::Live(_))
+        matches!(self, Self::Live(Live { bytes: Some(_), .. }))
     }
 
     /// Sleeps until something comes in, at most for `limit`; yields the time slept.
     pub fn wait(&mut self, limit: Duration) -> Duration {
         let started = Instant::now();
         match self {
-            Self::Live(live) if live.early.is_none() => match live.bytes.recv_timeout(limit) {
-                Ok(byte) => live.early = Some(byte),
+            Self::Live(Live { early: Some(_), .. }) => {}
+            Self::Live(Live { bytes: Some(bytes), early, .. }) => match bytes.recv_timeout(limit) {
+                Ok(byte) => *early = Some(byte),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => *self = Self::none(),
+                Err(RecvTimeoutError::Disconnected) => self.hang_up(),
             },
-            Self::Live(_) => {}
-            Self::Bytes(_) | Self::Prompt(_) => std::thread::sleep(limit),
+            Self::Live(_) | Self::Bytes(_) | Self::Prompt(_) => std::thread::sleep(limit),
         }
         started.elapsed()
     }
@@ -198,15 +199,23 @@ impl Input {
                     }
                 }
             }
-            Self::Live(live) if live.early.is_some() => live.early.take(),
-            Self::Live(live) => match live.bytes.try_recv() {
+            Self::Live(Live { early: early @ Some(_), .. }) => early.take(),
+            Self::Live(Live { bytes: None, .. }) => None,
+            Self::Live(Live { bytes: Some(bytes), .. }) => match bytes.try_recv() {
                 Ok(byte) => Some(byte),
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => {
-                    *self = Self::none();
+                    self.hang_up();
                     None
                 }
             },
+        }
+    }
+
+    /// No byte will come any more.
+    fn hang_up(&mut self) {
+        if let Self::Live(live) = self {
+            live.bytes = None;
         }
     }
 }
@@ -257,10 +266,23 @@ mod tests {
         let text: Vec<u8> = (0..=255).cycle().take(3 * INPUT_QUEUE_BYTES).collect();
         let mut input = Input::live(io::Cursor::new(text.clone()));
         assert_eq!(drain(&mut input, text.len()), text);
-        while matches!(input, Input::Live(_)) {
+        while input.is_live() {
             assert_eq!(input.take(), None);
         }
         assert_eq!(input.take(), None);
+    }
+
+    #[test]
+    fn lines_outlive_those_who_typed_them() {
+        let (bytes, receiver) = sync_channel(1);
+        let (commands, lines) = std::sync::mpsc::channel();
+        let mut input = Input::sent(receiver, Some(lines));
+        commands.send("info mem".to_owned()).unwrap();
+        drop((bytes, commands));
+        input.wait(Duration::ZERO);
+        assert_eq!((input.is_live(), input.take()), (false, None));
+        assert_eq!(input.take_command().as_deref(), Some("info mem"));
+        assert_eq!(input.take_command(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::Elf;
@@ -73,7 +74,7 @@ pub struct Code<'a> {
 /// A riscv64 program file of sound shape.
 #[derive(Debug)]
 pub struct ElfFile {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     entry: u64,
     is_dynamic: bool,
     /// End of the ELF header and the program headers in the file.
@@ -104,7 +105,8 @@ impl ElfFile {
     ///
     /// # Errors
     /// [`ElfError`] where it is no riscv64 program.
-    pub fn parse(bytes: Vec<u8>) -> Result<Self, ElfError> {
+    pub fn parse(bytes: impl Into<Arc<Vec<u8>>>) -> Result<Self, ElfError> {
+        let bytes = bytes.into();
         let header = parse_header(&bytes)?;
         let headers = program_headers(&bytes, &header)?;
         let segments = segments(&bytes, &headers)?;
@@ -136,6 +138,16 @@ impl ElfFile {
     /// The symbols of the program.
     pub fn symbols(&self) -> &Symbols {
         &self.symbols
+    }
+
+    /// The symbols, where nothing else of the file is wanted any more.
+    pub fn into_symbols(self) -> Symbols {
+        self.symbols
+    }
+
+    /// The whole file.
+    pub(super) fn bytes(&self) -> &Arc<Vec<u8>> {
+        &self.bytes
     }
 
     /// What is to be loaded.

@@ -17,8 +17,22 @@ pub const PLIC: PhysAddr = PhysAddr(0xc00_0000);
 pub const UART: PhysAddr = PhysAddr(0x1000_0000);
 /// Interrupt source of the serial port.
 pub const UART_SOURCE: u32 = 10;
+/// Slots for virtio devices.
+pub const VIRTIO_SLOTS: u32 = 8;
+/// Size of a virtio slot's window in bytes.
+pub const VIRTIO_LEN_BYTES: u64 = 0x1000;
 /// First byte of RAM.
 pub const RAM: PhysAddr = PhysAddr(0x8000_0000);
 
 /// Ticks of `mtime` in a second of guest time.
 pub const TIMEBASE_HZ: u64 = 10_000_000;
+
+/// The window of the virtio slot with this number, counted from 0.
+pub const fn virtio(slot: u32) -> PhysAddr {
+    PhysAddr(0x1000_1000 + VIRTIO_LEN_BYTES * slot as u64)
+}
+
+/// Interrupt source of the virtio slot with this number.
+pub const fn virtio_source(slot: u32) -> u32 {
+    1 + slot
+}

@@ -1,32 +1,41 @@
-//! The whole machine: program files, the memory map, HTIF, and [`Machine`], which owns harts, bus
-//! and engine. The loop that runs them is in `run.rs`.
+//! The whole machine: [`Machine`] owns harts, bus and engine. What it is built from is in
+//! `config.rs`, `board.rs` and `memory_map.rs`, what is loaded into it in `boot/` and `elf.rs`, and
+//! the loop that runs it in `run.rs`; `firmware/` and `htif.rs` serve the guest from outside.
 
+pub mod board;
+pub mod boot;
 pub mod config;
 pub mod console;
+pub mod device_tree;
+pub mod disk;
 pub mod elf;
+mod firmware;
+pub mod gdb;
 mod htif;
 pub mod memory_map;
+mod monitor;
+mod platform;
 mod run;
 
 use std::fmt;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::io::Write;
+use std::sync::mpsc::SyncSender;
 
-use crate::addr::{PAGE_SIZE_BYTES, PhysAddr, VirtAddr};
-use crate::bus::{Bus, Ram};
-use crate::device::{
-    Clint, Finisher, GoldfishRtc, Plic, Uart16550, clint, finisher, goldfish_rtc, plic, uart16550,
-};
+use crate::addr::{PAGE_SIZE_BYTES, Privilege, VirtAddr};
+use crate::bus::{Bus, DeviceCount, Ram};
+use crate::debug::View;
+use crate::debug::symbols::Symbols;
 use crate::engine::Engine;
-use crate::hart::Hart;
+use crate::hart::{Hart, HartConfig};
+use board::Devices;
+use boot::{Harts, Plan};
 pub use config::{Config, Limits};
 pub use console::StopRequest;
 use console::{Console, Control, Input};
-use elf::{ElfError, ElfFile, Program, RamRange};
+use firmware::Sbi;
 use htif::Htif;
-use run::{Clock, Runner};
-
-/// Bytes of input that wait for the serial port.
-const UART_INPUT_BYTES: usize = 64;
+use platform::Board;
+use run::{Activity, Clock, Halt, Runner};
 
 /// Why a run has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,27 +75,31 @@ pub enum BuildError {
     /// More harts than there can be.
     #[error("{0} harts: between 1 and {max} are possible", max = config::MAX_HARTS)]
     Harts(usize),
-    /// The program does not fit.
-    #[error(transparent)]
-    Program(#[from] ElfError),
 }
 
 /// Harts, bus, devices and a program.
 pub struct Machine {
     config: Config,
-    file: ElfFile,
-    program: Program,
+    plan: Plan,
     runners: Vec<Runner>,
     bus: Bus,
     engine: Box<dyn Engine>,
+    /// The machine's own firmware, where that is what M-mode is.
+    sbi: Option<Sbi>,
     htif: Option<Htif>,
     console: Console,
     input: Input,
-    to_uart: SyncSender<u8>,
-    /// Input that found the serial port's queue full.
+    to_port: SyncSender<u8>,
+    /// Input that found the port's queue full.
     held_back: Option<u8>,
     control: Control,
+    /// Where answers to lines for the monitor go, if anybody types any.
+    screen: Option<Box<dyn Write + Send>>,
     clock: Clock,
+    /// The hart whose turn comes first in a round.
+    first_turn: usize,
+    /// The hart that has ended a round early, until taken.
+    halted: Option<Halt>,
     /// When output was last handed on, in the time of `clock`.
     flushed_at_insns: u64,
     /// Instructions retired by all harts since the machine was built.
@@ -94,13 +107,14 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine at reset with the program of `file` loaded, run by `engine`, on a console.
+    /// A machine at reset, with what `plan`, which was made for `config`, puts into RAM.
     ///
     /// # Errors
-    /// [`BuildError`] where the host or the program does not allow it.
+    /// [`BuildError`] where the host does not allow it.
     pub fn new(
         config: Config,
-        file: ElfFile,
+        plan: Plan,
+        devices: Devices,
         engine: Box<dyn Engine>,
         console: Console,
         input: Input,
@@ -109,23 +123,27 @@ impl Machine {
             return Err(BuildError::Harts(config.harts));
         }
         let ram = allocate_ram(config.ram_bytes)?;
-        let program = file.place(RamRange::of(&ram))?;
-        let (bus, to_uart) = build_bus(ram, &config, &console);
+        let (bus, to_port) = board::build(ram, &config, devices, &console);
         let clock = Clock::new(config.clock);
+        let has_firmware = plan.start.mode == Privilege::Supervisor;
+        let sbi = has_firmware.then(|| Sbi::new(config.harts, config.hart(0).csr));
         let mut machine = Self {
             config,
-            file,
-            program,
+            plan,
             runners: Vec::new(),
             bus,
             engine,
+            sbi,
             htif: None,
             console,
             input,
-            to_uart,
+            to_port,
             held_back: None,
             control: Control::default(),
+            screen: None,
             clock,
+            first_turn: 0,
+            halted: None,
             flushed_at_insns: 0,
             retired_insns: 0,
         };
@@ -133,18 +151,28 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Loads the program and puts every hart at its entry point, in M-mode.
+    /// Loads the program and puts every hart where it starts.
     fn start(&mut self) {
-        self.program.load_into(&self.file, &mut self.bus.ram);
-        self.htif = self.program.mailbox.map(|mailbox| Htif::new(mailbox, &self.bus.ram));
-        let (config, entry) = (&self.config, VirtAddr(self.program.entry.0));
+        let Self { config, plan, bus, console, .. } = self;
+        plan.load_into(&mut bus.ram);
+        self.htif = plan.mailbox.map(|mailbox| Htif::new(mailbox, &bus.ram));
         let harts = (0..config.harts).map(|id| {
-            let mut hart = Hart::new(config.hart(id as u64, entry));
-            // As firmware hands over: a0 the hart's id, a1 the device tree, of which there is none.
-            hart.x[10] = hart.id();
-            Runner::new(hart)
+            let mut hart = Hart::new(HartConfig {
+                reset_pc: VirtAddr(plan.start.pc.0),
+                host_firmware: self.sbi.is_some(),
+                ..config.hart(id as u64)
+            });
+            (hart.x[10], hart.x[11], hart.x[12]) = (hart.id(), plan.a1, plan.a2);
+            let is_running = plan.start.harts == Harts::All || id == 0;
+            let activity = if is_running { Activity::Running } else { Activity::Stopped };
+            Runner { hart, activity, is_held: false }
         });
         self.runners = harts.collect();
+        (self.first_turn, self.halted) = (0, None);
+        if let Some(sbi) = &mut self.sbi {
+            let board = &mut Board { runners: &mut self.runners, bus, console };
+            sbi.boot(board, 0, plan.start.pc, plan.a1);
+        }
     }
 
     /// Returns to the state after [`new`](Self::new), except for time and the instruction count,
@@ -158,14 +186,20 @@ impl Machine {
         self.start();
     }
 
-    /// The program file.
-    pub fn file(&self) -> &ElfFile {
-        &self.file
+    /// The symbols of the program.
+    pub fn symbols(&self) -> &Symbols {
+        &self.plan.symbols
     }
 
     /// The console that the machine was built with.
     pub fn console(&self) -> &Console {
         &self.console
+    }
+
+    /// Answers to lines for the monitor, which come by the console's input, go to `screen` from
+    /// now on; each answer ends with a flush.
+    pub fn show_monitor(&mut self, screen: impl Write + Send + 'static) {
+        self.screen = Some(Box::new(screen));
     }
 
     /// The handle by which others ask this machine to stop.
@@ -178,9 +212,20 @@ impl Machine {
         self.retired_insns
     }
 
+    /// How often each device was accessed since the machine was built.
+    pub fn device_counts(&self) -> Vec<DeviceCount> {
+        self.bus.device_counts()
+    }
+
     /// The hart with this id.
     pub fn hart(&self, id: usize) -> &Hart {
         &self.runners[id].hart
+    }
+
+    /// What debugging texts make of the machine, with hart number `current` as the one asked about.
+    pub fn inspect<T>(&self, current: usize, text: impl FnOnce(&View<'_>) -> T) -> T {
+        let harts: Vec<_> = self.runners.iter().map(|runner| &runner.hart).collect();
+        text(&View { harts: &harts, bus: &self.bus, symbols: self.symbols(), current })
     }
 
     /// Ends the last run for good: observers hand on what they hold back.
@@ -194,23 +239,6 @@ impl Machine {
 
 fn allocate_ram(len_bytes: u64) -> Result<Ram, BuildError> {
     Ram::try_new(memory_map::RAM, len_bytes).ok_or(BuildError::RamTooLarge(len_bytes))
-}
-
-fn build_bus(ram: Ram, config: &Config, console: &Console) -> (Bus, SyncSender<u8>) {
-    let (to_uart, line_in) = sync_channel(UART_INPUT_BYTES);
-    let uart = Uart16550::new(memory_map::UART_SOURCE, Box::new(console.clone()), line_in);
-    let mut bus = Bus::new(ram);
-    let mut map = |at: PhysAddr, len_bytes, device| {
-        bus.map(at, len_bytes, device).expect("the memory map has no overlaps");
-    };
-    map(memory_map::FINISHER, finisher::LEN_BYTES, Box::new(Finisher));
-    map(memory_map::CLINT, clint::LEN_BYTES, Box::new(Clint::new(config.harts)));
-    map(memory_map::UART, uart16550::LEN_BYTES, Box::new(uart));
-    let rtc = GoldfishRtc::new(memory_map::RTC_SOURCE, config.rtc_base_ns);
-    map(memory_map::RTC, goldfish_rtc::LEN_BYTES, Box::new(rtc));
-    // Last, because it reads the others' lines.
-    map(memory_map::PLIC, plic::LEN_BYTES, Box::new(Plic::new(config.harts)));
-    (bus, to_uart)
 }
 
 impl fmt::Debug for Machine {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::config::{ClockSource, OnTrapLoop};
 use super::htif::Host;
-use super::{Limits, Machine, Stop};
+use super::platform::Board;
+use super::{Limits, Machine, Stop, StopRequest};
 use crate::bus::{INSNS_PER_TICK, PowerRequest};
 use crate::engine::Exit;
 use crate::hart::Hart;
@@ -49,12 +50,21 @@ pub(super) enum Activity {
 pub(super) struct Runner {
     pub(super) hart: Hart,
     pub(super) activity: Activity,
+    /// A debugger keeps it where it is.
+    pub(super) is_held: bool,
 }
 
 impl Runner {
-    pub(super) fn new(hart: Hart) -> Self {
-        Self { hart, activity: Activity::Running }
+    pub(super) fn may_run(&self) -> bool {
+        self.activity == Activity::Running && !self.is_held
     }
+}
+
+/// A hart has come to what a debugger wants it to stop at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Halt {
+    pub(super) hart: usize,
+    pub(super) exit: Exit,
 }
 
 /// The machine's time in instructions: those executed by a hart that never waits.
@@ -85,27 +95,42 @@ impl Machine {
     pub fn run(&mut self, limits: &Limits) -> Stop {
         let started = Instant::now();
         let stop = loop {
-            if let Some(stop) = self.settle() {
-                break stop;
-            }
-            let insns_left = limits.max_insns.map(|max| max.saturating_sub(self.retired_insns));
-            if insns_left == Some(0) {
-                break Stop::InsnLimit;
-            }
-            if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
-                break Stop::Timeout;
-            }
-            if let Some(stop) = self.take_turn(insns_left.unwrap_or(u64::MAX)) {
+            if let Some(stop) = self.advance(limits, started, u64::MAX) {
                 break stop;
             }
         };
+        self.conclude(stop)
+    }
+
+    /// What a run that `stop` has ended comes to.
+    pub(super) fn conclude(&mut self, stop: Stop) -> Stop {
         self.console.flush();
         if self.console.has_failed() { Stop::OutputLost } else { stop }
     }
 
+    /// One round of a run that has `started`: of at most a slice, and `max_insns` instructions.
+    pub(super) fn advance(
+        &mut self,
+        limits: &Limits,
+        started: Instant,
+        max_insns: u64,
+    ) -> Option<Stop> {
+        if let Some(stop) = self.settle() {
+            return Some(stop);
+        }
+        let insns_left = limits.max_insns.map(|max| max.saturating_sub(self.retired_insns));
+        if insns_left == Some(0) {
+            return Some(Stop::InsnLimit);
+        }
+        if limits.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
+            return Some(Stop::Timeout);
+        }
+        self.take_turn(insns_left.unwrap_or(u64::MAX).min(max_insns))
+    }
+
     /// Lets every running hart run for a slice, of at most `max_insns` instructions, or sleeps.
     fn take_turn(&mut self, max_insns: u64) -> Option<Stop> {
-        if self.runners.iter().any(|runner| runner.activity == Activity::Running) {
+        if self.runners.iter().any(Runner::may_run) {
             self.run_slice(max_insns)
         } else {
             self.sleep()
@@ -124,13 +149,14 @@ impl Machine {
                 return Some(Stop::OutputLost);
             }
         }
+        self.serve_monitor();
         if let Some(request) = self.control.requested() {
             return Some(Stop::Request(request));
         }
         if let Some(code) = self.serve_mailbox() {
             return Some(Stop::Exit(code));
         }
-        self.feed_uart();
+        self.feed_port();
         self.bus.poll();
         self.bus.attention = false;
         match self.bus.power.take() {
@@ -138,13 +164,30 @@ impl Machine {
             Some(PowerRequest::Reset) => return Some(Stop::Reset),
             None => {}
         }
-        for Runner { hart, activity } in &mut self.runners {
+        for Runner { hart, activity, .. } in &mut self.runners {
             hart.sample_lines(&self.bus);
             if *activity == Activity::Waiting && hart.csr.pending() != 0 {
                 *activity = Activity::Running;
+                if let Some(sbi) = &mut self.sbi {
+                    sbi.woken(hart.id() as usize);
+                }
             }
         }
         None
+    }
+
+    /// Answers the lines that somebody has typed for the monitor.
+    fn serve_monitor(&mut self) {
+        while let Some(line) = self.input.take_command() {
+            let said = self.command(0, &line);
+            if said.quits {
+                self.control.request(StopRequest::Quit);
+            }
+            if let Some(screen) = &mut self.screen {
+                // Who closes a screen does not look at it.
+                let _closed = screen.write_all(said.text.as_bytes()).and_then(|()| screen.flush());
+            }
+        }
     }
 
     fn serve_mailbox(&mut self) -> Option<u64> {
@@ -165,9 +208,9 @@ impl Machine {
         }
     }
 
-    fn feed_uart(&mut self) {
+    fn feed_port(&mut self) {
         while let Some(byte) = self.held_back.take().or_else(|| self.input.take()) {
-            match self.to_uart.try_send(byte) {
+            match self.to_port.try_send(byte) {
                 Ok(()) => {}
                 Err(TrySendError::Full(byte) | TrySendError::Disconnected(byte)) => {
                     self.held_back = Some(byte);
@@ -184,16 +227,18 @@ impl Machine {
         ticks.min().map(|ticks| ticks.saturating_mul(INSNS_PER_TICK))
     }
 
-    /// Runs each running hart in turn, up to the next deadline.
+    /// Runs each running hart in turn, up to the next deadline, or until one halts.
     fn run_slice(&mut self, max_insns: u64) -> Option<Stop> {
         let now_insns = self.clock.now_insns;
         let to_deadline = self.deadline_insns().map_or(u64::MAX, |at| at - now_insns);
         let slice = if self.runners.len() == 1 { SLICE_INSNS } else { SHARED_SLICE_INSNS };
         let budget = slice.min(to_deadline).min(max_insns);
         let mut longest = 0;
-        for index in 0..self.runners.len() {
+        let harts = self.runners.len();
+        let first = self.first_turn;
+        for index in (first..harts).chain(0..first) {
             let runner = &mut self.runners[index];
-            if runner.activity != Activity::Running {
+            if !runner.may_run() {
                 continue;
             }
             let hart = &mut runner.hart;
@@ -203,9 +248,13 @@ impl Machine {
             let retired = hart.insns - before;
             match exit {
                 Exit::Wait => runner.activity = Activity::Waiting,
-                Exit::Firmware => unreachable!("no hart has firmware of the host"),
+                Exit::Firmware => self.serve_firmware(index),
                 Exit::Budget | Exit::Attention => {}
+                Exit::Breakpoint | Exit::Watchpoint { .. } | Exit::Step => {
+                    self.halted = Some(Halt { hart: index, exit });
+                }
             }
+            let hart = &self.runners[index].hart;
             let is_looping = hart.trail.repeats() >= TRAP_LOOP_TRAPS;
             if is_looping && self.config.on_trap_loop == OnTrapLoop::Stop {
                 return Some(Stop::TrapLoop { hart: index, pc: hart.pc });
@@ -213,9 +262,24 @@ impl Machine {
             self.end_turn(index);
             self.retired_insns += retired;
             longest = longest.max(retired);
+            if self.halted.is_some() {
+                // Whoever halts again and again must not keep the others from their turns.
+                self.first_turn = (index + 1) % harts;
+                break;
+            }
+            if self.bus.power.is_some() {
+                break;
+            }
         }
         self.clock.now_insns += longest;
         None
+    }
+
+    /// Serves the trap that has taken the hart with this index into the machine's own firmware.
+    fn serve_firmware(&mut self, index: usize) {
+        let Self { sbi, runners, bus, console, .. } = self;
+        let sbi = sbi.as_mut().expect("a hart that traps into firmware was built for it");
+        sbi.serve(&mut Board { runners, bus, console }, index);
     }
 
     /// The hart with this index hands over to the next one.

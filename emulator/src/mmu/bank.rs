@@ -2,6 +2,7 @@
 //! was filled, so that emptying it costs what it holds. Neighbour: `tlb.rs` selects banks and says
 //! what they have to drop.
 
+use super::Leaf;
 use super::tlb::STORES;
 use crate::addr::{PAGE_OFFSET_MASK, PAGE_SHIFT, VirtAddr};
 use crate::bus::RamOffset;
@@ -12,11 +13,8 @@ const ENTRIES: usize = 256;
 /// Fills after which emptying starts over with the whole table.
 const FILLS_MAX: usize = 128;
 
-/// Set in a fill of a global mapping.
-const GLOBAL: u16 = 1 << 15;
-
 /// The range that one walk mapped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mapping {
     /// log2 of the size in bytes of the superpage, NAPOT range or base page.
     pub(super) size_shift: u8,
@@ -24,7 +22,25 @@ pub(super) struct Mapping {
     pub(super) global: bool,
 }
 
-/// One base page.
+impl Mapping {
+    /// An address that stands for itself.
+    pub(super) const NONE: Self = Self { size_shift: PAGE_SHIFT as u8, global: false };
+
+    /// What a walk found. Where one resumed at the last level, G above it is not known.
+    pub(super) fn of(leaf: &Leaf) -> Self {
+        Self { size_shift: leaf.size_shift, global: leaf.global }
+    }
+}
+
+/// One base page that a table holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    pub(super) va: VirtAddr,
+    pub(super) page: RamOffset,
+    pub(super) mapping: Mapping,
+}
+
+/// What a hit needs to know of a base page.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// Virtual page address.
@@ -37,22 +53,22 @@ struct Entry {
 const NO_TAG: u64 = u64::MAX;
 const EMPTY: Entry = Entry { tag: NO_TAG, to_ram: 0 };
 
-/// Superpages and NAPOT ranges with entries in one half of the address space.
+/// A range of addresses that covers every superpage and NAPOT range with entries in one half of
+/// the address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Large {
-    /// An address in a range that covers all of them.
     base: u64,
-    /// Bits in which any two addresses of that range agree.
+    /// Bits in which any two addresses of the range agree.
     mask: u64,
-    /// log2 of the size in bytes of the largest.
-    size_shift: u8,
 }
 
 /// Tables of one context.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Bank<const TABLES: usize> {
     tables: [[Entry; ENTRIES]; TABLES],
-    /// Slots filled since the bank was last empty: [`GLOBAL`], table number, slot number.
+    /// What fences ask about each entry; kept apart, so that hits touch few cache lines.
+    mappings: [[Mapping; ENTRIES]; TABLES],
+    /// Slots filled since the bank was last empty, table number above slot number.
     fills: [u16; FILLS_MAX],
     /// Number of fills; they are not all logged when this is above [`FILLS_MAX`].
     filled: usize,
@@ -62,8 +78,8 @@ pub(super) struct Bank<const TABLES: usize> {
 
 impl<const TABLES: usize> Bank<TABLES> {
     pub(super) fn new() -> Self {
-        let tables = [[EMPTY; ENTRIES]; TABLES];
-        Self { tables, fills: [0; FILLS_MAX], filled: 0, large: [None; 2] }
+        let (tables, mappings) = ([[EMPTY; ENTRIES]; TABLES], [[Mapping::NONE; ENTRIES]; TABLES]);
+        Self { tables, mappings, fills: [0; FILLS_MAX], filled: 0, large: [None; 2] }
     }
 
     /// Offset in RAM of the byte at `va`, if `table` has an entry with the tag `page`: that of
@@ -78,9 +94,9 @@ impl<const TABLES: usize> Bank<TABLES> {
         let tag = va.page_base().0;
         let slot = slot(va);
         self.tables[table][slot] = Entry { tag, to_ram: page.0.wrapping_sub(tag) };
+        self.mappings[table][slot] = mapping;
         if let Some(fill) = self.fills.get_mut(self.filled) {
-            let global = if mapping.global { GLOBAL } else { 0 };
-            *fill = global | (table * ENTRIES + slot) as u16;
+            *fill = (table * ENTRIES + slot) as u16;
         }
         self.filled += 1;
         if u32::from(mapping.size_shift) > PAGE_SHIFT {
@@ -91,32 +107,29 @@ impl<const TABLES: usize> Bank<TABLES> {
     /// Makes the range of large mappings cover the one around `tag`.
     fn widen(&mut self, tag: u64, size_shift: u8) {
         let half = &mut self.large[half(tag)];
-        let old = half.unwrap_or(Large { base: tag, mask: u64::MAX, size_shift });
+        let old = half.unwrap_or(Large { base: tag, mask: u64::MAX });
         let mask = old.mask & u64::MAX << size_shift;
-        let agreeing =
-            !u64::MAX.checked_shr(((old.base ^ tag) & mask).leading_zeros()).unwrap_or(0);
-        let size_shift = size_shift.max(old.size_shift);
-        *half = Some(Large { base: tag, mask: mask & agreeing, size_shift });
+        let differing = (old.base ^ tag) & mask;
+        let agreeing = !u64::MAX.checked_shr(differing.leading_zeros()).unwrap_or(0);
+        *half = Some(Large { base: tag, mask: mask & agreeing });
     }
 
-    /// Drops the page of `va`, and where that may be part of something larger, all around it.
+    /// Drops the pages of what maps `va`: a base page, or all of something larger.
     pub(super) fn drop_address(&mut self, va: VirtAddr) {
-        match self.large[half(va.0)] {
-            Some(large) if (va.0 ^ large.base) & large.mask == 0 => {
-                let is_near = |tag: u64| (tag ^ va.0) >> large.size_shift == 0;
-                for entry in self.tables.as_flattened_mut() {
-                    if is_near(entry.tag) {
-                        *entry = EMPTY;
-                    }
+        let is_large = |large: Large| (va.0 ^ large.base) & large.mask == 0;
+        if self.large[half(va.0)].is_some_and(is_large) {
+            let mappings = self.mappings.as_flattened();
+            for (entry, mapping) in self.tables.as_flattened_mut().iter_mut().zip(mappings) {
+                if (entry.tag ^ va.0) >> mapping.size_shift == 0 {
+                    *entry = EMPTY;
                 }
             }
-            _ => {
-                for table in &mut self.tables {
-                    let entry = &mut table[slot(va)];
-                    if entry.tag == va.page_base().0 {
-                        *entry = EMPTY;
-                    }
-                }
+            return;
+        }
+        for table in &mut self.tables {
+            let entry = &mut table[slot(va)];
+            if entry.tag == va.page_base().0 {
+                *entry = EMPTY;
             }
         }
     }
@@ -143,23 +156,34 @@ impl<const TABLES: usize> Bank<TABLES> {
     /// Drops everything that is not known to be global.
     pub(super) fn clear_space(&mut self) {
         let Some(fills) = self.fills.get_mut(..self.filled) else { return self.clear() };
+        let mappings = self.mappings.as_flattened();
         let mut kept = 0;
         for index in 0..fills.len() {
             let fill = fills[index];
-            if fill & GLOBAL == 0 {
-                empty(&mut self.tables, fill);
-            } else {
+            if mappings[usize::from(fill)].global {
                 fills[kept] = fill;
                 kept += 1;
+            } else {
+                empty(&mut self.tables, fill);
             }
         }
         self.filled = kept;
+    }
+
+    /// What `table` holds.
+    pub(super) fn entries(&self, table: usize) -> impl Iterator<Item = Page> {
+        let entries = self.tables[table].iter().zip(&self.mappings[table]);
+        entries.filter(|(entry, _)| entry.tag != NO_TAG).map(|(entry, mapping)| Page {
+            va: VirtAddr(entry.tag),
+            page: RamOffset(entry.tag.wrapping_add(entry.to_ram)),
+            mapping: *mapping,
+        })
     }
 }
 
 /// Empties the slot of a fill, whoever fills it now.
 fn empty<const TABLES: usize>(tables: &mut [[Entry; ENTRIES]; TABLES], fill: u16) {
-    tables.as_flattened_mut()[usize::from(fill & !GLOBAL)] = EMPTY;
+    tables.as_flattened_mut()[usize::from(fill)] = EMPTY;
 }
 
 /// Where the page of `va` is kept.

@@ -6,6 +6,7 @@
 mod access;
 mod bank;
 mod pmp;
+mod probe;
 mod pte;
 mod tlb;
 mod walk;
@@ -13,15 +14,18 @@ mod walk_cache;
 
 pub use access::BLOCK_SIZE_BYTES;
 pub use pmp::Pmp;
+pub use probe::{Fence, WalkRecord};
 pub use pte::{PTE_SIZE_BYTES, Pte};
-pub use walk::{Leaf, PteMemory, Step, Steps, Verdict, WalkFault, walk};
-
-use crate::addr::{
-    Access, Asid, PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, VirtAddr, Width,
+pub use tlb::{TlbContext, TlbEntry};
+pub use walk::{
+    Leaf, PteMemory, Step, Steps, VPN_BITS, Verdict, WalkFault, canonical, defect, leaf, walk,
 };
+
+use crate::addr::{Access, Asid, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, VirtAddr, Width};
 use crate::bus::{Bus, Ram, RamOffset};
 use crate::trap::Exception;
 use bank::Mapping;
+use probe::Probe;
 use tlb::Tlb;
 use walk::resume;
 use walk_cache::WalkCache;
@@ -147,6 +151,8 @@ pub struct Mmu {
     pmp: Pmp,
     tlb: Tlb,
     walks: WalkCache,
+    /// Records misses and fences, for who watches the hart. Looked at where those happen only.
+    probe: Option<Box<Probe>>,
 }
 
 impl Default for Mmu {
@@ -165,6 +171,7 @@ impl Mmu {
             pmp: Pmp::default(),
             tlb: Tlb::new(),
             walks: WalkCache::new(),
+            probe: None,
         }
     }
 
@@ -225,27 +232,71 @@ impl Mmu {
         access: Access,
         len_bytes: u64,
     ) -> Result<PhysAddr, Exception> {
-        let cx = *self.context(access);
-        let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
-        let (pa, mapping) = if cx.translates() {
-            let known = self.walks.find(va, cx.satp);
-            let walked = match known {
-                Some(table) => resume(&mut memory, va, access, &cx, table),
-                None => walk(&mut memory, va, access, &cx, &mut ()),
-            };
-            let leaf = walked.map_err(|fault| exception(fault, access, va))?;
-            if known.is_none() && leaf.level == 0 {
-                self.walks.insert(va, cx.satp, leaf.pte_at.page_base());
-            }
-            (leaf.pa, Mapping { size_shift: leaf.size_shift, global: leaf.global })
+        let found = if self.probe.is_none() {
+            self.resolve_known(&mut bus.ram, (va, access), len_bytes)
         } else {
-            (PhysAddr(va.0), Mapping { size_shift: PAGE_SHIFT as u8, global: false })
+            self.resolve_recorded(&mut bus.ram, (va, access), len_bytes)
         };
-        if !self.pmp.allows(pa, len_bytes, access, cx.privilege) {
-            return Err(Exception::AccessFault(access, va));
-        }
+        let (pa, mapping) = found.map_err(|refusal| exception(refusal, access, va))?;
         self.fill(&bus.ram, (va, access), pa, mapping);
         Ok(pa)
+    }
+
+    /// As [`resolve`](Self::resolve) in `ram`, by way of the last-level tables that are known.
+    #[inline]
+    fn resolve_known(
+        &mut self,
+        ram: &mut Ram,
+        (va, access): (VirtAddr, Access),
+        len_bytes: u64,
+    ) -> Result<(PhysAddr, Mapping), Refusal> {
+        let cx = *self.context(access);
+        let mut memory = PageTables { ram, pmp: &self.pmp };
+        let known = if cx.translates() { self.walks.find(va, cx.satp) } else { None };
+        let Some(table) = known else {
+            let mut last = LastTable(None);
+            let found = self.resolve(&cx, &mut memory, (va, access), len_bytes, &mut last);
+            if let Some(table) = last.0 {
+                self.walks.insert(va, cx.satp, table);
+            }
+            return found;
+        };
+        let leaf = resume(&mut memory, va, access, &cx, table).map_err(Refusal::Walk)?;
+        self.protect(&cx, leaf.pa, (access, len_bytes))?;
+        Ok((leaf.pa, Mapping::of(&leaf)))
+    }
+
+    /// `Ok` where PMP allows the access.
+    fn protect(
+        &self,
+        cx: &Context,
+        pa: PhysAddr,
+        (access, len_bytes): (Access, u64),
+    ) -> Result<(), Refusal> {
+        match self.pmp.allows(pa, len_bytes, access, cx.privilege) {
+            true => Ok(()),
+            false => Err(Refusal::Protection(pa)),
+        }
+    }
+
+    /// Where `memory` and PMP say that the bytes are, without a look at the TLB.
+    #[inline(always)]
+    fn resolve(
+        &self,
+        cx: &Context,
+        memory: &mut impl PteMemory,
+        (va, access): (VirtAddr, Access),
+        len_bytes: u64,
+        steps: &mut impl Steps,
+    ) -> Result<(PhysAddr, Mapping), Refusal> {
+        let (pa, mapping) = if cx.translates() {
+            let leaf = walk(memory, va, access, cx, steps).map_err(Refusal::Walk)?;
+            (leaf.pa, Mapping::of(&leaf))
+        } else {
+            (PhysAddr(va.0), Mapping::NONE)
+        };
+        self.protect(cx, pa, (access, len_bytes))?;
+        Ok((pa, mapping))
     }
 
     /// Caches a translation, where every access of its kind to the page may then go straight to RAM.
@@ -264,14 +315,26 @@ impl Mmu {
         }
     }
 
-    fn context(&self, access: Access) -> &Context {
+    /// What `access` depends on at the moment.
+    pub fn context(&self, access: Access) -> &Context {
         if access == Access::Fetch { &self.fetch } else { &self.data }
+    }
+
+    /// What the TLB holds, in no particular order.
+    pub fn tlb_entries(&self) -> impl Iterator<Item = TlbEntry> {
+        self.tlb.entries()
+    }
+
+    /// Physical protection as it is at the moment.
+    pub fn pmp(&self) -> &Pmp {
+        &self.pmp
     }
 
     /// The four forms of `sfence.vma`: `None` stands for `x0`. `sinval.vma` is the same.
     ///
     /// Source: Privileged ISA, "Supervisor Memory-Management Fence Instruction".
     pub fn sfence_vma(&mut self, va: Option<VirtAddr>, asid: Option<Asid>) {
+        self.note_fence(Fence { va, asid });
         self.tlb.fence(va, asid);
         if va.is_none() {
             self.walks.clear();
@@ -287,22 +350,30 @@ impl Mmu {
     /// How `va` would be translated for `access` by a fresh walk, step by step. Changes nothing:
     /// no A or D bit, no TLB entry.
     pub fn explain(&self, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
-        let (cx, mut steps) = (self.context(access), Vec::new());
-        let pa = if cx.translates() {
-            let mut memory = Untouched { ram: &bus.ram, pmp: &self.pmp };
-            walk(&mut memory, va, access, cx, &mut steps).map(|leaf| leaf.pa).map_err(Refusal::Walk)
-        } else {
-            Ok(PhysAddr(va.0))
-        };
-        let pa = pa.and_then(|pa| match self.pmp.allows(pa, 1, access, cx.privilege) {
-            true => Ok(pa),
-            false => Err(Refusal::Protection(pa)),
-        });
-        Explanation { steps, pa }
+        self.explain_in(self.context(access), bus, va, access)
+    }
+
+    /// As [`explain`](Self::explain), in another context than the current one.
+    pub fn explain_in(&self, cx: &Context, bus: &Bus, va: VirtAddr, access: Access) -> Explanation {
+        let (mut memory, mut steps) = (Untouched { ram: &bus.ram, pmp: &self.pmp }, Vec::new());
+        let found = self.resolve(cx, &mut memory, (va, access), 1, &mut steps);
+        Explanation { steps, pa: found.map(|(pa, _)| pa) }
     }
 }
 
-/// What [`Mmu::explain`] found.
+/// Notes the table at the last level that a walk comes to, whatever it finds there.
+struct LastTable(Option<PhysAddr>);
+
+impl Steps for LastTable {
+    #[inline(always)]
+    fn step(&mut self, step: Step) {
+        if step.level == 0 && step.verdict != Verdict::Fault(WalkFault::Unreadable) {
+            self.0 = Some(step.pte_at.page_base());
+        }
+    }
+}
+
+/// How an address was translated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The entries looked at; none where addresses are not translated or not canonical.
@@ -320,11 +391,11 @@ pub enum Refusal {
     Protection(PhysAddr),
 }
 
-/// The exception that is due for a walk fault: for the original access, whatever the walk was doing.
-fn exception(fault: WalkFault, access: Access, va: VirtAddr) -> Exception {
-    match fault.is_access_fault() {
-        true => Exception::AccessFault(access, va),
-        false => Exception::PageFault(access, va),
+/// The exception that is due: for the original access, whatever the walk was doing.
+fn exception(refusal: Refusal, access: Access, va: VirtAddr) -> Exception {
+    match refusal {
+        Refusal::Walk(fault) if !fault.is_access_fault() => Exception::PageFault(access, va),
+        Refusal::Walk(_) | Refusal::Protection(_) => Exception::AccessFault(access, va),
     }
 }
 

@@ -4,6 +4,7 @@
 mod model;
 
 use super::*;
+use crate::addr::PAGE_SHIFT;
 use crate::addr::Rights;
 
 pub(super) const RAM_BASE: u64 = 0x8000_0000;
@@ -462,4 +463,37 @@ fn explaining_changes_nothing() {
     f.change(|cx| cx.satp = Satp::default());
     let got = f.mmu.explain(&f.bus, VirtAddr(RAM_BASE), Access::Load);
     assert_eq!(got.pa, Err(Refusal::Protection(PhysAddr(RAM_BASE))));
+}
+
+#[test]
+fn the_tlb_shows_what_it_holds() {
+    let mut f = Fixture::new();
+    f.map(0x5000, 0, RAM_BASE + 0x3000, RWX);
+    f.map(0x4020_0000, 1, RAM_BASE + 0x20_0000, RWX | Pte::G);
+    f.translate(0x5678, Access::Store).expect("mapped");
+    f.change(|cx| (cx.sum, cx.mxr) = (true, true));
+    f.translate(0x4020_1000, Access::Fetch).expect("mapped");
+    let satp = f.cx.satp;
+    f.change(|cx| cx.privilege = Privilege::Machine);
+    f.translate(RAM_BASE, Access::Load).expect("RAM");
+    let mut found: Vec<_> = f.mmu.tlb_entries().collect();
+    found.sort_by_key(|entry| entry.va);
+    let kernel = TlbContext::Virtual { satp, user: false, sum: false, mxr: false };
+    let entry = |access, context, va, page, size_shift, global| TlbEntry {
+        access,
+        context,
+        va: VirtAddr(va),
+        page: RamOffset(page),
+        size_shift,
+        global,
+    };
+    let machine = TlbContext::Physical { machine: true };
+    let expect = [
+        entry(Access::Store, kernel, 0x5000, 0x3000, 12, false),
+        entry(Access::Fetch, kernel, 0x4020_1000, 0x20_1000, 21, true),
+        entry(Access::Load, machine, RAM_BASE, 0, 12, false),
+    ];
+    assert_eq!(found, expect);
+    f.mmu.sfence_vma(None, None);
+    assert_eq!(f.mmu.tlb_entries().count(), 0);
 }

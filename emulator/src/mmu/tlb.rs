@@ -7,7 +7,7 @@
 //! they are selected again, from epochs and a short log, so that neither fences nor switches grow
 //! with the number of address spaces. Only `mmu/mod.rs` fills it; it knows RAM pages, never devices.
 
-use super::bank::{Bank, Mapping};
+use super::bank::{Bank, Mapping, Page};
 use super::{Context, Satp};
 use crate::addr::{Access, Asid, PAGE_OFFSET_MASK, Privilege, VirtAddr, Width};
 use crate::bus::RamOffset;
@@ -24,25 +24,59 @@ const ASID_EPOCHS: usize = 256;
 /// What can decide about a translation besides address and access kind. Settings without
 /// influence are normalised away, so that contexts that translate alike share their entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    /// Its root is part of the key: software that reuses an ASID must fence before it relies on
-    /// the new tables, and until then old entries are merely unused. Bare without translation.
-    satp: Satp,
-    /// Without translation: M-mode, which PMP tells from the others.
-    privilege: Privilege,
-    sum: bool,
-    mxr: bool,
+pub enum TlbContext {
+    /// No translation; PMP tells M-mode from the others.
+    Physical {
+        /// M-mode.
+        machine: bool,
+    },
+    /// Translation through `satp`. Its root is part of the key: software that reuses an ASID must
+    /// fence before it relies on the new tables, and until then old entries are merely unused.
+    Virtual {
+        /// Scheme, address space and root.
+        satp: Satp,
+        /// U-mode rather than S-mode.
+        user: bool,
+        /// `mstatus.SUM`, where it counts.
+        sum: bool,
+        /// `mstatus.MXR`, where it counts.
+        mxr: bool,
+    },
 }
 
-impl Key {
+/// One base page that the TLB knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlbEntry {
+    /// What may be done there without a walk.
+    pub access: Access,
+    /// The context that the entry belongs to.
+    pub context: TlbContext,
+    /// First byte of the page.
+    pub va: VirtAddr,
+    /// Where in RAM the page lies.
+    pub page: RamOffset,
+    /// log2 of the size in bytes of the superpage, NAPOT range or base page that it is part of.
+    pub size_shift: u8,
+    /// The mapping belongs to every address space.
+    pub global: bool,
+}
+
+impl TlbContext {
     fn new(cx: &Context, is_data: bool) -> Self {
         if !cx.translates() {
-            let is_machine = cx.privilege == Privilege::Machine;
-            let privilege = if is_machine { Privilege::Machine } else { Privilege::User };
-            return Self { satp: Satp::default(), privilege, sum: false, mxr: false };
+            return Self::Physical { machine: cx.privilege == Privilege::Machine };
         }
-        let sum = cx.sum && is_data && cx.privilege != Privilege::User;
-        Self { satp: cx.satp, privilege: cx.privilege, sum, mxr: cx.mxr && is_data }
+        let user = cx.privilege == Privilege::User;
+        let (sum, mxr) = (cx.sum && is_data && !user, cx.mxr && is_data);
+        Self::Virtual { satp: cx.satp, user, sum, mxr }
+    }
+
+    /// The address space that fences name; 0 without translation.
+    fn asid(&self) -> Asid {
+        match self {
+            Self::Physical { .. } => Asid(0),
+            Self::Virtual { satp, .. } => satp.asid,
+        }
     }
 }
 
@@ -102,12 +136,12 @@ impl Events {
 }
 
 /// The banks of one kind: for fetches (one table), or for loads and stores (two).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Banks<const TABLES: usize> {
     active: Box<Bank<TABLES>>,
-    key: Key,
+    key: TlbContext,
     stamp: Stamp,
-    parked: Vec<(Key, Stamp, Box<Bank<TABLES>>)>,
+    parked: Vec<(TlbContext, Stamp, Box<Bank<TABLES>>)>,
     /// Where the bank selected before is parked: traps and their returns swap the same two.
     last: usize,
     /// The parked bank that makes room next.
@@ -115,21 +149,21 @@ struct Banks<const TABLES: usize> {
 }
 
 impl<const TABLES: usize> Banks<TABLES> {
-    fn new(key: Key) -> Self {
+    fn new(key: TlbContext) -> Self {
         let (active, stamp) = (Box::new(Bank::new()), Stamp::default());
         Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 }
     }
 
     #[inline]
-    fn select(&mut self, key: Key, events: &Events) {
+    fn select(&mut self, key: TlbContext, events: &Events) {
         if self.key != key {
             self.swap_in(key, events);
             self.catch_up(events);
         }
     }
 
-    fn swap_in(&mut self, key: Key, events: &Events) {
-        let is_wanted = |(known, ..): &(Key, Stamp, _)| *known == key;
+    fn swap_in(&mut self, key: TlbContext, events: &Events) {
+        let is_wanted = |(known, ..): &(TlbContext, Stamp, _)| *known == key;
         if !self.parked.get(self.last).is_some_and(is_wanted) {
             self.last =
                 self.parked.iter().position(is_wanted).unwrap_or_else(|| self.park(key, events));
@@ -141,8 +175,8 @@ impl<const TABLES: usize> Banks<TABLES> {
     }
 
     /// Makes an empty bank for `key` among the parked ones; yields where.
-    fn park(&mut self, key: Key, events: &Events) -> usize {
-        let stamp = events.stamp(key.satp.asid);
+    fn park(&mut self, key: TlbContext, events: &Events) -> usize {
+        let stamp = events.stamp(key.asid());
         if self.parked.len() < PARKED_MAX {
             self.parked.push((key, stamp, Box::new(Bank::new())));
             return self.parked.len() - 1;
@@ -156,7 +190,7 @@ impl<const TABLES: usize> Banks<TABLES> {
 
     /// Makes the active bank forget what was fenced since it last looked.
     fn catch_up(&mut self, events: &Events) {
-        let asid = self.key.satp.asid;
+        let asid = self.key.asid();
         let now = events.stamp(asid);
         if self.stamp == now {
             return;
@@ -173,9 +207,21 @@ impl<const TABLES: usize> Banks<TABLES> {
         self.stamp = now;
     }
 
+    /// Every bank as it is when it is selected next.
+    fn settled(&self, events: &Events) -> Vec<(TlbContext, Box<Bank<TABLES>>)> {
+        let active = (self.key, self.active.clone());
+        let parked = self.parked.iter().map(|(key, stamp, bank)| {
+            let (key, stamp, active) = (*key, *stamp, bank.clone());
+            let mut alone = Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 };
+            alone.catch_up(events);
+            (key, alone.active)
+        });
+        std::iter::once(active).chain(parked).collect()
+    }
+
     fn apply(&mut self, event: Event) {
         match event {
-            Event::Fence(va, asid) if asid.is_none_or(|asid| asid == self.key.satp.asid) => {
+            Event::Fence(va, asid) if asid.is_none_or(|asid| asid == self.key.asid()) => {
                 self.active.drop_address(va);
             }
             Event::Fence(..) => {}
@@ -200,7 +246,7 @@ pub(super) const STORES: usize = 1;
 impl Tlb {
     /// An empty TLB, with untranslated M-mode selected.
     pub(super) fn new() -> Self {
-        let key = Key::new(&Context::RESET, true);
+        let key = TlbContext::new(&Context::RESET, true);
         Self { data: Banks::new(key), fetch: Banks::new(key), events: Events::new() }
     }
 
@@ -230,8 +276,8 @@ impl Tlb {
     /// Makes these the contexts of lookups and fills from now on. Drops nothing.
     #[inline]
     pub(super) fn select(&mut self, fetch: &Context, data: &Context) {
-        self.fetch.select(Key::new(fetch, false), &self.events);
-        self.data.select(Key::new(data, true), &self.events);
+        self.fetch.select(TlbContext::new(fetch, false), &self.events);
+        self.data.select(TlbContext::new(data, true), &self.events);
     }
 
     /// Enters that the page of `va` lies at `page` in RAM and may be reached by `access` in the
@@ -276,8 +322,28 @@ impl Tlb {
         self.catch_up();
     }
 
+    /// What is cached, in no particular order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = TlbEntry> {
+        let data = self.data.settled(&self.events).into_iter().flat_map(|(context, bank)| {
+            let of = |access, table| bank.entries(table).map(move |e| e.entry(access, context));
+            let loads: Vec<_> = of(Access::Load, LOADS).collect();
+            loads.into_iter().chain(of(Access::Store, STORES)).collect::<Vec<_>>()
+        });
+        let fetch = self.fetch.settled(&self.events).into_iter().flat_map(|(context, bank)| {
+            bank.entries(0).map(|e| e.entry(Access::Fetch, context)).collect::<Vec<_>>()
+        });
+        fetch.chain(data)
+    }
+
     fn catch_up(&mut self) {
         self.data.catch_up(&self.events);
         self.fetch.catch_up(&self.events);
+    }
+}
+
+impl Page {
+    fn entry(self, access: Access, context: TlbContext) -> TlbEntry {
+        let Self { va, page, mapping: Mapping { size_shift, global } } = self;
+        TlbEntry { access, context, va, page, size_shift, global }
     }
 }

@@ -10,7 +10,7 @@ use super::{Context, Mode};
 use crate::addr::{Access, PAGE_SHIFT, PhysAddr, VirtAddr};
 
 /// Bits of a virtual page number that index one table.
-const VPN_BITS: u32 = 9;
+pub const VPN_BITS: u32 = 9;
 
 /// The memory that holds page tables, with its physical checks (PMA, PMP) applied.
 pub trait PteMemory {
@@ -226,8 +226,13 @@ fn descend(
 /// Whether the bits of `va` above those that `mode` translates all equal the highest translated
 /// one. Source: Privileged ISA, "Addressing and Memory Protection" of Sv39, Sv48 and Sv57.
 fn is_canonical(va: VirtAddr, mode: Mode) -> bool {
+    canonical(va, mode) == va
+}
+
+/// `va` with the bits above those that `mode` translates made to repeat the highest of them.
+pub fn canonical(va: VirtAddr, mode: Mode) -> VirtAddr {
     let unused = u64::BITS - PAGE_SHIFT - VPN_BITS * mode.levels();
-    ((va.0 << unused) as i64) >> unused == va.0 as i64
+    VirtAddr((((va.0 << unused) as i64) >> unused) as u64)
 }
 
 /// Steps 3 to 9 for one entry.
@@ -288,10 +293,23 @@ fn check_encoding(pte: Pte, level: u32, cx: &Context) -> Result<(), WalkFault> {
     Ok(())
 }
 
+/// What is wrong with `pte` at `level` whoever asks and for whatever: steps 3 to 5.
+pub fn defect(pte: Pte, level: u32, cx: &Context) -> Option<WalkFault> {
+    match check_encoding(pte, level, cx) {
+        Err(fault) => Some(fault),
+        Ok(()) if !pte.is_leaf() => (level == 0).then_some(WalkFault::NoLeaf),
+        Ok(()) => is_misaligned(pte, level).then_some(WalkFault::MisalignedSuperpage),
+    }
+}
+
+fn is_misaligned(leaf: Pte, level: u32) -> bool {
+    leaf.ppn() & ((1 << (VPN_BITS * level)) - 1) != 0
+}
+
 /// Steps 5 to 8 for a leaf (step 7 speaks of shadow stacks, which this hart does not have).
 fn check_leaf(pte: Pte, level: u32, access: Access, cx: &Context) -> Result<(), WalkFault> {
     // Step 5: a superpage must be aligned to its size.
-    if pte.ppn() & ((1 << (VPN_BITS * level)) - 1) != 0 {
+    if is_misaligned(pte, level) {
         return Err(WalkFault::MisalignedSuperpage);
     }
     // Step 6: the U bit against privilege mode and SUM.
@@ -311,7 +329,7 @@ fn marked(pte: Pte, access: Access) -> Pte {
 }
 
 /// Step 10: the address, from the leaf above its size and from `va` below it.
-fn leaf(pte: Pte, pte_at: PhysAddr, level: u32, global: bool, va: VirtAddr) -> Leaf {
+pub fn leaf(pte: Pte, pte_at: PhysAddr, level: u32, global: bool, va: VirtAddr) -> Leaf {
     let napot = if pte.has(Pte::N) { NAPOT_PAGES_SHIFT } else { 0 };
     let size_shift = PAGE_SHIFT + VPN_BITS * level + napot;
     let within = (1 << size_shift) - 1;

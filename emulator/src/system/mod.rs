@@ -115,8 +115,8 @@ fn csr(
     Ok(apply(hart, effect))
 }
 
-/// Carries `effect` over to the MMU and the engine.
-fn apply(hart: &mut Hart, effect: Effect) -> Next {
+/// Carries `effect` of a write to a CSR over to the MMU; what is left is the engine's.
+pub fn apply(hart: &mut Hart, effect: Effect) -> Next {
     let mut next = Next::CONTINUE;
     if effect.has(Effect::TRANSLATION) {
         hart.refresh_translation();

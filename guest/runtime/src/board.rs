@@ -10,8 +10,16 @@ pub const CLINT_MSIP: u64 = CLINT;
 pub const CLINT_MTIMECMP: u64 = CLINT + 0x4000;
 /// `mtime`.
 pub const CLINT_MTIME: u64 = CLINT + 0xbff8;
+/// The real-time clock.
+pub const RTC: u64 = 0x10_1000;
+/// The platform-level interrupt controller.
+pub const PLIC: u64 = 0xc00_0000;
 /// The UART 16550.
 pub const UART: u64 = 0x1000_0000;
+/// Interrupt source of the UART at the PLIC.
+pub const UART_SOURCE: u32 = 10;
+/// Interrupt source of the real-time clock at the PLIC.
+pub const RTC_SOURCE: u32 = 11;
 /// First byte of RAM.
 pub const RAM: u64 = 0x8000_0000;
 
@@ -20,7 +28,10 @@ pub const TIMEBASE_HZ: u64 = 10_000_000;
 
 /// Registers of the CLINT.
 pub mod clint {
+    use core::arch::asm;
+
     use super::{CLINT_MSIP, CLINT_MTIME, CLINT_MTIMECMP};
+    use crate::harts::MAX_HARTS;
 
     /// `mtime`.
     pub fn mtime() -> u64 {
@@ -30,13 +41,30 @@ pub mod clint {
 
     /// Sets `mtimecmp` of hart 0: its timer interrupt is pending from then on.
     pub fn set_mtimecmp(at: u64) {
-        // SAFETY: as above.
-        unsafe { (CLINT_MTIMECMP as *mut u64).write_volatile(at) };
+        set_mtimecmp_of(0, at);
     }
 
     /// Raises or, with 0, clears the software interrupt of hart 0.
     pub fn set_msip(value: u32) {
+        set_msip_of(0, value);
+    }
+
+    /// Sets `mtimecmp` of a hart.
+    pub fn set_mtimecmp_of(hart: usize, at: u64) {
+        assert!(hart < MAX_HARTS);
         // SAFETY: as above.
-        unsafe { (CLINT_MSIP as *mut u32).write_volatile(value) };
+        unsafe { (CLINT_MTIMECMP as *mut u64).add(hart).write_volatile(at) };
+    }
+
+    /// Raises or, with 0, clears the software interrupt of a hart. That hart then sees what this
+    /// one has stored before, and this one sees what was stored before it was raised.
+    pub fn set_msip_of(hart: usize, value: u32) {
+        assert!(hart < MAX_HARTS);
+        // SAFETY: as above; a fence changes nothing in memory.
+        unsafe {
+            asm!("fence iorw, iorw");
+            (CLINT_MSIP as *mut u32).add(hart).write_volatile(value);
+            asm!("fence iorw, iorw");
+        }
     }
 }

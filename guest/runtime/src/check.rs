@@ -58,16 +58,21 @@ impl Checks {
     }
 
     /// Ends the machine: exit code 0, or the number of the first check that failed.
-    pub fn finish(mut self) -> ! {
+    pub fn finish(self) -> ! {
+        exit(self.conclude())
+    }
+
+    /// Prints the result; yields what the machine is to end with.
+    pub fn conclude(mut self) -> u16 {
         self.section("");
         match self.first {
             None => {
                 println!("{}: {} checks passed", self.title, self.total);
-                exit(0)
+                0
             }
             Some(first) => {
                 println!("{}: {} of {} checks failed", self.title, self.failed, self.total);
-                exit(first.min(MAX_CODE) as u16)
+                first.min(MAX_CODE) as u16
             }
         }
     }

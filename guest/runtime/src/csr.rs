@@ -133,3 +133,15 @@ pub fn sfence_vma_all() {
     // SAFETY: drops cached translations; changes no memory.
     unsafe { asm!("sfence.vma zero, zero") };
 }
+
+/// `wfi`: sleeps until an interrupt that `mie` or `sie` enables is pending, or not at all.
+pub fn wait_for_interrupt() {
+    // SAFETY: changes no register and no memory.
+    unsafe { asm!("wfi") };
+}
+
+/// `fence.i`: instructions that follow are fetched anew.
+pub fn fence_i() {
+    // SAFETY: as above.
+    unsafe { asm!("fence.i") };
+}

@@ -13,7 +13,8 @@ const DOUBLEWORDS: usize = (COUNT_PAGES * SIZE_BYTES / 8) as usize;
 #[repr(C, align(4096))]
 struct Store([UnsafeCell<u64>; DOUBLEWORDS]);
 
-// SAFETY: one hart; every access is a single volatile load or store, no reference is made.
+// SAFETY: every access is a single volatile load or store of a doubleword, which no other hart can
+// cut in two; no reference is made.
 unsafe impl Sync for Store {}
 
 // SAFETY: the linker script gives `.frames` memory of its own.
@@ -50,6 +51,16 @@ pub fn write_code(at: u64, insns: &[u32]) {
         let upper = u64::from(*pair.get(1).unwrap_or(&0));
         write(at + 8 * index as u64, upper << 32 | u64::from(pair[0]));
     }
+}
+
+/// Calls the function at physical address `at`, which keeps to the calling convention and its hands
+/// off the memory of Rust objects; yields `a0`.
+pub fn call(at: u64) -> u64 {
+    assert!(contain(at), "{at:#x} is not in a frame");
+    // SAFETY: the address is one of the frames', which hold what `write_code` has put there; the
+    // contract above is the caller's.
+    let function: extern "C" fn() -> u64 = unsafe { core::mem::transmute(at) };
+    function()
 }
 
 fn slot(at: u64) -> *mut u64 {

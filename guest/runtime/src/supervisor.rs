@@ -21,19 +21,31 @@ pub struct Trap {
 static HANDLER: AtomicUsize = AtomicUsize::new(0);
 
 /// Delegates every exception to S-mode, where `handler` takes it, and calls `main` there.
-/// Translation is off until `main` turns it on.
+/// Translation is off until `main` turns it on; the hart leaves A and D to the handler (Svade) if
+/// it can do without setting them itself.
 pub fn enter(main: extern "C" fn() -> !, handler: extern "C" fn(&mut Trap)) -> ! {
     const MPP_SUPERVISOR: u64 = 1 << 11;
     const MPP: u64 = 3 << 11;
-    HANDLER.store(handler as *const () as usize, Ordering::Release);
     csr::write::<{ csr::MEDELEG }>(0xb1ff);
-    csr::write::<{ csr::STVEC }>(supervisor_vector as *const () as u64);
+    csr::clear::<{ csr::MENVCFG }>(csr::MENVCFG_ADUE);
+    handle_traps(handler);
     csr::clear::<{ csr::MSTATUS }>(MPP);
     csr::set::<{ csr::MSTATUS }>(MPP_SUPERVISOR);
     // SAFETY: `main` is Rust code that never returns and goes on with the present stack.
     unsafe {
         asm!("csrw mepc, {}", "mret", in(reg) main as *const () as usize, options(noreturn));
     }
+}
+
+/// Lets `handler` take the traps of every hart that catches them, this one included.
+pub fn handle_traps(handler: extern "C" fn(&mut Trap)) {
+    HANDLER.store(handler as *const () as usize, Ordering::Release);
+    catch_traps();
+}
+
+/// Sends this hart's traps to the handler.
+pub(crate) fn catch_traps() {
+    csr::write::<{ csr::STVEC }>(supervisor_vector as *const () as u64);
 }
 
 /// Turns Sv39 on with `root_ppn` as root table and ASID 0; yields the value of `satp`.
@@ -48,10 +60,27 @@ pub unsafe fn turn_on_sv39(root_ppn: u64) -> u64 {
     satp
 }
 
+/// Turns Sv39 on for a kernel: as [`turn_on_sv39`], for a table that maps all RAM and all devices to
+/// themselves and, besides, only pages of [`WINDOW`].
+pub fn turn_on(root_ppn: u64) {
+    // SAFETY: everything stays where it is.
+    unsafe { turn_on_sv39(root_ppn) };
+}
+
 /// `sfence.vma` for one page in all address spaces.
 pub fn sfence_vma_page(va: u64) {
     // SAFETY: drops a cached translation; changes no memory.
     unsafe { asm!("sfence.vma {}, zero", in(reg) va) };
+}
+
+/// Addresses that a kernel may map frames to, and nothing else.
+pub const WINDOW: core::ops::Range<u64> = 0x1_0000_0000..0x1_4000_0000;
+
+/// Loads a doubleword from a page of the window that is mapped.
+pub fn load(va: u64) -> u64 {
+    assert!(WINDOW.contains(&va) && va.is_multiple_of(8), "{va:#x}");
+    // SAFETY: no Rust object is there; a page fault ends the program.
+    unsafe { (va as *const u64).read_volatile() }
 }
 
 /// `stvec`: saves what Rust code may clobber, calls the handler, runs on at `sepc`.

@@ -5,6 +5,7 @@
 
 mod guest;
 mod lockstep;
+mod man;
 mod toolchain;
 
 use std::path::PathBuf;
@@ -20,12 +21,15 @@ enum Command {
     Guest(guest::Options),
     /// Compare commit logs of random programs with Spike's.
     Lockstep(lockstep::Args),
+    /// Write the manual pages.
+    Man(man::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Guest(options) => guest::build(&options),
         Command::Lockstep(args) => lockstep::run(&args),
+        Command::Man(options) => man::write(&options),
     };
     result.unwrap_or_else(|error| {
         complain(format_args!("error: {error:#}"));

@@ -1,5 +1,6 @@
 //! Lines as Spike writes them for the same effects, and what becomes of a full disk.
 
+use super::super::sink::BUFFER_BYTES;
 use super::*;
 
 const PC: VirtAddr = VirtAddr(0x8000_0010);
@@ -160,10 +161,10 @@ fn traps() {
         if let Some(tval) = tval {
             expected += &format!("core   0:           tval {tval}\n");
         }
-        assert_eq!(logged(|log| log.exception(&exception, PC)), expected);
+        assert_eq!(logged(|log| log.exception(&exception, Privilege::User, PC)), expected);
     }
     assert_eq!(
-        logged(|log| log.interrupt(Interrupt::MachineTimer, PC)),
+        logged(|log| log.interrupt(Interrupt::MachineTimer, Privilege::User, PC)),
         format!("core   0: exception interrupt #7, {epc}\n"),
     );
 }
@@ -173,7 +174,7 @@ fn effects_of_a_trapping_instruction_are_forgotten() {
     let log = logged(|log| {
         log.x(5, 1);
         log.store(VirtAddr(0), Width::Byte, 0);
-        log.exception(&Exception::EnvironmentCall(Privilege::User), PC);
+        log.exception(&Exception::EnvironmentCall(Privilege::User), Privilege::User, PC);
         log.retire(Privilege::Machine, PC, 0x13);
     });
     assert_eq!(log.lines().last(), Some("core   0: 3 0x0000000080000010 (0x00000013)"));
@@ -183,9 +184,14 @@ fn effects_of_a_trapping_instruction_are_forgotten() {
 fn other_harts_have_their_number() {
     let mut out = Vec::new();
     let mut log = CommitLog::new(&mut out, 12);
-    log.retire(Privilege::Machine, PC, 0x13);
+    for hart in [12, 0, 0, 1000] {
+        log.turn(hart);
+        log.retire(Privilege::Machine, PC, 0x13);
+    }
     log.finish().expect("a vector takes everything");
-    assert!(out.starts_with(b"core  12: 3 0x"));
+    let text = String::from_utf8(out).expect("a log is ASCII");
+    let prefixes: Vec<_> = text.lines().map(|line| &line[..8]).collect();
+    assert_eq!(prefixes, ["core  12", "core   0", "core   0", "core1000"]);
 }
 
 /// Takes so many bytes and no more.
@@ -210,7 +216,7 @@ fn a_full_disk_is_reported_and_memory_stays_bounded() {
     let mut log = CommitLog::new(FullDisk(3 * BUFFER_BYTES), 0);
     for _ in 0..20_000 {
         log.retire(Privilege::Machine, PC, 0x13);
-        assert!(log.text.len() < 2 * BUFFER_BYTES);
+        assert!(log.sink.text().len() < 2 * BUFFER_BYTES);
     }
     let failure = log.finish().expect_err("20000 lines are more than the disk holds");
     assert_eq!(failure.kind(), io::ErrorKind::StorageFull);

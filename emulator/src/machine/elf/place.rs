@@ -17,12 +17,23 @@ pub struct RamRange {
 }
 
 impl RamRange {
-    /// The range of `ram`.
-    pub fn of(ram: &Ram) -> Self {
-        Self { first: ram.base(), last: ram.base().wrapping_add(ram.len_bytes() - 1) }
+    /// The range of a RAM of `len_bytes` bytes, at least 1, at `first`.
+    pub fn new(first: PhysAddr, len_bytes: u64) -> Self {
+        Self { first, last: first.wrapping_add(len_bytes - 1) }
     }
 
-    fn holds(self, first: PhysAddr, last: PhysAddr) -> bool {
+    /// The range of `ram`.
+    pub fn of(ram: &Ram) -> Self {
+        Self::new(ram.base(), ram.len_bytes())
+    }
+
+    /// Size in bytes; none is as large as the address space.
+    pub fn len_bytes(self) -> u64 {
+        self.last.0 - self.first.0 + 1
+    }
+
+    /// Whether all bytes from `first` to `last` are in it.
+    pub fn holds(self, first: PhysAddr, last: PhysAddr) -> bool {
         self.first <= first && first <= last && last <= self.last
     }
 }
@@ -45,18 +56,32 @@ pub struct Program {
     pub entry: PhysAddr,
     /// The HTIF mailbox.
     pub mailbox: Option<Mailbox>,
-    loads: Vec<(PhysAddr, Range<usize>)>,
+    loads: Vec<Load>,
+}
+
+/// A segment, or what is left of it, in RAM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::machine) struct Load {
+    pub(in crate::machine) first: PhysAddr,
+    pub(in crate::machine) last: PhysAddr,
+    /// Where the bytes that come first in it are in the file; the others are zero.
+    pub(in crate::machine) file: Range<usize>,
 }
 
 impl Program {
     /// Copies the segments of `file`, from which this was made, into `ram`, which is zero
     /// elsewhere.
     pub fn load_into(&self, file: &ElfFile, ram: &mut Ram) {
-        for (at, range) in &self.loads {
+        for Load { first, file: range, .. } in &self.loads {
             let len_bytes = range.len() as u64;
-            let at = ram.offset_of(*at, len_bytes).expect("segments were checked against RAM");
+            let at = ram.offset_of(*first, len_bytes).expect("segments were checked against RAM");
             ram.write(at, &file.bytes[range.clone()]);
         }
+    }
+
+    /// The segments.
+    pub(in crate::machine) fn loads(&self) -> &[Load] {
+        &self.loads
     }
 }
 
@@ -70,9 +95,7 @@ impl ElfFile {
             return Err(ElfError::UserProgram { why, ram: ram.first });
         }
         let loads = self.segments.iter().map(|segment| self.load(segment, ram));
-        let mut loads = loads.collect::<Result<Vec<_>, _>>()?;
-        // What the file does not fill needs no load: RAM starts as zeroes.
-        loads.retain(|(_, range)| !range.is_empty());
+        let loads = loads.collect::<Result<Vec<_>, _>>()?;
         if self.entry == 0 {
             return Err(ElfError::NoEntry);
         }
@@ -90,10 +113,10 @@ impl ElfFile {
     }
 
     /// Where `segment` goes in `ram`, and the bytes of the file that go there.
-    fn load(&self, segment: &Segment, ram: RamRange) -> Result<(PhysAddr, Range<usize>), ElfError> {
+    fn load(&self, segment: &Segment, ram: RamRange) -> Result<Load, ElfError> {
         let (first, last) = (segment.load_at, segment.last());
         if ram.holds(first, last) {
-            return Ok((first, segment.file.clone()));
+            return Ok(Load { first, last, file: segment.file.clone() });
         }
         // A linker that is told where the code is to start may put the file's own headers, which
         // the program does not need, into the page before: `-Ttext=0x80000000` does this.
@@ -103,7 +126,7 @@ impl ElfFile {
             let cut = before as usize;
             let padding = self.bytes.get(self.headers_end..cut).unwrap_or_default();
             if self.headers_end <= cut && padding.iter().all(|byte| *byte == 0) {
-                return Ok((ram.first, cut..file.end));
+                return Ok(Load { first: ram.first, last, file: cut..file.end });
             }
         }
         if self.is_dynamic {

@@ -411,3 +411,26 @@ fn steps_tell_the_walk() {
         assert_eq!(steps, expected, "{mode:?} level {level}");
     });
 }
+
+#[test]
+fn a_defect_stops_every_walk() {
+    let mode = Mode::Sv48;
+    let cx = context(mode, Privilege::Supervisor);
+    for (pte, level, expect) in [
+        (Pte::new(LEAF_PPN, GOOD), 0, None),
+        (Pte::new(LEAF_PPN, GOOD), 3, None),
+        (Pte::new(LEAF_PPN, Pte::V | Pte::R), 0, None),
+        (Pte::new(LEAF_PPN, Pte::V), 1, None),
+        (Pte::new(LEAF_PPN, Pte::V), 0, Some(WalkFault::NoLeaf)),
+        (Pte::new(LEAF_PPN, GOOD & !Pte::V), 0, Some(WalkFault::NotValid)),
+        (Pte::new(LEAF_PPN, Pte::V | Pte::W), 0, Some(WalkFault::WriteOnly)),
+        (Pte::new(LEAF_PPN, Pte::V | Pte::U), 1, Some(WalkFault::PointerAttributes)),
+        (Pte::new(LEAF_PPN + 1, GOOD), 1, Some(WalkFault::MisalignedSuperpage)),
+    ] {
+        assert_eq!(defect(pte, level, &cx), expect, "{pte:?} at {level}");
+        for access in Access::ALL.into_iter().filter(|_| expect.is_some()) {
+            let found = walk(&mut tables(mode, level, pte), va(mode), access, &cx, &mut ());
+            assert_eq!(found.err(), expect, "{pte:?} at {level}");
+        }
+    }
+}

@@ -62,7 +62,7 @@ impl Simulators {
     /// Starts `elf` on Pagewalk.
     pub(super) fn start_pagewalk(&self, elf: &Path) -> Result<Running> {
         let mut command = Command::new(&self.pagewalk);
-        command.arg("run").arg("-m").arg((RAM_BYTES >> 20).to_string());
+        command.args(["run", "--cpu", "max", "-m"]).arg((RAM_BYTES >> 20).to_string());
         command.arg("--max-insns").arg(MAX_INSNS.to_string());
         command.args(["--log-commits", "/dev/stdout"]).arg(elf);
         Running::start(command)

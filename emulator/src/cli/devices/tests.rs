@@ -1,0 +1,138 @@
+//! Tests of `devices.rs`.
+
+use super::*;
+
+/// The board that these options make, a word and what it says each: slot by slot, in few words.
+fn board(options: &str) -> Result<String, String> {
+    let (mut drives, mut devices) = (Vec::new(), Vec::new());
+    let mut writes = Writes::Kept;
+    for option in options.split(' ') {
+        match option.split_once('=') {
+            Some(("drive", text)) => drives.push(Drive::parse(text)?),
+            Some(("device", text)) => devices.push(Device::parse(text)?),
+            _ => writes = Writes::Forgotten,
+        }
+    }
+    let slots = plug(&drives, &devices, writes)?;
+    let words = slots.iter().enumerate().rev().filter_map(|(slot, plugged)| {
+        Some(match plugged.as_ref()? {
+            Plugged::Rng => format!("{slot}:rng"),
+            Plugged::Serial(None) => format!("{slot}:serial"),
+            Plugged::Serial(Some(console)) => format!("{slot}:serial+console{console}"),
+            Plugged::Block(disk) => {
+                let snapshot = if disk.is_snapshot { "+snapshot" } else { "" };
+                let read_only = if disk.is_read_only { "+ro" } else { "" };
+                let file = disk.file.display();
+                format!("{slot}:{}={file}{snapshot}{read_only}", disk.id)
+            }
+        })
+    });
+    Ok(words.collect::<Vec<_>>().join(" "))
+}
+
+// What QEMU 7.2 makes of the same options: `info qtree` in its monitor.
+#[test]
+fn devices_go_where_qemu_puts_them() {
+    for (options, expect) in [
+        (
+            "drive=file=fs.img,if=none,format=raw,id=x0 \
+             device=virtio-blk-device,drive=x0,bus=virtio-mmio-bus.0",
+            "0:x0=fs.img",
+        ),
+        (
+            "drive=file=a,if=none,id=a drive=file=b,if=none,id=b \
+             device=virtio-blk-device,drive=a device=virtio-blk-device,drive=b,bus=virtio-mmio-bus.3 \
+             device=virtio-rng-device device=virtio-serial-device",
+            "7:a=a 6:rng 5:serial 3:b=b",
+        ),
+        ("drive=file=a,if=virtio device=virtio-rng-device", "7:rng 6:virtio0=a"),
+        (
+            "drive=a,if=virtio drive=b drive=c,if=virtio device=virtio-blk-device,drive=none0",
+            "7:none0=b 6:virtio0=a 5:virtio1=c",
+        ),
+        ("device=virtio-serial-device device=virtconsole", "7:serial+console0"),
+        (
+            "device=virtio-serial-device,id=s device=virtio-serial-device \
+             device=virtconsole,bus=virtio-serial-bus.0 device=virtconsole,bus=s.0",
+            "7:serial+console1 6:serial+console0",
+        ),
+        ("drive=a,if=virtio,snapshot=on,readonly=on", "7:virtio0=a+snapshot+ro"),
+        (
+            "drive=a,if=virtio drive=b,if=virtio,snapshot=off -snapshot",
+            "7:virtio0=a+snapshot 6:virtio1=b",
+        ),
+        ("drive=file=a,,b,if=virtio,media=disk", "7:virtio0=a,b"),
+    ] {
+        assert_eq!(board(options).as_deref(), Ok(expect), "{options}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_explained() {
+    let rngs = ["device=virtio-rng-device"; SLOTS + 1].join(" ");
+    let disks = format!("drive=a,if=virtio {}", ["device=virtio-rng-device"; SLOTS].join(" "));
+    for (options, says) in [
+        ("drive=if=none", "`file=` is missing"),
+        ("drive=file=a,fromat=raw", "unknown property `fromat`; did you mean `format`?"),
+        ("drive=file=a,format=qcow2", "`format=qcow2` is not supported (there is raw)"),
+        ("drive=file=a,if=ide", "`if=ide` is not supported (there is none, virtio)"),
+        ("drive=file=a,snapshot=maybe", "`snapshot=maybe`: expected on or off"),
+        ("drive=file=a,media=cdrom", "`media=cdrom` is not supported"),
+        ("drive=a", "-drive a: no device uses it; add -device virtio-blk-device,drive=none0"),
+        ("drive=a,id=x drive=b,id=x", "-drive b,id=x: another drive is called `x`"),
+        ("device=virtio-blk-device", "`drive=` is missing"),
+        ("device=virtio-blk-device,drive=x", "drive=x: no -drive has id=x"),
+        ("device=virtio-blk-device,drvie=x", "unknown property `drvie`"),
+        (
+            "drive=a,id=x device=virtio-blk-device,drive=x device=virtio-blk-device,drive=x",
+            "another device already uses drive `x`",
+        ),
+        ("drive=a,id=x,if=virtio device=virtio-blk-device,drive=x", "already uses drive `x`"),
+        ("device=virtio-blk-devic,drive=x", "called `virtio-blk-devic` (there is virtio-blk-dev"),
+        (
+            "device=virtio-blk-pci,drive=x",
+            "needs PCI, which pagewalk does not have; use `virtio-blk",
+        ),
+        ("device=virtio-net-device,netdev=n", "pagewalk has no network"),
+        ("device=virtio-net-pci", "pagewalk has no network"),
+        ("device=e1000", "no device is called `e1000`"),
+        ("device=virtio-rng-device,bus=virtio-mmio-bus.8", "there is virtio-mmio-bus.0 to"),
+        ("device=virtio-rng-device,bus=pcie.0", "no bus `pcie.0`"),
+        (
+            "device=virtio-rng-device device=virtio-rng-device,bus=virtio-mmio-bus.7",
+            "-device virtio-rng-device,bus=virtio-mmio-bus.7: `virtio-mmio-bus.7` is taken",
+        ),
+        (&rngs, "all 8 slots for virtio devices are taken"),
+        (&disks, "-drive a,if=virtio: all 8 slots for virtio devices are taken"),
+        ("device=virtio-rng-device,id=a device=virtio-rng-device,id=a", "is called `a`"),
+        ("device=virtconsole", "it needs a virtio-serial-device before it"),
+        ("device=virtio-serial-device device=virtconsole,bus=x", "has the bus `x`"),
+        (
+            "device=virtio-serial-device device=virtconsole device=virtconsole",
+            "`virtio-serial-bus.0` has a console already",
+        ),
+    ] {
+        let error = board(options).expect_err(options);
+        assert!(error.contains(says), "{options}: {error}");
+    }
+}
+
+#[test]
+fn globals() {
+    for (text, expect) in [
+        ("virtio-mmio.force-legacy=false", Ok(false)),
+        ("virtio-mmio.force-legacy=on", Ok(true)),
+        ("driver=virtio-mmio,property=force-legacy,value=off", Ok(false)),
+        ("virtio-mmio.force-legacy=maybe", Err("expected on or off")),
+        ("virtio-mmio.force-legac=off", Err("is not supported (there is virtio-mmio.force-leg")),
+        ("virtio-blk.scsi=off", Err("`virtio-blk.scsi` is not supported")),
+        ("virtio-mmio", Err("expected DRIVER.PROPERTY=VALUE")),
+        ("driver=virtio-mmio,property=force-legacy", Err("`value=` is missing")),
+    ] {
+        let result = Global::parse(text).map(|global| global.is_legacy_forced);
+        match expect {
+            Ok(forced) => assert_eq!(result, Ok(forced), "{text}"),
+            Err(says) => assert!(result.as_ref().is_err_and(|e| e.contains(says)), "{result:?}"),
+        }
+    }
+}
