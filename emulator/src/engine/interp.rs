@@ -2,7 +2,7 @@
 //! right away. The hot paths (registers, TLB hits in RAM) are inlined into the dispatch loop;
 //! everything else is a call to the room that owns it: `mmu`, `system`, `isa::float`.
 
-use crate::addr::{Access, PAGE_OFFSET_MASK, PAGE_SIZE_BYTES, Privilege, VirtAddr, Width};
+use crate::addr::{Access, Privilege, VirtAddr, Width};
 use crate::bus::Bus;
 use crate::hart::Hart;
 use crate::hart::observe::{FenceOrigin, Observer};
@@ -240,12 +240,6 @@ fn system(
     result
 }
 
-/// Whether `width` bytes at `va` lie within one page.
-#[inline(always)]
-fn within_page(va: u64, width: Width) -> bool {
-    va & PAGE_OFFSET_MASK <= PAGE_SIZE_BYTES - width.bytes()
-}
-
 impl<O: Observer> Emit for Interp<'_, O> {
     type Value = u64;
     type Rounding = Rm;
@@ -297,9 +291,11 @@ impl<O: Observer> Emit for Interp<'_, O> {
     #[inline(always)]
     fn load(&mut self, at: u64, width: Width, extend: Extend) -> Result<u64, Raised> {
         let va = VirtAddr(at);
-        let value = match self.hart.mmu.lookup(va, Access::Load) {
-            Some(offset) if within_page(at, width) => self.bus.ram.load(offset, width),
-            _ => load_slow(self.hart, self.bus, va, width).map_err(|e| raise(self.exception, e))?,
+        let value = match self.hart.mmu.lookup_aligned(va, Access::Load, width) {
+            Some(offset) => self.bus.ram.load(offset, width),
+            None => {
+                load_slow(self.hart, self.bus, va, width).map_err(|e| raise(self.exception, e))?
+            }
         };
         if O::ACTIVE {
             self.observer.lookup(Access::Load, va, width.bytes());
@@ -314,11 +310,11 @@ impl<O: Observer> Emit for Interp<'_, O> {
     #[inline(always)]
     fn store(&mut self, at: u64, width: Width, value: u64) -> Result<(), Raised> {
         let va = VirtAddr(at);
-        match self.hart.mmu.lookup(va, Access::Store) {
-            Some(offset) if within_page(at, width) => {
+        match self.hart.mmu.lookup_aligned(va, Access::Store, width) {
+            Some(offset) => {
                 self.bus.ram.store_untracked(offset, width, value);
             }
-            _ => store_slow(self.hart, self.bus, va, width, value)
+            None => store_slow(self.hart, self.bus, va, width, value)
                 .map_err(|e| raise(self.exception, e))?,
         }
         if O::ACTIVE {

@@ -4,11 +4,13 @@
 //! CSRs or harts: they hand in a [`Context`].
 
 mod access;
+mod bank;
 mod pmp;
 mod probe;
 mod pte;
 mod tlb;
 mod walk;
+mod walk_cache;
 
 pub use access::BLOCK_SIZE_BYTES;
 pub use pmp::Pmp;
@@ -19,13 +21,14 @@ pub use walk::{
     Leaf, PteMemory, Step, Steps, VPN_BITS, Verdict, WalkFault, canonical, defect, leaf, walk,
 };
 
-use crate::addr::{
-    Access, Asid, PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, VirtAddr, Width,
-};
+use crate::addr::{Access, Asid, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, VirtAddr, Width};
 use crate::bus::{Bus, Ram, RamOffset};
 use crate::trap::Exception;
+use bank::Mapping;
 use probe::Probe;
-use tlb::{Mapping, Tlb};
+use tlb::Tlb;
+use walk::resume;
+use walk_cache::WalkCache;
 
 /// Translation scheme, `satp.MODE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -147,6 +150,7 @@ pub struct Mmu {
     data: Context,
     pmp: Pmp,
     tlb: Tlb,
+    walks: WalkCache,
     /// Records misses and fences, for who watches the hart. Looked at where those happen only.
     probe: Option<Box<Probe>>,
 }
@@ -161,7 +165,14 @@ impl Mmu {
     /// As after reset: M-mode, no protection, nothing cached.
     pub fn new() -> Self {
         let reset = Context::RESET;
-        Self { fetch: reset, data: reset, pmp: Pmp::default(), tlb: Tlb::new(), probe: None }
+        Self {
+            fetch: reset,
+            data: reset,
+            pmp: Pmp::default(),
+            tlb: Tlb::new(),
+            walks: WalkCache::new(),
+            probe: None,
+        }
     }
 
     /// Sets what fetches, and what loads and stores (MPRV applied), depend on from now on.
@@ -176,6 +187,7 @@ impl Mmu {
     pub fn set_pmp(&mut self, regions: Vec<PmpRegion>) {
         self.pmp = Pmp::new(regions);
         self.tlb.clear();
+        self.walks.clear();
     }
 
     /// The hit path: where in RAM the byte at `va` lies, if the TLB knows that `access` is allowed
@@ -183,6 +195,13 @@ impl Mmu {
     #[inline(always)]
     pub fn lookup(&self, va: VirtAddr, access: Access) -> Option<RamOffset> {
         self.tlb.lookup(va, access)
+    }
+
+    /// As [`lookup`](Self::lookup); `None` also where `va` is not a multiple of `width`, so that what
+    /// it yields is good for the whole access.
+    #[inline(always)]
+    pub fn lookup_aligned(&self, va: VirtAddr, access: Access, width: Width) -> Option<RamOffset> {
+        self.tlb.lookup_aligned(va, access, width)
     }
 
     /// The physical address of `len_bytes` (at least one) bytes at `va`, which must not cross a
@@ -214,14 +233,50 @@ impl Mmu {
         len_bytes: u64,
     ) -> Result<PhysAddr, Exception> {
         let found = if self.probe.is_none() {
-            let mut memory = PageTables { ram: &mut bus.ram, pmp: &self.pmp };
-            self.resolve(self.context(access), &mut memory, (va, access), len_bytes, &mut ())
+            self.resolve_known(&mut bus.ram, (va, access), len_bytes)
         } else {
             self.resolve_recorded(&mut bus.ram, (va, access), len_bytes)
         };
         let (pa, mapping) = found.map_err(|refusal| exception(refusal, access, va))?;
         self.fill(&bus.ram, (va, access), pa, mapping);
         Ok(pa)
+    }
+
+    /// As [`resolve`](Self::resolve) in `ram`, by way of the last-level tables that are known.
+    #[inline]
+    fn resolve_known(
+        &mut self,
+        ram: &mut Ram,
+        (va, access): (VirtAddr, Access),
+        len_bytes: u64,
+    ) -> Result<(PhysAddr, Mapping), Refusal> {
+        let cx = *self.context(access);
+        let mut memory = PageTables { ram, pmp: &self.pmp };
+        let known = if cx.translates() { self.walks.find(va, cx.satp) } else { None };
+        let Some(table) = known else {
+            let mut last = LastTable(None);
+            let found = self.resolve(&cx, &mut memory, (va, access), len_bytes, &mut last);
+            if let Some(table) = last.0 {
+                self.walks.insert(va, cx.satp, table);
+            }
+            return found;
+        };
+        let leaf = resume(&mut memory, va, access, &cx, table).map_err(Refusal::Walk)?;
+        self.protect(&cx, leaf.pa, (access, len_bytes))?;
+        Ok((leaf.pa, Mapping::of(&leaf)))
+    }
+
+    /// `Ok` where PMP allows the access.
+    fn protect(
+        &self,
+        cx: &Context,
+        pa: PhysAddr,
+        (access, len_bytes): (Access, u64),
+    ) -> Result<(), Refusal> {
+        match self.pmp.allows(pa, len_bytes, access, cx.privilege) {
+            true => Ok(()),
+            false => Err(Refusal::Protection(pa)),
+        }
     }
 
     /// Where `memory` and PMP say that the bytes are, without a look at the TLB.
@@ -236,14 +291,12 @@ impl Mmu {
     ) -> Result<(PhysAddr, Mapping), Refusal> {
         let (pa, mapping) = if cx.translates() {
             let leaf = walk(memory, va, access, cx, steps).map_err(Refusal::Walk)?;
-            (leaf.pa, Mapping { size_shift: leaf.size_shift, global: leaf.global })
+            (leaf.pa, Mapping::of(&leaf))
         } else {
-            (PhysAddr(va.0), Mapping { size_shift: PAGE_SHIFT as u8, global: false })
+            (PhysAddr(va.0), Mapping::NONE)
         };
-        match self.pmp.allows(pa, len_bytes, access, cx.privilege) {
-            true => Ok((pa, mapping)),
-            false => Err(Refusal::Protection(pa)),
-        }
+        self.protect(cx, pa, (access, len_bytes))?;
+        Ok((pa, mapping))
     }
 
     /// Caches a translation, where every access of its kind to the page may then go straight to RAM.
@@ -283,6 +336,9 @@ impl Mmu {
     pub fn sfence_vma(&mut self, va: Option<VirtAddr>, asid: Option<Asid>) {
         self.note_fence(Fence { va, asid });
         self.tlb.fence(va, asid);
+        if va.is_none() {
+            self.walks.clear();
+        }
     }
 
     /// Drops what lets stores reach `page` without passing the write tracker, which has just
@@ -302,6 +358,18 @@ impl Mmu {
         let (mut memory, mut steps) = (Untouched { ram: &bus.ram, pmp: &self.pmp }, Vec::new());
         let found = self.resolve(cx, &mut memory, (va, access), 1, &mut steps);
         Explanation { steps, pa: found.map(|(pa, _)| pa) }
+    }
+}
+
+/// Notes the table at the last level that a walk comes to, whatever it finds there.
+struct LastTable(Option<PhysAddr>);
+
+impl Steps for LastTable {
+    #[inline(always)]
+    fn step(&mut self, step: Step) {
+        if step.level == 0 && step.verdict != Verdict::Fault(WalkFault::Unreadable) {
+            self.0 = Some(step.pte_at.page_base());
+        }
     }
 }
 

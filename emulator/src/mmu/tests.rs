@@ -4,6 +4,7 @@
 mod model;
 
 use super::*;
+use crate::addr::PAGE_SHIFT;
 use crate::addr::Rights;
 
 pub(super) const RAM_BASE: u64 = 0x8000_0000;
@@ -341,7 +342,8 @@ fn four_forms_of_sfence() {
         (None, Some(3), [true; 7]),
         (Some(0x5fff), None, [false, true, true, true, true, true, true]),
         (Some(0x7000), None, [true, true, false, true, true, true, true]),
-        (Some(0x7000), Some(1), [true; 7]),
+        // A global mapping need not stay.
+        (Some(0x7000), Some(1), [true, true, false, true, true, true, true]),
         (Some(0x6000), Some(1), [true, false, true, true, true, true, true]),
         (Some(0x6000), Some(2), [true; 7]),
         (Some(0x2a_0000), None, [true, true, true, false, false, true, true]),

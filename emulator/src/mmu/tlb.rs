@@ -1,20 +1,25 @@
 //! [`Tlb`]: the translation cache in the sense of the manual. An entry lives until it is evicted or
 //! fenced; privilege changes, SUM and MXR flips and `satp` writes leave it alone, because each
-//! entry belongs to the translation context that made it and only matches there again.
+//! translation context has a bank of its own (`bank.rs`) and selecting one is swapping a pointer.
+//! A hit proves the permission too: there is a table for each kind of access.
 //!
-//! Three direct-mapped arrays, one per access kind, so that a hit proves the permission too. Only
-//! `mmu/mod.rs` fills it; it knows RAM pages, never devices.
+//! Fences cost what they name. They act at once on the selected banks; the others catch up when
+//! they are selected again, from epochs and a short log, so that neither fences nor switches grow
+//! with the number of address spaces. Only `mmu/mod.rs` fills it; it knows RAM pages, never devices.
 
+use super::bank::{Bank, Mapping, Page};
 use super::{Context, Satp};
-use crate::addr::{Access, Asid, PAGE_OFFSET_MASK, PAGE_SHIFT, Privilege, VirtAddr};
+use crate::addr::{Access, Asid, PAGE_OFFSET_MASK, Privilege, VirtAddr, Width};
 use crate::bus::RamOffset;
 
-/// Entries per access kind.
-const ENTRIES: usize = 512;
+/// Contexts kept beside the selected one, per kind of bank.
+const PARKED_MAX: usize = 63;
 
-/// Translation contexts told apart at one time. A context number lives in the offset bits of a tag.
-const CONTEXTS: usize = 128;
-const _: () = assert!(CONTEXTS as u64 <= PAGE_OFFSET_MASK);
+/// Events that a bank which is not selected can catch up with; more, and it starts empty.
+const LOG_EVENTS: usize = 64;
+
+/// Epochs of address spaces; those that share one are fenced together.
+const ASID_EPOCHS: usize = 256;
 
 /// What can decide about a translation besides address and access kind. Settings without
 /// influence are normalised away, so that contexts that translate alike share their entries.
@@ -57,120 +62,222 @@ pub struct TlbEntry {
 }
 
 impl TlbContext {
-    fn new(cx: &Context, access: Access) -> Self {
+    fn new(cx: &Context, is_data: bool) -> Self {
         if !cx.translates() {
             return Self::Physical { machine: cx.privilege == Privilege::Machine };
         }
-        let (user, data) = (cx.privilege == Privilege::User, access != Access::Fetch);
-        Self::Virtual { satp: cx.satp, user, sum: cx.sum && data && !user, mxr: cx.mxr && data }
+        let user = cx.privilege == Privilege::User;
+        let (sum, mxr) = (cx.sum && is_data && !user, cx.mxr && is_data);
+        Self::Virtual { satp: cx.satp, user, sum, mxr }
+    }
+
+    /// The address space that fences name; 0 without translation.
+    fn asid(&self) -> Asid {
+        match self {
+            Self::Physical { .. } => Asid(0),
+            Self::Virtual { satp, .. } => satp.asid,
+        }
     }
 }
 
-/// The range that one walk mapped, and what fences ask about it.
+/// Something that a bank has to drop entries for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mapping {
-    /// log2 of the size in bytes of the superpage, NAPOT range or base page.
-    pub(super) size_shift: u8,
-    /// The mapping belongs to every address space.
-    pub(super) global: bool,
+enum Event {
+    /// A fence for an address, in one address space or in all.
+    Fence(VirtAddr, Option<Asid>),
+    /// Stores to a page of RAM must not pass by the write tracker any more.
+    ForbidStores(RamOffset),
 }
 
-/// One base page. An empty entry has tag 0: no context has number 0.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// Virtual page address, with the context number in the offset bits.
-    tag: u64,
-    /// What to add to a virtual address to get the offset in RAM, modulo 2^64.
-    to_ram: u64,
+/// How far a bank has caught up with [`Events`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stamp {
+    all: u64,
+    space: u64,
+    seen: u64,
 }
 
-const EMPTY: Entry = Entry { tag: 0, to_ram: 0 };
+/// What has happened, for banks that were not selected when it did.
+#[derive(Debug)]
+struct Events {
+    /// Fences over everything.
+    all: u64,
+    /// Fences over address spaces, by ASID.
+    spaces: Box<[u64; ASID_EPOCHS]>,
+    log: [Event; LOG_EVENTS],
+    /// Events logged so far.
+    count: u64,
+}
 
-type Array<T> = [T; ENTRIES];
+impl Events {
+    fn new() -> Self {
+        let nothing = Event::ForbidStores(RamOffset(u64::MAX));
+        Self { all: 0, spaces: Box::new([0; ASID_EPOCHS]), log: [nothing; LOG_EVENTS], count: 0 }
+    }
+
+    fn stamp(&self, asid: Asid) -> Stamp {
+        Stamp { all: self.all, space: self.spaces[Self::slot(asid)], seen: self.count }
+    }
+
+    fn slot(asid: Asid) -> usize {
+        usize::from(asid.0) % ASID_EPOCHS
+    }
+
+    fn add(&mut self, event: Event) {
+        self.log[self.count as usize % LOG_EVENTS] = event;
+        self.count += 1;
+    }
+
+    /// Those after the first `seen`, if they are still known.
+    fn since(&self, seen: u64) -> Option<impl Iterator<Item = &Event>> {
+        let known = self.count - seen <= LOG_EVENTS as u64;
+        known.then(|| (seen..self.count).map(|index| &self.log[index as usize % LOG_EVENTS]))
+    }
+}
+
+/// The banks of one kind: for fetches (one table), or for loads and stores (two).
+#[derive(Clone, Debug)]
+struct Banks<const TABLES: usize> {
+    active: Box<Bank<TABLES>>,
+    key: TlbContext,
+    stamp: Stamp,
+    parked: Vec<(TlbContext, Stamp, Box<Bank<TABLES>>)>,
+    /// Where the bank selected before is parked: traps and their returns swap the same two.
+    last: usize,
+    /// The parked bank that makes room next.
+    victim: usize,
+}
+
+impl<const TABLES: usize> Banks<TABLES> {
+    fn new(key: TlbContext) -> Self {
+        let (active, stamp) = (Box::new(Bank::new()), Stamp::default());
+        Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 }
+    }
+
+    #[inline]
+    fn select(&mut self, key: TlbContext, events: &Events) {
+        if self.key != key {
+            self.swap_in(key, events);
+            self.catch_up(events);
+        }
+    }
+
+    fn swap_in(&mut self, key: TlbContext, events: &Events) {
+        let is_wanted = |(known, ..): &(TlbContext, Stamp, _)| *known == key;
+        if !self.parked.get(self.last).is_some_and(is_wanted) {
+            self.last =
+                self.parked.iter().position(is_wanted).unwrap_or_else(|| self.park(key, events));
+        }
+        let (parked_key, stamp, bank) = &mut self.parked[self.last];
+        std::mem::swap(&mut self.active, bank);
+        std::mem::swap(&mut self.key, parked_key);
+        std::mem::swap(&mut self.stamp, stamp);
+    }
+
+    /// Makes an empty bank for `key` among the parked ones; yields where.
+    fn park(&mut self, key: TlbContext, events: &Events) -> usize {
+        let stamp = events.stamp(key.asid());
+        if self.parked.len() < PARKED_MAX {
+            self.parked.push((key, stamp, Box::new(Bank::new())));
+            return self.parked.len() - 1;
+        }
+        self.victim = (self.victim + 1) % PARKED_MAX;
+        let slot = &mut self.parked[self.victim];
+        slot.2.clear();
+        (slot.0, slot.1) = (key, stamp);
+        self.victim
+    }
+
+    /// Makes the active bank forget what was fenced since it last looked.
+    fn catch_up(&mut self, events: &Events) {
+        let asid = self.key.asid();
+        let now = events.stamp(asid);
+        if self.stamp == now {
+            return;
+        }
+        match events.since(self.stamp.seen) {
+            Some(missed) if self.stamp.all == now.all => {
+                if self.stamp.space != now.space {
+                    self.active.clear_space();
+                }
+                missed.for_each(|event| self.apply(*event));
+            }
+            _ => self.active.clear(),
+        }
+        self.stamp = now;
+    }
+
+    /// Every bank as it is when it is selected next.
+    fn settled(&self, events: &Events) -> Vec<(TlbContext, Box<Bank<TABLES>>)> {
+        let active = (self.key, self.active.clone());
+        let parked = self.parked.iter().map(|(key, stamp, bank)| {
+            let (key, stamp, active) = (*key, *stamp, bank.clone());
+            let mut alone = Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 };
+            alone.catch_up(events);
+            (key, alone.active)
+        });
+        std::iter::once(active).chain(parked).collect()
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Fence(va, asid) if asid.is_none_or(|asid| asid == self.key.asid()) => {
+                self.active.drop_address(va);
+            }
+            Event::Fence(..) => {}
+            Event::ForbidStores(page) => self.active.forbid_stores(page),
+        }
+    }
+}
 
 /// Translation cache of one hart.
 #[derive(Debug)]
 pub(super) struct Tlb {
-    /// Per access kind.
-    entries: Box<[Array<Entry>; 3]>,
-    /// What fences ask about each entry; kept apart, so that hits touch few cache lines.
-    mappings: Box<[Array<Mapping>; 3]>,
-    /// Number of the selected context, per access kind.
-    selected: [u64; 3],
-    /// The selected keys, per access kind.
-    keys: [TlbContext; 3],
-    /// All contexts that entries may belong to; the number of a context is its index plus one.
-    contexts: Vec<TlbContext>,
+    /// Loads and stores.
+    data: Banks<2>,
+    fetch: Banks<1>,
+    events: Events,
 }
+
+/// Indices of the tables of a data bank; a fetch bank has only the first.
+const LOADS: usize = 0;
+pub(super) const STORES: usize = 1;
 
 impl Tlb {
     /// An empty TLB, with untranslated M-mode selected.
     pub(super) fn new() -> Self {
-        let nothing = Mapping { size_shift: PAGE_SHIFT as u8, global: false };
-        let machine = TlbContext::Physical { machine: true };
-        Self {
-            entries: Box::new([[EMPTY; ENTRIES]; 3]),
-            mappings: Box::new([[nothing; ENTRIES]; 3]),
-            selected: [1; 3],
-            keys: [machine; 3],
-            contexts: vec![machine],
-        }
+        let key = TlbContext::new(&Context::RESET, true);
+        Self { data: Banks::new(key), fetch: Banks::new(key), events: Events::new() }
     }
 
     /// Offset in RAM of the byte at `va`, if an entry of the selected context allows `access`.
     #[inline(always)]
     pub(super) fn lookup(&self, va: VirtAddr, access: Access) -> Option<RamOffset> {
-        let entry = &self.entries[access as usize][index(va)];
-        (entry.tag == va.page_base().0 | self.selected[access as usize])
-            .then(|| RamOffset(va.0.wrapping_add(entry.to_ram)))
+        self.lookup_aligned(va, access, Width::Byte)
     }
 
-    /// Everything that is held, in no particular order.
-    pub(super) fn entries(&self) -> impl Iterator<Item = TlbEntry> {
-        Access::ALL.into_iter().flat_map(move |access| {
-            let entries = &self.entries[access as usize];
-            let entries = entries.iter().zip(&self.mappings[access as usize]);
-            entries.filter_map(move |(entry, mapping)| self.describe(access, entry, *mapping))
-        })
-    }
-
-    fn describe(&self, access: Access, entry: &Entry, mapping: Mapping) -> Option<TlbEntry> {
-        let number = (entry.tag & PAGE_OFFSET_MASK) as usize;
-        let va = VirtAddr(entry.tag).page_base();
-        Some(TlbEntry {
-            access,
-            context: *self.contexts.get(number.checked_sub(1)?)?,
-            va,
-            page: RamOffset(va.0.wrapping_add(entry.to_ram)),
-            size_shift: mapping.size_shift,
-            global: mapping.global,
-        })
+    /// As [`lookup`](Self::lookup); `None` also where `va` is not a multiple of `width`: one
+    /// comparison sees both.
+    #[inline(always)]
+    pub(super) fn lookup_aligned(
+        &self,
+        va: VirtAddr,
+        access: Access,
+        width: Width,
+    ) -> Option<RamOffset> {
+        let page = va.0 & !(PAGE_OFFSET_MASK & !(width.bytes() - 1));
+        match access {
+            Access::Fetch => self.fetch.active.lookup(0, va, page),
+            Access::Load => self.data.active.lookup(LOADS, va, page),
+            Access::Store => self.data.active.lookup(STORES, va, page),
+        }
     }
 
     /// Makes these the contexts of lookups and fills from now on. Drops nothing.
+    #[inline]
     pub(super) fn select(&mut self, fetch: &Context, data: &Context) {
-        for access in Access::ALL {
-            let key = TlbContext::new(if access == Access::Fetch { fetch } else { data }, access);
-            if self.keys[access as usize] != key {
-                self.keys[access as usize] = key;
-                self.selected[access as usize] = self.number(key);
-            }
-        }
-    }
-
-    /// Number of the context with `key`, which may be new.
-    fn number(&mut self, key: TlbContext) -> u64 {
-        if let Some(found) = self.contexts.iter().position(|known| *known == key) {
-            return found as u64 + 1;
-        }
-        if self.contexts.len() == CONTEXTS {
-            // Numbers would come to mean another context: forget all of them. The selected keys
-            // number themselves anew, `key` among them.
-            self.clear();
-            return self.number(key);
-        }
-        self.contexts.push(key);
-        self.contexts.len() as u64
+        self.fetch.select(TlbContext::new(fetch, false), &self.events);
+        self.data.select(TlbContext::new(data, true), &self.events);
     }
 
     /// Enters that the page of `va` lies at `page` in RAM and may be reached by `access` in the
@@ -183,62 +290,60 @@ impl Tlb {
         mapping: Mapping,
     ) {
         debug_assert!(page.0 & PAGE_OFFSET_MASK == 0, "entries map whole pages");
-        let tag = va.page_base().0 | self.selected[access as usize];
-        let to_ram = page.0.wrapping_sub(va.page_base().0);
-        self.entries[access as usize][index(va)] = Entry { tag, to_ram };
-        self.mappings[access as usize][index(va)] = mapping;
+        match access {
+            Access::Fetch => self.fetch.active.insert(0, va, page, mapping),
+            Access::Load => self.data.active.insert(LOADS, va, page, mapping),
+            Access::Store => self.data.active.insert(STORES, va, page, mapping),
+        }
     }
 
     /// Drops the translations that a fence for `va` (all, if `None`) and `asid` (all, if `None`)
-    /// names; with an ASID, global ones stay. An address drops every page of the superpage or
-    /// NAPOT range that it lies in.
+    /// names, and more: an address drops every page of superpages and NAPOT ranges around it, and
+    /// global ones of any space.
     ///
     /// Source: Privileged ISA, "Supervisor Memory-Management Fence Instruction".
     pub(super) fn fence(&mut self, va: Option<VirtAddr>, asid: Option<Asid>) {
-        if (va, asid) == (None, None) {
-            return self.clear();
+        match (va, asid) {
+            (Some(va), asid) => self.events.add(Event::Fence(va, asid)),
+            (None, Some(asid)) => self.events.spaces[Events::slot(asid)] += 1,
+            (None, None) => self.events.all += 1,
         }
-        let contexts = &self.contexts;
-        let named = |entry: &Entry, mapping: &Mapping| {
-            let context = (entry.tag & PAGE_OFFSET_MASK) as usize;
-            let Some(&TlbContext::Virtual { satp, .. }) = contexts.get(context.wrapping_sub(1))
-            else {
-                return false;
-            };
-            asid.is_none_or(|asid| satp.asid == asid && !mapping.global)
-                && va.is_none_or(|va| (va.0 ^ entry.tag) >> mapping.size_shift == 0)
-        };
-        for (entries, mappings) in self.entries.iter_mut().zip(self.mappings.iter()) {
-            for (entry, mapping) in entries.iter_mut().zip(mappings) {
-                if named(entry, mapping) {
-                    *entry = EMPTY;
-                }
-            }
-        }
+        self.catch_up();
     }
 
-    /// Drops everything, and the contexts that are not selected.
+    /// Drops everything.
     pub(super) fn clear(&mut self) {
-        self.entries.as_flattened_mut().fill(EMPTY);
-        self.contexts.clear();
-        for access in Access::ALL {
-            self.selected[access as usize] = self.number(self.keys[access as usize]);
-        }
+        self.fence(None, None);
     }
 
     /// Drops the entries through which `page` could be stored to.
     pub(super) fn forbid_stores(&mut self, page: RamOffset) {
-        for entry in &mut self.entries[Access::Store as usize] {
-            let va_page = entry.tag & !PAGE_OFFSET_MASK;
-            if va_page.wrapping_add(entry.to_ram) == page.0 & !PAGE_OFFSET_MASK {
-                *entry = EMPTY;
-            }
-        }
+        self.events.add(Event::ForbidStores(page));
+        self.catch_up();
+    }
+
+    /// What is cached, in no particular order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = TlbEntry> {
+        let data = self.data.settled(&self.events).into_iter().flat_map(|(context, bank)| {
+            let of = |access, table| bank.entries(table).map(move |e| e.entry(access, context));
+            let loads: Vec<_> = of(Access::Load, LOADS).collect();
+            loads.into_iter().chain(of(Access::Store, STORES)).collect::<Vec<_>>()
+        });
+        let fetch = self.fetch.settled(&self.events).into_iter().flat_map(|(context, bank)| {
+            bank.entries(0).map(|e| e.entry(Access::Fetch, context)).collect::<Vec<_>>()
+        });
+        fetch.chain(data)
+    }
+
+    fn catch_up(&mut self) {
+        self.data.catch_up(&self.events);
+        self.fetch.catch_up(&self.events);
     }
 }
 
-/// Where the page of `va` is kept.
-#[inline(always)]
-fn index(va: VirtAddr) -> usize {
-    va.page_number() as usize % ENTRIES
+impl Page {
+    fn entry(self, access: Access, context: TlbContext) -> TlbEntry {
+        let Self { va, page, mapping: Mapping { size_shift, global } } = self;
+        TlbEntry { access, context, va, page, size_shift, global }
+    }
 }

@@ -161,13 +161,38 @@ pub fn walk(
     cx: &Context,
     steps: &mut impl Steps,
 ) -> Result<Leaf, WalkFault> {
-    let levels = cx.satp.mode.levels();
     if !is_canonical(va, cx.satp.mode) {
         return Err(WalkFault::NotCanonical);
     }
     // Step 1: start at the root, at the highest level.
-    let mut table = PhysAddr(cx.satp.root_ppn << PAGE_SHIFT);
-    let mut level = levels - 1;
+    let root = PhysAddr(cx.satp.root_ppn << PAGE_SHIFT);
+    descend(memory, (va, access, cx), root, cx.satp.mode.levels() - 1, steps)
+}
+
+/// The last turn of a [`walk`] for `va` that an earlier one with the same `satp` has taken to
+/// `table`, at the last level. Of entries above it, the leaf shows no G.
+///
+/// # Errors
+/// As for the whole walk.
+pub(super) fn resume(
+    memory: &mut impl PteMemory,
+    va: VirtAddr,
+    access: Access,
+    cx: &Context,
+    table: PhysAddr,
+) -> Result<Leaf, WalkFault> {
+    descend(memory, (va, access, cx), table, 0, &mut ())
+}
+
+/// Steps 2 to 10, from the table at `level` downwards.
+#[inline(always)]
+fn descend(
+    memory: &mut impl PteMemory,
+    (va, access, cx): (VirtAddr, Access, &Context),
+    mut table: PhysAddr,
+    mut level: u32,
+    steps: &mut impl Steps,
+) -> Result<Leaf, WalkFault> {
     let mut global = false;
     loop {
         let vpn = va.0 >> (PAGE_SHIFT + VPN_BITS * level) & ((1 << VPN_BITS) - 1);
