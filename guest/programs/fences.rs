@@ -42,17 +42,39 @@ struct Fence {
     code: fn() -> Code,
     /// Global mappings are not named by forms with an ASID.
     names_global: bool,
+    /// Pointers are not named by forms with an address, only leaves.
+    names_pointers: bool,
 }
 
 const FENCES: [Fence; 8] = [
-    Fence { name: "sfence.vma", code: all, names_global: true },
-    Fence { name: "sfence.vma va", code: by_address, names_global: true },
-    Fence { name: "sfence.vma asid", code: by_asid, names_global: false },
-    Fence { name: "sfence.vma va, asid", code: by_both, names_global: false },
-    Fence { name: "sinval.vma", code: inval_all, names_global: true },
-    Fence { name: "sinval.vma va", code: inval_by_address, names_global: true },
-    Fence { name: "sinval.vma asid", code: inval_by_asid, names_global: false },
-    Fence { name: "sinval.vma va, asid", code: inval_by_both, names_global: false },
+    Fence { name: "sfence.vma", code: all, names_global: true, names_pointers: true },
+    Fence { name: "sfence.vma va", code: by_address, names_global: true, names_pointers: false },
+    Fence { name: "sfence.vma asid", code: by_asid, names_global: false, names_pointers: true },
+    Fence {
+        name: "sfence.vma va, asid",
+        code: by_both,
+        names_global: false,
+        names_pointers: false,
+    },
+    Fence { name: "sinval.vma", code: inval_all, names_global: true, names_pointers: true },
+    Fence {
+        name: "sinval.vma va",
+        code: inval_by_address,
+        names_global: true,
+        names_pointers: false,
+    },
+    Fence {
+        name: "sinval.vma asid",
+        code: inval_by_asid,
+        names_global: false,
+        names_pointers: true,
+    },
+    Fence {
+        name: "sinval.vma va, asid",
+        code: inval_by_both,
+        names_global: false,
+        names_pointers: false,
+    },
 ];
 
 fn main() {
@@ -171,7 +193,9 @@ fn pointer(checks: &mut Checks, space: &Space, fences: &[Fence]) {
             let new = if level == 1 { Ok(102) } else { Err(cause::LOAD_PAGE) };
             before_fence(checks, form.name, Ok(100), new);
             fence(form, VA);
-            checks.equal(form.name, load(VA), new);
+            let seen = load(VA);
+            let may_be_old = !form.names_pointers && seen == Ok(100);
+            checks.that(seen == new || may_be_old, form.name);
             frames::write(at, good);
             csr::sfence_vma_all();
         }

@@ -8,7 +8,7 @@ use crate::addr::{PAGE_OFFSET_MASK, PAGE_SHIFT, VirtAddr};
 use crate::bus::RamOffset;
 
 /// Entries of a table.
-const ENTRIES: usize = 256;
+const ENTRIES: usize = 512;
 
 /// Fills after which emptying starts over with the whole table.
 const FILLS_MAX: usize = 128;
