@@ -94,8 +94,10 @@ fn csr(
     bus: &mut Bus,
     i: &Insn,
 ) -> Result<Next, Exception> {
-    // An access to a device just before may have changed what mip and sip show.
+    // An access to a device just before may have changed what mip and sip show, perhaps by way of
+    // the interrupt controller.
     if bus.attention {
+        bus.poll();
         hart.sample_lines(bus);
     }
     let deadline = hart.csr.supervisor_deadline();
