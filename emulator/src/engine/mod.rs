@@ -131,6 +131,10 @@ impl<O: Observer> Interpreter<O> {
     /// cache, so that whoever comes there comes here.
     #[inline(never)]
     fn find_slow(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Option<Exception>> {
+        // Before the fetch, which may fail there.
+        if self.observer.meets_breakpoint(hart) {
+            return Err(None);
+        }
         let pc = hart.pc;
         let found = fetch_lookup(hart, bus, pc);
         if O::ACTIVE {
@@ -195,6 +199,9 @@ impl<O: Observer> Interpreter<O> {
         hart: &mut Hart,
         bus: &mut Bus,
     ) -> Result<Step, Option<Exception>> {
+        if self.observer.meets_breakpoint(hart) {
+            return Err(None);
+        }
         let low = self.fetch_half(hart, bus, hart.pc)?;
         let bits = if is_compressed(low) {
             low.into()
@@ -202,9 +209,6 @@ impl<O: Observer> Interpreter<O> {
             let high = self.fetch_half(hart, bus, hart.pc.wrapping_add(2))?;
             u32::from(high) << 16 | u32::from(low)
         };
-        if self.observer.meets_breakpoint(hart) {
-            return Err(None);
-        }
         if O::ACTIVE {
             let len = if is_compressed(low) { 2 } else { 4 };
             self.observer.decoded(hart.privilege, hart.pc, &bits.to_le_bytes()[..len]);

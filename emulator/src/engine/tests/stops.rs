@@ -112,13 +112,16 @@ fn a_breakpoint_at_a_jump_is_met_each_time() {
     }
 }
 
+/// Debuggers let functions that they call return to such places.
 #[test]
-fn a_breakpoint_nobody_can_fetch_is_not_met() {
+fn a_breakpoint_is_met_even_where_nothing_can_be_fetched() {
     for make in MAKES {
         let mut f = make(&[insn(Op::Jalr, 0, 5, 0, 0)]);
         f.hart.x[5] = 0x40;
-        f.engine.set_stops(breakpoints(&[0x40, HANDLER]));
-        assert_eq!(f.run(100), Exit::Breakpoint);
+        let both = breakpoints(&[0x40, HANDLER]);
+        f.engine.set_stops(both.clone());
+        assert_eq!((f.run(100), f.hart.pc.0), (Exit::Breakpoint, 0x40));
+        assert_eq!(f.leave(both, 100), Exit::Breakpoint);
         assert_eq!((f.hart.pc.0, f.trap().0), (HANDLER, 1));
     }
 }
