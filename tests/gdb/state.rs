@@ -112,7 +112,7 @@ fn registers_are_read_and_written() {
     assert_eq!([0, 1, 31, 32].map(|number| gdb.register(number)), [0, 101, 131, 132]);
     // Read-only, not there, not of this size.
     for (name, packet) in [
-        ("mhartid", format!("P{:x}={}", FIRST_CSR + 0xf14, hex(&[0; 8]))),
+        ("mhartid", format!("P{:x}={}", FIRST_CSR + 0xf14, hex(&[1; 8]))),
         ("pmpcfg1", format!("P{:x}={}", FIRST_CSR + 0x3a1, hex(&[0; 8]))),
         ("pmpcfg1", format!("p{:x}", FIRST_CSR + 0x3a1)),
         ("half of x1", "P1=00000000".to_owned()),
@@ -133,6 +133,7 @@ fn floating_point_is_seen_while_it_is_off() {
     let mstatus = FIRST_CSR + MSTATUS as usize;
     assert_eq!((gdb.register(mstatus) >> 13 & 3, gdb.register(FCSR)), (0, 0));
     assert_eq!(gdb.set_register(FCSR, 0x21), "E79", "an instruction could not");
+    assert_eq!(gdb.set_register(FCSR, 0), "OK", "it was saved and is put back");
     assert_eq!(gdb.set_register(mstatus, 1 << 13), "OK");
     assert_eq!(gdb.set_register(FIRST_F, 1), "OK");
     assert_eq!(gdb.register(mstatus) >> 13 & 3, 3, "a context switch must save it");
