@@ -5,6 +5,7 @@
 //! `rtc-goldfish` driver and QEMU have them.
 
 use super::TICK_NS;
+use super::only_words;
 use crate::addr::Width;
 use crate::bus::{BusFault, Device, DeviceCx};
 
@@ -89,12 +90,6 @@ impl GoldfishRtc {
     }
 }
 
-/// Only aligned 32-bit accesses are answered.
-fn check(offset: u64, width: Width) -> Result<(), BusFault> {
-    let is_legal = width == Width::Word && offset.is_multiple_of(width.bytes());
-    if is_legal { Ok(()) } else { Err(BusFault) }
-}
-
 impl Device for GoldfishRtc {
     fn name(&self) -> &'static str {
         "rtc"
@@ -102,7 +97,7 @@ impl Device for GoldfishRtc {
 
     /// Registers that are not there, or only for writing, read as zero, as on QEMU.
     fn read(&mut self, offset: u64, width: Width, cx: &mut DeviceCx<'_>) -> Result<u64, BusFault> {
-        check(offset, width)?;
+        only_words(offset, width)?;
         self.update(cx);
         let value = match offset {
             offset::TIME_LOW => {
@@ -127,7 +122,7 @@ impl Device for GoldfishRtc {
         value: u64,
         cx: &mut DeviceCx<'_>,
     ) -> Result<(), BusFault> {
-        check(offset, width)?;
+        only_words(offset, width)?;
         let now_ns = self.now_ns(cx.mtime);
         match offset {
             offset::TIME_LOW => self.set_now(with_low(now_ns, value), cx.mtime),

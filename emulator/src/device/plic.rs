@@ -5,6 +5,7 @@
 //!
 //! Source: RISC-V Platform-Level Interrupt Controller Specification.
 
+use super::only_words;
 use crate::addr::Width;
 use crate::bus::{BusFault, Device, DeviceCx};
 
@@ -206,12 +207,6 @@ impl Plic {
     }
 }
 
-/// Only aligned 32-bit accesses are answered.
-fn check(offset: u64, width: Width) -> Result<(), BusFault> {
-    let is_legal = width == Width::Word && offset.is_multiple_of(width.bytes());
-    if is_legal { Ok(()) } else { Err(BusFault) }
-}
-
 impl Device for Plic {
     fn name(&self) -> &'static str {
         "plic"
@@ -219,7 +214,7 @@ impl Device for Plic {
 
     /// What belongs to no source and no context reads as zero, as on QEMU.
     fn read(&mut self, offset: u64, width: Width, cx: &mut DeviceCx<'_>) -> Result<u64, BusFault> {
-        check(offset, width)?;
+        only_words(offset, width)?;
         self.sample(cx.irq.sources);
         let value = Register::at(offset).map_or(0, |register| self.read_register(register));
         self.drive(cx);
@@ -233,7 +228,7 @@ impl Device for Plic {
         value: u64,
         cx: &mut DeviceCx<'_>,
     ) -> Result<(), BusFault> {
-        check(offset, width)?;
+        only_words(offset, width)?;
         self.sample(cx.irq.sources);
         if let Some(register) = Register::at(offset) {
             self.write_register(register, value as u32);

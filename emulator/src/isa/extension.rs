@@ -294,25 +294,11 @@ pub(crate) fn nearest(
 ) -> &'static str {
     // Words beyond this length are compared by their beginning: the cost is a product.
     const MAX_CHARS: usize = 64;
-    let word: Vec<char> = word.chars().take(MAX_CHARS).collect();
-    let alike = |c: &str| c.chars().zip(&word).take_while(|(c, w)| c == *w).count();
-    let nearest = candidates.into_iter().min_by_key(|c| (distance(&word, c), Reverse(alike(c))));
+    let word: String = word.chars().take(MAX_CHARS).collect();
+    let alike = |c: &str| c.chars().zip(word.chars()).take_while(|(c, w)| c == w).count();
+    let distance = |c: &str| strsim::levenshtein(&word, c);
+    let nearest = candidates.into_iter().min_by_key(|c| (distance(c), Reverse(alike(c))));
     nearest.unwrap_or_default()
-}
-
-/// Levenshtein distance: insertions, deletions and replacements that turn one into the other.
-fn distance(from: &[char], to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=from.len()).collect();
-    for (i, t) in to.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &f) in from.iter().enumerate() {
-            let replaced = diagonal + usize::from(f != t);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[from.len()]
 }
 
 #[cfg(test)]

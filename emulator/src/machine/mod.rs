@@ -15,6 +15,7 @@ mod htif;
 pub mod memory_map;
 mod monitor;
 mod platform;
+pub mod random;
 mod run;
 
 use std::fmt;

@@ -8,6 +8,7 @@
 
 use super::super::config::Config;
 use super::super::memory_map as map;
+use super::super::random::SplitMix;
 use super::{CHOSEN, Chosen, DeviceTree, Node};
 use crate::device::{clint, finisher, goldfish_rtc, plic, uart16550};
 use crate::isa::{Extension, Extensions};
@@ -90,16 +91,9 @@ pub fn describe(config: &Config, chosen: &Chosen) -> DeviceTree {
 }
 
 /// Bits that look random and follow from `seed` alone.
-///
-/// Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators" (SplitMix64).
 fn random(seed: u64) -> [u64; RNG_SEED_WORDS] {
-    let mut state = seed;
-    [(); RNG_SEED_WORDS].map(|()| {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    })
+    let mut sequence = SplitMix::new(seed);
+    [(); RNG_SEED_WORDS].map(|()| sequence.draw())
 }
 
 fn harts(config: &Config, handles: &Handles) -> Node {
