@@ -110,7 +110,7 @@ fn instance(row: &Row, rng: &mut Rng) -> u32 {
 }
 
 /// The effective address of `insn`, where it has one.
-fn effective_address(insn: &Insn, x: &[u64; 32]) -> Option<u64> {
+fn effective_address(insn: &Insn, x: &[u64]) -> Option<u64> {
     let base = x[usize::from(insn.rs1)];
     match reach(insn.op.row()).memory {
         Memory::None => None,

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use crate::addr::{PAGE_OFFSET_MASK, PAGE_SHIFT, Privilege};
 use crate::bus::RamOffset;
-use crate::isa::Insn;
 
 /// Instructions in a block at most; [`Insn::at`] counts halfwords in a byte.
 pub(super) const BLOCK_MAX_INSNS: usize = 128;
+
+/// Successors that a block remembers: it ends in one or two, and each branch in it may leave.
+const LINKS: usize = 4;
 
 /// log2 of the entries in the direct-mapped front of the block map.
 const FRONT_BITS: u32 = 14;
@@ -52,13 +54,18 @@ struct Link {
 impl Link {
     /// No page offset is this large.
     const NONE: Self = Self { page_offset: u32::MAX, to: BlockId(0) };
+
+    /// Where a link to `page_offset` is kept.
+    fn slot(page_offset: u64) -> usize {
+        (page_offset / 2) as usize % LINKS
+    }
 }
 
 #[derive(Debug)]
-struct Block {
-    insns: Box<[Insn]>,
+struct Block<I> {
+    insns: Box<[I]>,
     len_bytes: u32,
-    links: [Link; 2],
+    links: [Link; LINKS],
 }
 
 /// All decoded blocks.
@@ -66,8 +73,8 @@ struct Block {
 /// Invariant: links lead only to blocks of the same page, and blocks are dropped by page, so no
 /// link outlives its target.
 #[derive(Debug)]
-pub(super) struct BlockCache {
-    blocks: Vec<Block>,
+pub(super) struct BlockCache<I> {
+    blocks: Vec<Block<I>>,
     free: Vec<BlockId>,
     /// Instructions in all blocks.
     insns: usize,
@@ -76,7 +83,7 @@ pub(super) struct BlockCache {
     front: Box<[(BlockKey, BlockId)]>,
 }
 
-impl BlockCache {
+impl<I> BlockCache<I> {
     pub(super) fn new() -> Self {
         Self {
             blocks: Vec::new(),
@@ -110,11 +117,11 @@ impl BlockCache {
     }
 
     /// Keeps a block under `key`, which must be new.
-    pub(super) fn insert(&mut self, key: BlockKey, insns: Vec<Insn>, len_bytes: u64) -> BlockId {
+    pub(super) fn insert(&mut self, key: BlockKey, insns: Vec<I>, len_bytes: u64) -> BlockId {
         assert!(!insns.is_empty() && insns.len() <= BLOCK_MAX_INSNS);
         self.insns += insns.len();
         let block =
-            Block { insns: insns.into(), len_bytes: len_bytes as u32, links: [Link::NONE; 2] };
+            Block { insns: insns.into(), len_bytes: len_bytes as u32, links: [Link::NONE; LINKS] };
         let id = if let Some(id) = self.free.pop() {
             self.blocks[id.0 as usize] = block;
             id
@@ -131,7 +138,7 @@ impl BlockCache {
 
     /// The instructions of a block, and their length in bytes.
     #[inline(always)]
-    pub(super) fn code(&self, id: BlockId) -> (&[Insn], u64) {
+    pub(super) fn code(&self, id: BlockId) -> (&[I], u64) {
         let block = &self.blocks[id.0 as usize];
         (&block.insns, block.len_bytes.into())
     }
@@ -139,17 +146,15 @@ impl BlockCache {
     /// The block linked behind `from` for a next pc at `page_offset` on the same page.
     #[inline(always)]
     pub(super) fn linked(&self, from: BlockId, page_offset: u64) -> Option<BlockId> {
-        let links = &self.blocks[from.0 as usize].links;
-        let link = links.iter().find(|link| u64::from(link.page_offset) == page_offset)?;
-        Some(link.to)
+        let link = &self.blocks[from.0 as usize].links[Link::slot(page_offset)];
+        (u64::from(link.page_offset) == page_offset).then_some(link.to)
     }
 
-    /// Remembers `to` as the successor of `from` at `page_offset`, in place of the older link.
+    /// Remembers `to` as the successor of `from` at `page_offset`.
     pub(super) fn link(&mut self, from: BlockId, page_offset: u64, to: BlockId) {
         debug_assert!(page_offset <= PAGE_OFFSET_MASK);
-        let links = &mut self.blocks[from.0 as usize].links;
-        links[1] = links[0];
-        links[0] = Link { page_offset: page_offset as u32, to };
+        let link = Link { page_offset: page_offset as u32, to };
+        self.blocks[from.0 as usize].links[Link::slot(page_offset)] = link;
     }
 
     /// Drops every block on the page that holds `at`.
@@ -174,7 +179,7 @@ fn page_of(key: BlockKey) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isa::{Extensions, decode};
+    use crate::isa::{Extensions, Insn, decode};
 
     const PAGE: u64 = 1 << PAGE_SHIFT;
 
@@ -212,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn the_third_link_replaces_the_oldest() {
+    fn links_are_told_apart_and_replace_each_other() {
         let mut cache = BlockCache::new();
-        let ids = [0, 4, 8, 12].map(|at| cache.insert(user(at), nops(1), 4));
-        for (offset, id) in [(4, ids[1]), (8, ids[2]), (12, ids[3])] {
+        let ids = [0, 4, 6, 12].map(|at| cache.insert(user(at), nops(1), 4));
+        for (offset, id) in [(4, ids[1]), (6, ids[2]), (12, ids[3])] {
             cache.link(ids[0], offset, id);
         }
-        let linked = [4, 8, 12].map(|offset| cache.linked(ids[0], offset));
-        assert_eq!(linked, [None, Some(ids[2]), Some(ids[3])]);
+        let linked = [4, 6, 12].map(|offset| cache.linked(ids[0], offset));
+        assert_eq!(linked, [None, Some(ids[2]), Some(ids[3])], "4 and 12 share a slot");
     }
 
     #[test]
@@ -236,7 +241,8 @@ mod tests {
     #[test]
     fn long_blocks_are_bounded_by_their_instructions() {
         let mut cache = BlockCache::new();
-        let kept = |cache: &BlockCache| cache.blocks.iter().map(|b| b.insns.len()).sum::<usize>();
+        let kept =
+            |cache: &BlockCache<Insn>| cache.blocks.iter().map(|b| b.insns.len()).sum::<usize>();
         let mut most = 0;
         for at in 0..BLOCKS_MAX as u64 / 4 {
             cache.limit();

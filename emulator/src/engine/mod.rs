@@ -11,6 +11,7 @@
 
 mod block;
 mod debuggable;
+mod dispatch;
 mod interp;
 mod stops;
 
@@ -21,13 +22,14 @@ use crate::bus::{Bus, RamOffset};
 use crate::csr::Recording;
 use crate::hart::Hart;
 use crate::hart::observe::{FenceOrigin, NoObserver, Observer};
-use crate::isa::{self, Extensions, Insn};
+use crate::isa::{self, Extensions, Flow, Insn};
 use crate::system::Next;
 use crate::trap::{Exception, Trap};
 use block::{BlockCache, BlockId, BlockKey};
 pub use debuggable::Debuggable;
-use interp::{Interp, report_fences, report_walks};
-use stops::{Blocks, Listening};
+use dispatch::{Code, Turn};
+use interp::{report_fences, report_walks};
+use stops::{Cut, Listening};
 pub use stops::{Place, Stops, WatchKind, Watchpoint};
 
 /// Code is fetched in pieces of this size.
@@ -77,25 +79,33 @@ pub trait Engine: Send {
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// Where execution goes on.
-enum Step {
-    /// At a cached block.
-    Block(BlockId),
-    /// At an instruction that no cached block may hold.
+/// What is at a pc where no cached block is.
+enum Elsewhere {
+    /// An instruction that no cached block may hold.
     Uncached(Insn),
+    /// Nothing that can be fetched.
+    Fault(Exception),
+    /// A breakpoint.
+    Breakpoint,
+}
+
+impl From<Exception> for Elsewhere {
+    fn from(exception: Exception) -> Self {
+        Self::Fault(exception)
+    }
 }
 
 /// The interpreter of decoded basic blocks, reporting to `observer`.
 #[derive(Debug)]
 pub struct Interpreter<O> {
     extensions: Extensions,
-    blocks: BlockCache,
+    blocks: Blocks<O>,
     /// Blocks of one instruction each, for harts that step; while one does, the others.
-    single_blocks: Option<Box<BlockCache>>,
-    observer: Listening<O>,
-    /// Where an instruction puts what it raises, until the trap is taken.
-    exception: Option<Exception>,
+    single_blocks: Option<Box<Blocks<O>>>,
+    turn: Turn<Listening<O>>,
 }
+
+type Blocks<O> = BlockCache<Code<Listening<O>>>;
 
 impl Interpreter<NoObserver> {
     /// An interpreter that nobody watches.
@@ -107,62 +117,61 @@ impl Interpreter<NoObserver> {
 impl<O: Observer> Interpreter<O> {
     /// An interpreter that tells `observer` of every architectural change.
     pub fn with_observer(extensions: Extensions, observer: O) -> Self {
-        let observer = Listening::new(observer);
-        let (blocks, single_blocks, exception) = (BlockCache::new(), None, None);
-        Self { extensions, blocks, single_blocks, observer, exception }
+        let turn = Turn::new(Listening::new(observer));
+        Self { extensions, blocks: BlockCache::new(), single_blocks: None, turn }
     }
 
-    /// The way from `hart.pc` through translation to a block. `None` where it ends in an
-    /// exception, which is then in its slot, or at a breakpoint.
+    /// The way from `hart.pc` through translation to a block.
     #[inline(always)]
-    fn find(&mut self, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
+    fn find(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<BlockId, Elsewhere> {
         if O::ACTIVE {
-            self.observer.lookup(Access::Fetch, hart.pc, FETCH_BYTES);
+            self.turn.observer.lookup(Access::Fetch, hart.pc, FETCH_BYTES);
         }
         if let Some(at) = hart.mmu.lookup(hart.pc, Access::Fetch)
             && let Some(id) = self.blocks.find(BlockKey::new(at, hart.privilege))
         {
-            return Some(Step::Block(id));
+            return Ok(id);
         }
-        self.find_slow(hart, bus).map_err(|exception| self.exception = exception).ok()
+        self.find_slow(hart, bus)
     }
 
     /// [`find`](Self::find) where the TLB has no entry or the block is new, or kept out of the
     /// cache, so that whoever comes there comes here.
     #[inline(never)]
-    fn find_slow(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Step, Option<Exception>> {
+    fn find_slow(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<BlockId, Elsewhere> {
         // Before the fetch, which may fail there.
-        if self.observer.meets_breakpoint(hart) {
-            return Err(None);
+        if self.turn.observer.meets_breakpoint(hart) {
+            return Err(Elsewhere::Breakpoint);
         }
         let pc = hart.pc;
         let found = fetch_lookup(hart, bus, pc);
         if O::ACTIVE {
-            report_walks(hart, &mut self.observer, hart.privilege, pc);
+            report_walks(hart, &mut self.turn.observer, hart.privilege, pc);
         }
-        let found = found.map_err(Some)?;
-        let Some(at) = found.filter(|_| !self.observer.is_cut(pc.page_offset())) else {
-            return self.fetch_uncached(hart, bus);
+        let Some(at) = found?.filter(|_| !self.turn.observer.is_cut(pc.page_offset())) else {
+            return Err(self.fetch_uncached(hart, bus));
         };
         let key = BlockKey::new(at, hart.privilege);
         if let Some(id) = self.blocks.find(key) {
-            return Ok(Step::Block(id));
+            return Ok(id);
         }
         let insns = self.decode(bus, at);
         let Some(last) = insns.last() else {
-            return self.fetch_uncached(hart, bus);
+            return Err(self.fetch_uncached(hart, bus));
         };
         let len_bytes = 2 * u64::from(last.at) + last.len_bytes();
         bus.ram.track(at, len_bytes);
         hart.mmu.forbid_stores(at);
         if O::ACTIVE {
-            self.observer.decoded(hart.privilege, pc, bus.ram.slice(at, len_bytes));
+            self.turn.observer.decoded(hart.privilege, pc, bus.ram.slice(at, len_bytes));
         }
-        Ok(Step::Block(self.blocks.insert(key, insns, len_bytes)))
+        let code = insns.into_iter().map(Code::new).collect();
+        Ok(self.blocks.insert(key, code, len_bytes))
     }
 
     /// Decodes from `at` to the end of the block or the page, or to a breakpoint. Empty where the
-    /// first instruction is illegal or straddles the page.
+    /// first instruction is illegal or straddles the page. A branch forward does not end a block:
+    /// most are not taken, and those that are leave it.
     fn decode(&self, bus: &Bus, at: RamOffset) -> Vec<Insn> {
         let page_left = PAGE_SIZE_BYTES - (at.0 & PAGE_OFFSET_MASK);
         let bytes = bus.ram.slice(at, page_left);
@@ -171,7 +180,7 @@ impl<O: Observer> Interpreter<O> {
         while insns.len() < block::BLOCK_MAX_INSNS {
             let Some(low) = bytes.get(offset..offset + 2) else { break };
             let page_offset = (at.0 & PAGE_OFFSET_MASK) + offset as u64;
-            if offset > 0 && self.observer.ends_before(page_offset) {
+            if offset > 0 && self.turn.observer.ends_before(page_offset) {
                 break;
             }
             let low = u16::from_le_bytes([low[0], low[1]]);
@@ -185,23 +194,30 @@ impl<O: Observer> Interpreter<O> {
             insn.at = (offset / 2) as u8;
             offset += insn.len_bytes() as usize;
             insns.push(insn);
-            if insn.op.flow() != isa::Flow::Next {
+            let goes_on = match insn.op.flow() {
+                Flow::Next => true,
+                Flow::Branch => insn.imm > 0,
+                Flow::Jump | Flow::Ends => false,
+            };
+            if !goes_on {
                 break;
             }
         }
         insns
     }
 
-    /// The one instruction at `hart.pc`, each halfword translated that needs it. Nothing is to be
-    /// executed, and nothing was raised, where that is a breakpoint.
-    fn fetch_uncached(
-        &mut self,
-        hart: &mut Hart,
-        bus: &mut Bus,
-    ) -> Result<Step, Option<Exception>> {
-        if self.observer.meets_breakpoint(hart) {
-            return Err(None);
+    /// The one instruction at `hart.pc`, each halfword translated that needs it.
+    fn fetch_uncached(&mut self, hart: &mut Hart, bus: &mut Bus) -> Elsewhere {
+        if self.turn.observer.meets_breakpoint(hart) {
+            return Elsewhere::Breakpoint;
         }
+        match self.fetch_insn(hart, bus) {
+            Ok(insn) => Elsewhere::Uncached(insn),
+            Err(exception) => Elsewhere::Fault(exception),
+        }
+    }
+
+    fn fetch_insn(&mut self, hart: &mut Hart, bus: &mut Bus) -> Result<Insn, Exception> {
         let low = self.fetch_half(hart, bus, hart.pc)?;
         let bits = if is_compressed(low) {
             low.into()
@@ -211,10 +227,9 @@ impl<O: Observer> Interpreter<O> {
         };
         if O::ACTIVE {
             let len = if is_compressed(low) { 2 } else { 4 };
-            self.observer.decoded(hart.privilege, hart.pc, &bits.to_le_bytes()[..len]);
+            self.turn.observer.decoded(hart.privilege, hart.pc, &bits.to_le_bytes()[..len]);
         }
-        let insn = isa::decode(bits, &self.extensions);
-        Ok(Step::Uncached(insn.ok_or(Exception::IllegalInstruction(bits))?))
+        isa::decode(bits, &self.extensions).ok_or(Exception::IllegalInstruction(bits))
     }
 
     fn fetch_half(
@@ -225,8 +240,8 @@ impl<O: Observer> Interpreter<O> {
     ) -> Result<u16, Exception> {
         let found = hart.mmu.translate(bus, at, Access::Fetch, FETCH_BYTES);
         if O::ACTIVE {
-            self.observer.lookup(Access::Fetch, at, FETCH_BYTES);
-            report_walks(hart, &mut self.observer, hart.privilege, hart.pc);
+            self.turn.observer.lookup(Access::Fetch, at, FETCH_BYTES);
+            report_walks(hart, &mut self.turn.observer, hart.privilege, hart.pc);
         }
         // Code is fetched from RAM only: reading a device has side effects.
         let offset = bus.ram.offset_of(found?, FETCH_BYTES);
@@ -246,33 +261,14 @@ impl<O: Observer> Interpreter<O> {
         !hits.is_empty()
     }
 
-    fn take_exception(&mut self, hart: &mut Hart, exception: Exception, epc: VirtAddr) {
-        if O::ACTIVE {
-            self.observer.exception(&exception, hart.privilege, epc);
-        }
-        hart.take_trap(Trap::Exception(exception), epc);
-    }
-
-    /// Takes the exception in the slot, which the fetch at `hart.pc` has raised; none has been
-    /// where that is a breakpoint.
-    #[cold]
-    #[inline(never)]
-    fn take_fetch_exception(&mut self, hart: &mut Hart) -> Next {
-        if let Some(exception) = self.exception.take() {
-            let pc = hart.pc;
-            self.take_exception(hart, exception, pc);
-        }
-        Next::CONTINUE
-    }
-
     /// Takes the pending interrupt of highest priority, if one may be taken now.
     fn take_interrupt(&mut self, hart: &mut Hart) {
-        if self.observer.steps(hart) {
+        if self.turn.observer.steps(hart) {
             return;
         }
         if let Some(interrupt) = hart.pending_interrupt() {
             if O::ACTIVE {
-                self.observer.interrupt(interrupt, hart.privilege, hart.pc);
+                self.turn.observer.interrupt(interrupt, hart.privilege, hart.pc);
             }
             hart.take_trap(Trap::Interrupt(interrupt), hart.pc);
         }
@@ -281,79 +277,76 @@ impl<O: Observer> Interpreter<O> {
     /// Runs from `hart.pc` until something other than the next block has to be looked at: the
     /// deadline, a trap, an effect of a system instruction, a device.
     fn run_blocks(&mut self, hart: &mut Hart, bus: &mut Bus, deadline_insns: u64) -> Next {
-        let Some(mut step) = self.find(hart, bus) else {
-            return self.take_fetch_exception(hart);
+        let mut id = match self.find(hart, bus) {
+            Ok(id) => id,
+            Err(elsewhere) => return self.run_elsewhere(elsewhere, hart, bus),
         };
         loop {
-            let (insns, len_bytes) = match &step {
-                Step::Block(id) => self.blocks.code(*id),
-                Step::Uncached(insn) => (std::slice::from_ref(insn), insn.len_bytes()),
+            let (code, len_bytes) = self.blocks.code(id);
+            let from = hart.pc;
+            let left = match self.turn.run(hart, bus, code, len_bytes).rest() {
+                Ok(left) => left,
+                Err(left) => return self.turn.take_exception(hart, code, left),
             };
-            let pc = hart.pc;
-            let (observer, exception) = (&mut self.observer, &mut self.exception);
-            let mut interp = Interp::new(hart, bus, observer, exception, insns.len(), len_bytes);
-            let outcome = interp.run(insns);
-            let (next_pc, next) = (interp.next_pc, interp.next);
-            match outcome {
-                Ok(()) => {
-                    hart.insns += insns.len() as u64;
-                    hart.pc = next_pc;
-                }
-                Err(at) => {
-                    let exception = self.exception.take().expect("raised by the instruction");
-                    let epc = pc.wrapping_add(2 * u64::from(at));
-                    hart.insns += insns.partition_point(|insn| insn.at < at) as u64;
-                    self.take_exception(hart, exception, epc);
-                }
+            hart.insns += (code.len() - left) as u64;
+            hart.pc = self.turn.next_pc;
+            let stops = O::ACTIVE && self.turn.observer.has_hit();
+            if self.turn.next != Next::CONTINUE || hart.insns >= deadline_insns || stops {
+                return self.turn.take_next();
             }
-            let held = O::ACTIVE && self.observer.has_hit();
-            let quiet = outcome.is_ok() && next == Next::CONTINUE && !held;
-            if !quiet || hart.insns >= deadline_insns || bus.attention || bus.ram.has_hits() {
-                return next;
+            // No fence has come between: what is on the same virtual page is on the same physical.
+            let stays = from.page_base() == hart.pc.page_base();
+            let offset = hart.pc.page_offset();
+            if stays && let Some(next) = self.blocks.linked(id, offset) {
+                id = next;
+                continue;
             }
-            step = match self.follow(step, pc, hart, bus) {
-                Some(step) => step,
-                None => return self.take_fetch_exception(hart),
-            };
+            if !stays {
+                note_jump(&code[code.len() - 1 - left].insn, from, hart);
+            }
+            match self.find(hart, bus) {
+                Ok(next) => {
+                    if stays {
+                        self.blocks.link(id, offset, next);
+                    }
+                    id = next;
+                }
+                Err(elsewhere) => return self.run_elsewhere(elsewhere, hart, bus),
+            }
         }
     }
 
-    /// The step after `step`, which began at `pc`: by its link where the next pc is on the same
-    /// virtual page (no fence has come between), else by translation. `None` as of
-    /// [`find`](Self::find).
-    #[inline(always)]
-    fn follow(&mut self, step: Step, pc: VirtAddr, hart: &mut Hart, bus: &mut Bus) -> Option<Step> {
-        let from = match step {
-            Step::Block(from) if pc.page_base() == hart.pc.page_base() => from,
-            _ => {
-                self.note_jump(&step, pc, hart);
-                return self.find(hart, bus);
+    /// Does what is due at `hart.pc`, where no cached block is.
+    #[cold]
+    #[inline(never)]
+    fn run_elsewhere(&mut self, elsewhere: Elsewhere, hart: &mut Hart, bus: &mut Bus) -> Next {
+        let insn = match elsewhere {
+            Elsewhere::Uncached(insn) => insn,
+            Elsewhere::Breakpoint => return Next::CONTINUE,
+            Elsewhere::Fault(exception) => {
+                self.turn.trap(hart, exception, hart.pc);
+                return Next::CONTINUE;
             }
         };
-        let offset = hart.pc.page_offset();
-        if let Some(id) = self.blocks.linked(from, offset) {
-            return Some(Step::Block(id));
+        let (code, from) = ([Code::new(insn)], hart.pc);
+        if let Err(left) = self.turn.run(hart, bus, &code, insn.len_bytes()).rest() {
+            return self.turn.take_exception(hart, &code, left);
         }
-        let step = self.find(hart, bus)?;
-        if let Step::Block(to) = step {
-            self.blocks.link(from, offset, to);
+        hart.insns += 1;
+        hart.pc = self.turn.next_pc;
+        if from.page_base() != hart.pc.page_base() {
+            note_jump(&insn, from, hart);
         }
-        Some(step)
+        self.turn.take_next()
     }
 }
 
-impl<O> Interpreter<O> {
-    /// Notes on the hart's trail that `step`, which began at `pc`, has left its page by a jump.
-    #[inline(always)]
-    fn note_jump(&self, step: &Step, pc: VirtAddr, hart: &mut Hart) {
-        let last = match step {
-            Step::Block(id) => self.blocks.code(*id).0.last().expect("blocks are not empty"),
-            Step::Uncached(_) if pc.page_base() == hart.pc.page_base() => return,
-            Step::Uncached(insn) => insn,
-        };
-        if last.op.flow() != isa::Flow::Next {
-            hart.trail.jump(pc.wrapping_add(2 * u64::from(last.at)), hart.pc);
-        }
+/// Notes on the hart's trail where `last`, the last instruction of a block at `from`, has led, if it
+/// was a jump.
+#[inline(always)]
+fn note_jump(last: &Insn, from: VirtAddr, hart: &mut Hart) {
+    if last.op.flow() != Flow::Next {
+        hart.trail.jump(from.wrapping_add(2 * u64::from(last.at)), hart.pc);
     }
 }
 
@@ -367,7 +360,7 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
         if bus.ram.has_hits() && self.drop_overwritten(bus) {
             bus.attention = true;
         }
-        let steps = self.observer.steps(hart);
+        let steps = self.turn.observer.steps(hart);
         if steps {
             self.swap_blocks();
         }
@@ -376,7 +369,7 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
             self.swap_blocks();
         }
         if O::ACTIVE {
-            self.observer.pause();
+            self.turn.observer.pause();
         }
         match exit {
             Exit::Budget | Exit::Attention if steps => Exit::Step,
@@ -386,7 +379,7 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
 
     fn set_stops(&mut self, stops: Stops) {
         assert!(O::ACTIVE || stops.watchpoints.is_empty(), "nobody hears of accesses to memory");
-        if self.observer.set(stops) == Blocks::Unfit {
+        if self.turn.observer.set(stops) == Cut::Otherwise {
             self.reset();
         }
     }
@@ -397,7 +390,7 @@ impl<O: Observer + Send> Engine for Interpreter<O> {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.observer.finish()
+        self.turn.observer.finish()
     }
 }
 
@@ -407,7 +400,7 @@ impl<O: Observer> Interpreter<O> {
     fn swap_blocks(&mut self) {
         let other = self.single_blocks.get_or_insert_with(|| Box::new(BlockCache::new()));
         std::mem::swap(&mut self.blocks, other);
-        self.observer.change_pace();
+        self.turn.observer.change_pace();
         self.blocks.limit();
     }
 
@@ -415,15 +408,16 @@ impl<O: Observer> Interpreter<O> {
     fn begin_turn(&mut self, hart: &mut Hart) {
         hart.csr.record(Recording::On);
         hart.mmu.watch();
-        self.observer.turn(hart.id());
-        report_fences(hart, &mut self.observer, FenceOrigin::Remote);
-        report_walks(hart, &mut self.observer, hart.privilege, hart.pc);
+        self.turn.observer.turn(hart.id());
+        report_fences(hart, &mut self.turn.observer, FenceOrigin::Remote);
+        report_walks(hart, &mut self.turn.observer, hart.privilege, hart.pc);
     }
 
     /// As [`Engine::run`].
     #[inline(always)]
     fn run_turn(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit {
         let deadline_insns = hart.insns.saturating_add(budget_insns);
+        self.turn.ialign_mask = hart.ialign_mask();
         self.take_interrupt(hart);
         // A trap retires nothing: bound the loop by traps too, so that a hart which only traps
         // still returns.
@@ -443,7 +437,7 @@ impl<O: Observer> Interpreter<O> {
             if next.has(Next::WAIT) && hart.csr.pending() == 0 {
                 return Exit::Wait;
             }
-            if let Some(exit) = self.observer.take_hit() {
+            if let Some(exit) = self.turn.observer.take_hit() {
                 return exit;
             }
             if overwritten || bus.attention {

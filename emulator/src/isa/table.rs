@@ -1,6 +1,6 @@
 //! The instruction table: one aligned row per instruction. From the rows a plain `macro_rules!`
-//! makes the enum [`Op`], the static [`TABLE`] that decoder and disassembler read, and the
-//! dispatch [`apply`]. Neighbours: `pattern.rs` reads the bit text, `format.rs` gives the format
+//! makes the enum [`Op`], the static [`TABLE`] that decoder and disassembler read, and a
+//! [`Meaning`] for each, from which engines make what they dispatch to ([`for_op`]). Neighbours: `pattern.rs` reads the bit text, `format.rs` gives the format
 //! names their operands, meanings are in `rv64*.rs` and `privileged.rs`.
 //!
 //! The hints of Zicbop and Zihintpause need no rows: they are `ori` with `rd = x0` and `fence`.
@@ -59,6 +59,27 @@ impl Op {
     }
 }
 
+/// What an instruction does, for engines that are generic over instructions.
+pub trait Meaning {
+    /// Where control goes after it.
+    const FLOW: Flow;
+
+    /// Carries it out on `e`, with the operands of `i`.
+    ///
+    /// # Errors
+    /// What `e` makes of an instruction that cannot complete.
+    fn apply<E: Emit>(e: &mut E, i: &Insn) -> Result<(), E::Fault>;
+}
+
+/// Something that there is one of for each instruction, such as the function that executes it.
+pub trait ForEachOp {
+    /// What there is.
+    type Item;
+
+    /// The one for an instruction that means `M`.
+    fn item<M: Meaning>() -> Self::Item;
+}
+
 macro_rules! instructions {
     ($($op:ident $mnemonic:literal $format:ident $pattern:literal $ext:ident $(+ $also:ident)*
        $flow:ident $module:ident :: $meaning:ident ( $($argument:expr),* );)*) => {
@@ -80,11 +101,28 @@ macro_rules! instructions {
             }),*
         ];
 
-        /// Carries out the meaning of `i` on `e`.
-        #[inline(always)]
-        pub fn apply<E: Emit>(e: &mut E, i: &Insn) -> Result<(), E::Fault> {
-            match i.op {
-                $(Op::$op => $module::$meaning(e, i $(, $argument)*)),*
+        /// The meaning of each row, as a type: what is generic over it is compiled once for each.
+        mod meanings {
+            use super::*;
+            $(
+                #[derive(Debug)]
+                pub(super) struct $op;
+
+                impl Meaning for $op {
+                    const FLOW: Flow = Flow::$flow;
+
+                    #[inline(always)]
+                    fn apply<E: Emit>(e: &mut E, i: &Insn) -> Result<(), E::Fault> {
+                        $module::$meaning(e, i $(, $argument)*)
+                    }
+                }
+            )*
+        }
+
+        /// What `P` has for `op`.
+        pub fn for_op<P: ForEachOp>(op: Op) -> P::Item {
+            match op {
+                $(Op::$op => P::item::<meanings::$op>()),*
             }
         }
     };

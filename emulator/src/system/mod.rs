@@ -30,6 +30,8 @@ impl Next {
     pub const WAIT: Next = Next(4);
     /// An interrupt may have to be taken before the next instruction.
     pub const CHECK_INTERRUPTS: Next = Next(8);
+    /// A device was accessed or tracked memory written.
+    pub const LOOK_AROUND: Next = Next(16);
 
     /// Whether all of `other` is in `self`.
     pub const fn has(self, other: Next) -> bool {
