@@ -58,7 +58,8 @@ impl<O: Observer> Code<O> {
     pub(super) fn new(mut insn: Insn) -> Self {
         let row = insn.op.row();
         // System instructions see to x0 themselves: some mean something else by it.
-        if insn.rd == 0 && row.format.writes_x() && row.flow != Flow::Ends {
+        let is_system = matches!(row.flow, Flow::Check | Flow::Ends);
+        if insn.rd == 0 && row.format.writes_x() && !is_system {
             insn.rd = X_SINK;
         }
         Self { run: isa::for_op::<Steps<O>>(insn.op), insn }
@@ -72,7 +73,7 @@ impl<O: Observer> ForEachOp for Steps<O> {
     type Item = Run<O>;
 
     fn item<M: Meaning>() -> Run<O> {
-        // Whatever ends a block is never common and cheap, and who is observed is in no hurry.
+        // What leads into another mode is never cheap, and who is observed is in no hurry.
         if O::ACTIVE || M::FLOW == Flow::Ends { full::<O, M> } else { quick::<O, M> }
     }
 }
@@ -85,7 +86,7 @@ fn quick<O: Observer, M: Meaning>(
     this: &Code<O>,
     rest: &[Code<O>],
 ) -> Outcome {
-    let mut interp = Interp::<O, true>::new(hart, bus, turn);
+    let mut interp = Interp::<O, true>::new(hart, bus, turn, rest.len());
     let result = interp.execute::<M>(&this.insn);
     let leaves = interp.leaves;
     if result.is_err() {
@@ -103,7 +104,7 @@ fn full<O: Observer, M: Meaning>(
     this: &Code<O>,
     rest: &[Code<O>],
 ) -> Outcome {
-    let mut interp = Interp::<O, false>::new(hart, bus, turn);
+    let mut interp = Interp::<O, false>::new(hart, bus, turn, rest.len());
     let result = interp.execute::<M>(&this.insn);
     let leaves = interp.leaves;
     if result.is_err() {
@@ -123,8 +124,8 @@ fn go_on<O: Observer, M: Meaning>(
 ) -> Outcome {
     match M::FLOW {
         Flow::Jump | Flow::Ends => return Outcome::left(rest.len()),
-        Flow::Branch if leaves => return Outcome::left(rest.len()),
-        Flow::Branch | Flow::Next => {}
+        Flow::Branch | Flow::Check if leaves => return Outcome::left(rest.len()),
+        Flow::Branch | Flow::Check | Flow::Next => {}
     }
     match rest.split_first() {
         Some((next, rest)) => (next.run)(hart, bus, turn, next, rest),
@@ -148,6 +149,9 @@ pub(super) struct Turn<O> {
     pub(super) next: Next,
     /// Address bits that must be clear in a jump target.
     pub(super) ialign_mask: u64,
+    /// Exceptions before the turn ends. They retire nothing, so that a hart which only traps would
+    /// never come to the end of its budget.
+    pub(super) traps_left: i64,
 }
 
 impl<O: Observer> Turn<O> {
@@ -160,6 +164,7 @@ impl<O: Observer> Turn<O> {
             next_pc: VirtAddr(0),
             next: Next::CONTINUE,
             ialign_mask: 0,
+            traps_left: 0,
         }
     }
 
@@ -180,29 +185,25 @@ impl<O: Observer> Turn<O> {
         (first.run)(hart, bus, self, first, rest)
     }
 
-    /// Takes the exception in the slot, which has left that many instructions of `block`, the one
-    /// at `hart.pc`, behind. Yields what is to be done besides.
+    /// Takes the exception in the slot, raised by the instruction of `block`, the one at `hart.pc`,
+    /// that has so many behind it.
     #[cold]
     #[inline(never)]
-    pub(super) fn take_exception(
-        &mut self,
-        hart: &mut Hart,
-        block: &[Code<O>],
-        left: usize,
-    ) -> Next {
+    pub(super) fn take_exception(&mut self, hart: &mut Hart, block: &[Code<O>], behind: usize) {
         let exception = self.exception.take().expect("raised by the instruction");
-        let retired = block.len() - 1 - left;
+        let retired = block.len() - 1 - behind;
         let epc = hart.pc.wrapping_add(2 * u64::from(block[retired].insn.at));
         hart.insns += retired as u64;
         self.trap(hart, exception, epc);
-        self.take_next()
     }
 
     /// Lets `hart` trap into its handler, because of `exception` at `epc`.
+    #[inline]
     pub(super) fn trap(&mut self, hart: &mut Hart, exception: Exception, epc: VirtAddr) {
         if O::ACTIVE {
             self.observer.exception(&exception, hart.privilege, epc);
         }
+        self.traps_left -= 1;
         hart.take_trap(Trap::Exception(exception), epc);
     }
 

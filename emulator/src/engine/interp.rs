@@ -30,14 +30,21 @@ pub(super) struct Interp<'a, O, const QUICK: bool> {
     hart: &'a mut Hart,
     bus: &'a mut Bus,
     turn: &'a mut Turn<O>,
-    /// A branch is taken: what follows it in its block is not what comes next.
+    /// How many instructions of its block stand behind it.
+    behind: usize,
+    /// What stands behind it is not what comes next.
     pub(super) leaves: bool,
 }
 
 impl<'a, O: Observer, const QUICK: bool> Interp<'a, O, QUICK> {
     #[inline(always)]
-    pub(super) fn new(hart: &'a mut Hart, bus: &'a mut Bus, turn: &'a mut Turn<O>) -> Self {
-        Self { hart, bus, turn, leaves: false }
+    pub(super) fn new(
+        hart: &'a mut Hart,
+        bus: &'a mut Bus,
+        turn: &'a mut Turn<O>,
+        behind: usize,
+    ) -> Self {
+        Self { hart, bus, turn, behind, leaves: false }
     }
 
     /// Executes `insn`, which means `M`.
@@ -236,25 +243,29 @@ fn amo<O>(
     Ok((turn.conclude(bus, result)?, new))
 }
 
-/// Runs `op`, the last instruction of its block, with time and counters exact.
+/// Runs `op` with time and counters exact: `next_pc` is the address of the next instruction, and
+/// `retired` were before it in its block. Whether control leaves the block.
 #[inline(never)]
 fn system<O>(
     hart: &mut Hart,
     bus: &mut Bus,
     turn: &mut Turn<O>,
-    op: SystemOp,
-    i: &Insn,
-) -> Result<(), Raised> {
+    (op, i): (SystemOp, &Insn),
+    (next_pc, retired): (VirtAddr, u64),
+) -> Result<bool, Raised> {
     let (pc, insns) = (hart.pc, hart.insns);
-    hart.pc = turn.next_pc;
-    hart.insns = insns + turn.block_insns - 1;
+    (hart.pc, hart.insns) = (next_pc, insns + retired);
     bus.advance_clock(hart.insns);
     let result = system::execute(op, hart, bus, i);
-    turn.next_pc = hart.pc;
+    let to = hart.pc;
     (hart.pc, hart.insns) = (pc, insns);
     let next = turn.conclude(bus, result)?;
     turn.next = turn.next | next;
-    Ok(())
+    let leaves = to != next_pc || turn.next != Next::CONTINUE;
+    if leaves {
+        turn.next_pc = to;
+    }
+    Ok(leaves)
 }
 
 impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
@@ -467,9 +478,12 @@ impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
     #[inline(always)]
     fn system(&mut self, op: SystemOp, i: &Insn) -> Result<(), Raised> {
         if QUICK {
-            return Err(Raised);
+            let plain = op.is_csr_access().then(|| system::csr_plain(op, self.hart, i));
+            return plain.flatten().ok_or(Raised);
         }
-        system(self.hart, self.bus, self.turn, op, i)?;
+        let next_pc = VirtAddr(self.next_pc(i));
+        let retired = self.turn.block_insns - 1 - self.behind as u64;
+        self.leaves = system(self.hart, self.bus, self.turn, (op, i), (next_pc, retired))?;
         if O::ACTIVE {
             self.report_system(op, i);
         }

@@ -32,6 +32,9 @@ use interp::{report_fences, report_walks};
 use stops::{Cut, Listening};
 pub use stops::{Place, Stops, WatchKind, Watchpoint};
 
+/// A turn ends after so many exceptions, however large its budget is.
+const TRAPS_MAX: u64 = 1 << 20;
+
 /// Code is fetched in pieces of this size.
 const FETCH_BYTES: u64 = Width::Half.bytes();
 
@@ -195,7 +198,7 @@ impl<O: Observer> Interpreter<O> {
             offset += insn.len_bytes() as usize;
             insns.push(insn);
             let goes_on = match insn.op.flow() {
-                Flow::Next => true,
+                Flow::Next | Flow::Check => true,
                 Flow::Branch => insn.imm > 0,
                 Flow::Jump | Flow::Ends => false,
             };
@@ -275,7 +278,7 @@ impl<O: Observer> Interpreter<O> {
     }
 
     /// Runs from `hart.pc` until something other than the next block has to be looked at: the
-    /// deadline, a trap, an effect of a system instruction, a device.
+    /// deadline, an interrupt, a device, firmware.
     fn run_blocks(&mut self, hart: &mut Hart, bus: &mut Bus, deadline_insns: u64) -> Next {
         let mut id = match self.find(hart, bus) {
             Ok(id) => id,
@@ -284,29 +287,33 @@ impl<O: Observer> Interpreter<O> {
         loop {
             let (code, len_bytes) = self.blocks.code(id);
             let from = hart.pc;
-            let left = match self.turn.run(hart, bus, code, len_bytes).rest() {
-                Ok(left) => left,
-                Err(left) => return self.turn.take_exception(hart, code, left),
-            };
-            hart.insns += (code.len() - left) as u64;
-            hart.pc = self.turn.next_pc;
-            let stops = O::ACTIVE && self.turn.observer.has_hit();
-            if self.turn.next != Next::CONTINUE || hart.insns >= deadline_insns || stops {
+            let mut links = false;
+            match self.turn.run(hart, bus, code, len_bytes).rest() {
+                Ok(behind) => {
+                    hart.insns += (code.len() - behind) as u64;
+                    hart.pc = self.turn.next_pc;
+                    if self.turn.next == Next::CONTINUE {
+                        // No fence has come between: what is on the same virtual page is on the
+                        // same physical page.
+                        links = from.page_base() == hart.pc.page_base();
+                        if !links {
+                            note_jump(&code[code.len() - 1 - behind].insn, from, hart);
+                        }
+                    }
+                }
+                Err(behind) => self.turn.take_exception(hart, code, behind),
+            }
+            if (!links || O::ACTIVE) && !self.may_go_on(hart) || hart.insns >= deadline_insns {
                 return self.turn.take_next();
             }
-            // No fence has come between: what is on the same virtual page is on the same physical.
-            let stays = from.page_base() == hart.pc.page_base();
             let offset = hart.pc.page_offset();
-            if stays && let Some(next) = self.blocks.linked(id, offset) {
+            if links && let Some(next) = self.blocks.linked(id, offset) {
                 id = next;
                 continue;
             }
-            if !stays {
-                note_jump(&code[code.len() - 1 - left].insn, from, hart);
-            }
             match self.find(hart, bus) {
                 Ok(next) => {
-                    if stays {
+                    if links {
                         self.blocks.link(id, offset, next);
                     }
                     id = next;
@@ -314,6 +321,21 @@ impl<O: Observer> Interpreter<O> {
                 Err(elsewhere) => return self.run_elsewhere(elsewhere, hart, bus),
             }
         }
+    }
+
+    /// Whether another block may be run, found by translation, before anything else is looked at.
+    #[inline]
+    fn may_go_on(&mut self, hart: &Hart) -> bool {
+        // Finding a block anew is all that the first two ask for: code is never stale here.
+        const EASY: Next = Next::RETRANSLATE.or(Next::FLUSH_CODE).or(Next::CHECK_INTERRUPTS);
+        let next = self.turn.next;
+        let is_quiet = !next.has(Next::CHECK_INTERRUPTS) || hart.csr.pending() == 0;
+        if !is_quiet || !next.is_within(EASY) {
+            return false;
+        }
+        self.turn.next = Next::CONTINUE;
+        let stops = O::ACTIVE && self.turn.observer.has_hit();
+        !stops && self.turn.traps_left > 0 && !hart.is_in_host_firmware()
     }
 
     /// Does what is due at `hart.pc`, where no cached block is.
@@ -329,13 +351,15 @@ impl<O: Observer> Interpreter<O> {
             }
         };
         let (code, from) = ([Code::new(insn)], hart.pc);
-        if let Err(left) = self.turn.run(hart, bus, &code, insn.len_bytes()).rest() {
-            return self.turn.take_exception(hart, &code, left);
-        }
-        hart.insns += 1;
-        hart.pc = self.turn.next_pc;
-        if from.page_base() != hart.pc.page_base() {
-            note_jump(&insn, from, hart);
+        match self.turn.run(hart, bus, &code, insn.len_bytes()).rest() {
+            Ok(_) => {
+                hart.insns += 1;
+                hart.pc = self.turn.next_pc;
+                if from.page_base() != hart.pc.page_base() {
+                    note_jump(&insn, from, hart);
+                }
+            }
+            Err(behind) => self.turn.take_exception(hart, &code, behind),
         }
         self.turn.take_next()
     }
@@ -419,14 +443,11 @@ impl<O: Observer> Interpreter<O> {
         let deadline_insns = hart.insns.saturating_add(budget_insns);
         self.turn.ialign_mask = hart.ialign_mask();
         self.take_interrupt(hart);
-        // A trap retires nothing: bound the loop by traps too, so that a hart which only traps
-        // still returns.
-        let mut turns = budget_insns;
-        while hart.insns < deadline_insns && turns > 0 {
+        self.turn.traps_left = budget_insns.min(TRAPS_MAX) as i64;
+        while hart.insns < deadline_insns && self.turn.traps_left > 0 {
             if hart.is_in_host_firmware() {
                 return Exit::Firmware;
             }
-            turns -= 1;
             let next = self.run_blocks(hart, bus, deadline_insns);
             let overwritten = bus.ram.has_hits() && self.drop_overwritten(bus);
             // After an access to a device the lines that the hart has sampled may be out of date:

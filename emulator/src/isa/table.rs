@@ -40,8 +40,10 @@ pub enum Flow {
     Branch,
     /// Somewhere else, always.
     Jump,
-    /// To the next instruction as a rule, but the machine state may have changed in a way that
-    /// blocks, translations or interrupts depend on.
+    /// To the next instruction, but the machine state may have changed in a way that blocks,
+    /// translations or interrupts depend on: whoever has executed it knows.
+    Check,
+    /// Into another mode, or nowhere for a while: traps, their returns, waiting.
     Ends,
 }
 
@@ -222,26 +224,26 @@ instructions! {
     AmominuD      "amominu.d"       Amo    "11000.. ..... ..... 011 ..... 0101111" A        Next   rv64a::amo(Amo::Minu, Width::Double);
     AmomaxuD      "amomaxu.d"       Amo    "11100.. ..... ..... 011 ..... 0101111" A        Next   rv64a::amo(Amo::Maxu, Width::Double);
     // Zicsr, Zifencei and the privileged instructions.
-    Csrrw         "csrrw"           Csr    "....... ..... ..... 001 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrWrite);
-    Csrrs         "csrrs"           Csr    "....... ..... ..... 010 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrSet);
-    Csrrc         "csrrc"           Csr    "....... ..... ..... 011 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrClear);
-    Csrrwi        "csrrwi"          CsrI   "....... ..... ..... 101 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrWriteImm);
-    Csrrsi        "csrrsi"          CsrI   "....... ..... ..... 110 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrSetImm);
-    Csrrci        "csrrci"          CsrI   "....... ..... ..... 111 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrClearImm);
-    FenceI        "fence.i"         FenceI "....... ..... ..... 001 ..... 0001111" Zifencei Ends   privileged::system(SystemOp::FenceI);
+    Csrrw         "csrrw"           Csr    "....... ..... ..... 001 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrWrite);
+    Csrrs         "csrrs"           Csr    "....... ..... ..... 010 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrSet);
+    Csrrc         "csrrc"           Csr    "....... ..... ..... 011 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrClear);
+    Csrrwi        "csrrwi"          CsrI   "....... ..... ..... 101 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrWriteImm);
+    Csrrsi        "csrrsi"          CsrI   "....... ..... ..... 110 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrSetImm);
+    Csrrci        "csrrci"          CsrI   "....... ..... ..... 111 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrClearImm);
+    FenceI        "fence.i"         FenceI "....... ..... ..... 001 ..... 0001111" Zifencei Check  privileged::system(SystemOp::FenceI);
     Sret          "sret"            Bare   "0001000 00010 00000 000 00000 1110011" I        Ends   privileged::system(SystemOp::Sret);
     Mret          "mret"            Bare   "0011000 00010 00000 000 00000 1110011" I        Ends   privileged::system(SystemOp::Mret);
     Wfi           "wfi"             Bare   "0001000 00101 00000 000 00000 1110011" I        Ends   privileged::system(SystemOp::Wfi);
-    SfenceVma     "sfence.vma"      Sfence "0001001 ..... ..... 000 00000 1110011" I        Ends   privileged::system(SystemOp::SfenceVma);
-    SinvalVma     "sinval.vma"      Sfence "0001011 ..... ..... 000 00000 1110011" Svinval  Ends   privileged::system(SystemOp::SinvalVma);
-    SfenceWInval  "sfence.w.inval"  Bare   "0001100 00000 00000 000 00000 1110011" Svinval  Ends   privileged::system(SystemOp::SfenceWInval);
-    SfenceInvalIr "sfence.inval.ir" Bare   "0001100 00001 00000 000 00000 1110011" Svinval  Ends   privileged::system(SystemOp::SfenceInvalIr);
+    SfenceVma     "sfence.vma"      Sfence "0001001 ..... ..... 000 00000 1110011" I        Check  privileged::system(SystemOp::SfenceVma);
+    SinvalVma     "sinval.vma"      Sfence "0001011 ..... ..... 000 00000 1110011" Svinval  Check  privileged::system(SystemOp::SinvalVma);
+    SfenceWInval  "sfence.w.inval"  Bare   "0001100 00000 00000 000 00000 1110011" Svinval  Check  privileged::system(SystemOp::SfenceWInval);
+    SfenceInvalIr "sfence.inval.ir" Bare   "0001100 00001 00000 000 00000 1110011" Svinval  Check  privileged::system(SystemOp::SfenceInvalIr);
     WrsNto        "wrs.nto"         Bare   "0000000 01101 00000 000 00000 1110011" Zawrs    Ends   privileged::system(SystemOp::WrsNto);
-    WrsSto        "wrs.sto"         Bare   "0000000 11101 00000 000 00000 1110011" Zawrs    Ends   privileged::system(SystemOp::WrsSto);
-    CboInval      "cbo.inval"       Cbo    "0000000 00000 ..... 010 00000 0001111" Zicbom   Ends   privileged::system(SystemOp::CboInval);
-    CboClean      "cbo.clean"       Cbo    "0000000 00001 ..... 010 00000 0001111" Zicbom   Ends   privileged::system(SystemOp::CboClean);
-    CboFlush      "cbo.flush"       Cbo    "0000000 00010 ..... 010 00000 0001111" Zicbom   Ends   privileged::system(SystemOp::CboFlush);
-    CboZero       "cbo.zero"        Cbo    "0000000 00100 ..... 010 00000 0001111" Zicboz   Ends   privileged::system(SystemOp::CboZero);
+    WrsSto        "wrs.sto"         Bare   "0000000 11101 00000 000 00000 1110011" Zawrs    Check  privileged::system(SystemOp::WrsSto);
+    CboInval      "cbo.inval"       Cbo    "0000000 00000 ..... 010 00000 0001111" Zicbom   Check  privileged::system(SystemOp::CboInval);
+    CboClean      "cbo.clean"       Cbo    "0000000 00001 ..... 010 00000 0001111" Zicbom   Check  privileged::system(SystemOp::CboClean);
+    CboFlush      "cbo.flush"       Cbo    "0000000 00010 ..... 010 00000 0001111" Zicbom   Check  privileged::system(SystemOp::CboFlush);
+    CboZero       "cbo.zero"        Cbo    "0000000 00100 ..... 010 00000 0001111" Zicboz   Check  privileged::system(SystemOp::CboZero);
     // Zba.
     Sh1add        "sh1add"          R      "0010000 ..... ..... 010 ..... 0110011" Zba      Next   rv64i::op(Bin::Sh1add);
     Sh2add        "sh2add"          R      "0010000 ..... ..... 100 ..... 0110011" Zba      Next   rv64i::op(Bin::Sh2add);
