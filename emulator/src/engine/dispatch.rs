@@ -55,31 +55,45 @@ impl Outcome {
 }
 
 impl<O: Observer> Code<O> {
-    pub(super) fn new(mut insn: Insn) -> Self {
+    pub(super) fn new(insn: Insn) -> Self {
+        Self { run: isa::for_op::<Steps<O, false>>(insn.op), insn: Self::without_x0(insn) }
+    }
+
+    /// The last instruction of a block's body, behind which the body stands once more: where it
+    /// branches back to the start of the block, that is what follows.
+    pub(super) fn repeating(insn: Insn) -> Self {
+        Self { run: isa::for_op::<Steps<O, true>>(insn.op), insn: Self::without_x0(insn) }
+    }
+
+    fn without_x0(mut insn: Insn) -> Insn {
         let row = insn.op.row();
         // System instructions see to x0 themselves: some mean something else by it.
         let is_system = matches!(row.flow, Flow::Check | Flow::Ends);
         if insn.rd == 0 && row.format.writes_x() && !is_system {
             insn.rd = X_SINK;
         }
-        Self { run: isa::for_op::<Steps<O>>(insn.op), insn }
+        insn
     }
 }
 
-/// The function of each instruction.
-struct Steps<O>(std::marker::PhantomData<O>);
+/// The function of each instruction; where it `REPEATS`, what it jumps to stands behind it.
+struct Steps<O, const REPEATS: bool>(std::marker::PhantomData<O>);
 
-impl<O: Observer> ForEachOp for Steps<O> {
+impl<O: Observer, const REPEATS: bool> ForEachOp for Steps<O, REPEATS> {
     type Item = Run<O>;
 
     fn item<M: Meaning>() -> Run<O> {
         // What leads into another mode is never cheap, and who is observed is in no hurry.
-        if O::ACTIVE || M::FLOW == Flow::Ends { full::<O, M> } else { quick::<O, M> }
+        if O::ACTIVE || M::FLOW == Flow::Ends {
+            full::<O, M, REPEATS>
+        } else {
+            quick::<O, M, REPEATS>
+        }
     }
 }
 
 /// Executes `this`, which means `M`, if that is common and cheap.
-fn quick<O: Observer, M: Meaning>(
+fn quick<O: Observer, M: Meaning, const REPEATS: bool>(
     hart: &mut Hart,
     bus: &mut Bus,
     turn: &mut Turn<O>,
@@ -90,14 +104,14 @@ fn quick<O: Observer, M: Meaning>(
     let result = interp.execute::<M>(&this.insn);
     let leaves = interp.leaves;
     if result.is_err() {
-        return full::<O, M>(hart, bus, turn, this, rest);
+        return full::<O, M, REPEATS>(hart, bus, turn, this, rest);
     }
-    go_on::<O, M>(hart, bus, turn, leaves, rest)
+    go_on::<O, M, REPEATS>(hart, bus, turn, (this, leaves), rest)
 }
 
 /// Executes `this`, which means `M`.
 #[inline(never)]
-fn full<O: Observer, M: Meaning>(
+fn full<O: Observer, M: Meaning, const REPEATS: bool>(
     hart: &mut Hart,
     bus: &mut Bus,
     turn: &mut Turn<O>,
@@ -110,22 +124,31 @@ fn full<O: Observer, M: Meaning>(
     if result.is_err() {
         return Outcome::raised(rest.len());
     }
-    go_on::<O, M>(hart, bus, turn, leaves, rest)
+    go_on::<O, M, REPEATS>(hart, bus, turn, (this, leaves), rest)
 }
 
-/// What comes after an instruction that means `M`.
+/// What comes after `this`, which means `M`.
 #[inline(always)]
-fn go_on<O: Observer, M: Meaning>(
+fn go_on<O: Observer, M: Meaning, const REPEATS: bool>(
     hart: &mut Hart,
     bus: &mut Bus,
     turn: &mut Turn<O>,
-    leaves: bool,
+    (this, leaves): (&Code<O>, bool),
     rest: &[Code<O>],
 ) -> Outcome {
-    match M::FLOW {
-        Flow::Jump | Flow::Ends => return Outcome::left(rest.len()),
-        Flow::Branch | Flow::Check if leaves => return Outcome::left(rest.len()),
-        Flow::Branch | Flow::Check | Flow::Next => {}
+    let stays = match M::FLOW {
+        Flow::Next => true,
+        Flow::Check => !leaves,
+        Flow::Branch => leaves == REPEATS,
+        Flow::Jump => REPEATS,
+        Flow::Ends => false,
+    };
+    if !stays {
+        if REPEATS {
+            turn.next_pc =
+                hart.pc.wrapping_add(2 * u64::from(this.insn.at) + this.insn.len_bytes());
+        }
+        return Outcome::left(rest.len());
     }
     match rest.split_first() {
         Some((next, rest)) => (next.run)(hart, bus, turn, next, rest),
@@ -139,8 +162,6 @@ pub(super) struct Turn<O> {
     pub(super) observer: O,
     /// Where an instruction puts what it raises, until the trap is taken.
     pub(super) exception: Option<Exception>,
-    /// Address of the first instruction of the block.
-    pub(super) block_pc: u64,
     /// Instructions in the block.
     pub(super) block_insns: u64,
     /// Address of the instruction that follows the block, as far as it is known.
@@ -159,7 +180,6 @@ impl<O: Observer> Turn<O> {
         Self {
             observer,
             exception: None,
-            block_pc: 0,
             block_insns: 0,
             next_pc: VirtAddr(0),
             next: Next::CONTINUE,
@@ -179,7 +199,6 @@ impl<O: Observer> Turn<O> {
         len_bytes: u64,
     ) -> Outcome {
         let (first, rest) = block.split_first().expect("blocks are not empty");
-        self.block_pc = hart.pc.0;
         self.block_insns = block.len() as u64;
         self.next_pc = hart.pc.wrapping_add(len_bytes);
         (first.run)(hart, bus, self, first, rest)

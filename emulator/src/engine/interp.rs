@@ -294,7 +294,7 @@ impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
 
     #[inline(always)]
     fn pc(&mut self, i: &Insn) -> u64 {
-        self.turn.block_pc.wrapping_add(2 * u64::from(i.at))
+        self.hart.pc.0.wrapping_add(2 * u64::from(i.at))
     }
 
     #[inline(always)]

@@ -22,7 +22,7 @@ use crate::bus::{Bus, RamOffset};
 use crate::csr::Recording;
 use crate::hart::Hart;
 use crate::hart::observe::{FenceOrigin, NoObserver, Observer};
-use crate::isa::{self, Extensions, Flow, Insn};
+use crate::isa::{self, Extensions, Flow, Insn, Op};
 use crate::system::Next;
 use crate::trap::{Exception, Trap};
 use block::{BlockCache, BlockId, BlockKey};
@@ -31,6 +31,9 @@ use dispatch::{Code, Turn};
 use interp::{report_fences, report_walks};
 use stops::{Cut, Listening};
 pub use stops::{Place, Stops, WatchKind, Watchpoint};
+
+/// Instructions of a block that is a loop: it stands there as often as fits.
+const LOOP_MAX_INSNS: usize = 64;
 
 /// A turn ends after so many exceptions, however large its budget is.
 const TRAPS_MAX: u64 = 1 << 20;
@@ -168,7 +171,7 @@ impl<O: Observer> Interpreter<O> {
         if O::ACTIVE {
             self.turn.observer.decoded(hart.privilege, pc, bus.ram.slice(at, len_bytes));
         }
-        let code = insns.into_iter().map(Code::new).collect();
+        let code = chain(&insns, self.turn.observer.ends_before(pc.page_offset()));
         Ok(self.blocks.insert(key, code, len_bytes))
     }
 
@@ -363,6 +366,28 @@ impl<O: Observer> Interpreter<O> {
         }
         self.turn.take_next()
     }
+}
+
+/// A block of `insns`. A loop of its own stands there several times, unless it `is_cut`.
+fn chain<O: Observer>(insns: &[Insn], is_cut: bool) -> Vec<Code<O>> {
+    let (last, body) = insns.split_last().expect("blocks are not empty");
+    let once = || body.iter().copied().map(Code::new);
+    let mut chain = Vec::with_capacity(insns.len());
+    if !is_cut && leads_back(last) {
+        while chain.len() + 2 * insns.len() <= LOOP_MAX_INSNS {
+            chain.extend(once());
+            chain.push(Code::repeating(*last));
+        }
+    }
+    chain.extend(once());
+    chain.push(Code::new(*last));
+    chain
+}
+
+/// Whether `last`, at the end of a block, leads to its start, if anywhere but to what follows.
+fn leads_back(last: &Insn) -> bool {
+    let is_jump = last.op == Op::Jal && last.rd == 0;
+    (is_jump || last.op.flow() == Flow::Branch) && last.imm == -2 * i32::from(last.at)
 }
 
 /// Notes on the hart's trail where `last`, the last instruction of a block at `from`, has led, if it
