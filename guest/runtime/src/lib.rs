@@ -10,6 +10,7 @@
 #![no_std]
 #![cfg(target_arch = "riscv64")]
 
+pub mod arena;
 pub mod board;
 mod cell;
 pub mod check;
@@ -23,9 +24,11 @@ pub mod kernel;
 pub mod mmio;
 mod power;
 pub mod ram;
+pub mod routine;
 pub mod run;
 pub mod sbi;
 pub mod supervisor;
+pub mod user;
 
 pub use cell::Global;
 #[doc(hidden)]

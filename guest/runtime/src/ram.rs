@@ -35,6 +35,15 @@ pub fn lent() -> Range<u64> {
     SPARE.start..NEXT.load(Ordering::Relaxed)
 }
 
+/// Sets RAM aside for good without putting anything there; yields the physical address, a multiple
+/// of 2 MiB.
+pub(crate) fn set_aside(bytes: u64) -> u64 {
+    const MEGAPAGE_BYTES: u64 = 2 << 20;
+    let first = NEXT.fetch_add(bytes + MEGAPAGE_BYTES, Ordering::Relaxed);
+    assert!(first <= SPARE.end - bytes - MEGAPAGE_BYTES, "RAM is used up");
+    first.next_multiple_of(MEGAPAGE_BYTES)
+}
+
 /// Lends room for `count` values, from the beginning of a page on, and puts there what `value`
 /// makes of each index. The board must have it ([`reaches`]), and where translation is on, it must
 /// be mapped to itself.
