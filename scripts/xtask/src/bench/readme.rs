@@ -1,0 +1,89 @@
+//! [`rewritten`]: the README with its table of measurements made anew, between two marks.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail};
+
+use super::figures;
+use super::peers::{NATIVE, PAGEWALK, QEMU};
+use super::results::{Results, Row, Unit};
+
+const BEGIN: &str = "<!-- scripts/bench --readme: begin -->";
+const END: &str = "<!-- scripts/bench --readme: end -->";
+
+/// Where the README finds the chart, from the root of the workspace.
+pub(super) const CHART: &str = "benches/results.svg";
+/// All results beside it.
+pub(super) const JSON: &str = "benches/results.json";
+
+/// The rows that the README shows, with words for them.
+pub(super) const SELECTION: &[(&str, &str)] = &[
+    ("hit.latency", "load that hits in the TLB"),
+    ("miss.read.stride.4096", "load that misses, page after page"),
+    ("miss.read.random.65536", "load that misses, 65536 pages at random"),
+    ("super.2m", "load from 2 MiB pages"),
+    ("fence.all.64", "`sfence.vma`, then 64 pages anew"),
+    ("fence.page.64", "`sfence.vma` of a page among 64"),
+    ("switch.asid.8", "switch among 8 address spaces with ASIDs"),
+    ("switch.fence.8", "the same with fences instead"),
+    ("ecall.16", "system call that touches 16 pages"),
+    ("sum.4096", "copy of 4 KiB from user memory, with SUM"),
+    ("timer", "timer interrupt"),
+    ("fault.read", "page fault, repaired"),
+    ("protect-copy", "write to a protected page, copied"),
+    ("smc", "write code, `fence.i`, call it"),
+    ("compute.sha256", "SHA-256"),
+    ("compute.sort", "sorting"),
+    ("compute.matrix", "matrix product in double precision"),
+    ("startup.trivial", "start and exit of a machine"),
+    ("startup.memory", "memory that this takes"),
+];
+
+/// The README with the table in it.
+///
+/// # Errors
+/// The marks are not there, each once and in order.
+pub(super) fn rewritten(readme: &str, results: &Results) -> Result<String> {
+    let (Some((before, rest)), 1) = (readme.split_once(BEGIN), readme.matches(BEGIN).count())
+    else {
+        bail!("README.md needs one line {BEGIN}");
+    };
+    let (Some((_, after)), 1) = (rest.split_once(END), readme.matches(END).count()) else {
+        bail!("README.md needs one line {END} after the one that begins");
+    };
+    Ok(format!("{before}{BEGIN}\n{}{END}{after}", section(results)))
+}
+
+fn section(results: &Results) -> String {
+    let version = |name: &str| {
+        let peer = results.peers.iter().find(|peer| peer.name == name);
+        peer.and_then(|peer| peer.version.clone()).unwrap_or_default()
+    };
+    let mut text = format!(
+        "Medians of {} rounds on {} CPUs of this host: {}.\n\n",
+        results.rounds, results.host.cpus, results.host.cpu
+    );
+    let qemu = format!("QEMU {}", version(QEMU));
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "| | Pagewalk | {} | times as fast | native |", qemu.trim());
+    text += "| --- | ---: | ---: | ---: | ---: |\n";
+    let rows = SELECTION.iter().filter_map(|&(name, label)| {
+        Some((results.rows.iter().find(|row| row.name == name)?, label))
+    });
+    for (row, label) in rows {
+        let times = row.times_as_fast(QEMU).filter(|_| row.unit != Unit::Megabytes);
+        let times = times.map(figures::ratio).unwrap_or_default();
+        let [own, qemu, native] = [PAGEWALK, QEMU, NATIVE].map(|peer| figure(row, peer));
+        let _ = writeln!(text, "| {label} | {own} | {qemu} | {times} | {native} |");
+    }
+    let _ = write!(text, "\n![Time for an operation, by program and emulator]({CHART})\n");
+    text
+}
+
+fn figure(row: &Row, peer: &str) -> String {
+    match row.cells.get(peer) {
+        Some(cell) if cell.wrong.is_some() => "wrong result".to_owned(),
+        Some(cell) => row.unit.figure(cell.median),
+        None => String::new(),
+    }
+}
