@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::catalogue::STARTUP;
 use super::output::{self, Output};
-use super::peers::{NATIVE, PAGEWALK, Peer};
+use super::peers::{self, NATIVE, PAGEWALK, Peer};
 use super::process::{End, Finished};
 use super::results::{Collected, Reading, Unit};
 
@@ -127,7 +127,7 @@ impl Campaign {
         let output = output::parse(&finished.stdout);
         // What was printed before the time was over is good.
         let is_late = finished.end == End::TimeLimit;
-        let (output, trouble) = match (run.peer.check(&finished, self.limit), output) {
+        let (output, trouble) = match (peers::check(&finished, self.limit), output) {
             (Ok(()), Ok(output)) => (Some(output), None),
             (Ok(()), Err(error)) => (None, Some(error)),
             (Err(error), output) => (output.ok().filter(|_| is_late), Some(error)),
@@ -190,7 +190,7 @@ impl Campaign {
             return Ok(());
         }
         let finished = peer.run(trivial, self.limit)?;
-        if let Err(error) = peer.check(&finished, self.limit) {
+        if let Err(error) = peers::check(&finished, self.limit) {
             failed.insert(run.key());
             rows.troubles.push(format!("{} on {}: {error:#}", names[0], peer.name));
             return Ok(());

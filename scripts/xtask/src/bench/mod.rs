@@ -90,8 +90,8 @@ Peers:
   spike     the Python package's, or spike along PATH; likewise
   native    no emulator: the programs that can be built for the host
   Every machine has 1 GiB of RAM. A command of --peer gets an ELF file that starts in M-mode
-  at 0x80000000, prints on the 16550 at 0x10000000 and ends with the finisher at 0x100000, as
-  on QEMU's virt board: --peer 'rvvm=rvvm -m 1G -nonet {}'
+  at 0x80000000, prints on the 16550 at 0x10000000 and ends by HTIF (tohost) or else the finisher
+  at 0x100000, as on QEMU's virt board: --peer 'rvvm=rvvm -m 1G -nonet {}'
 
 Rows:
   A row is the time for an operation; \"x qemu\" is how many times as long QEMU takes for it.
@@ -231,7 +231,7 @@ fn peers(args: &Args, pagewalk: impl FnOnce() -> Result<PathBuf>) -> Result<Vec<
         Peer::qemu().map_or_else(|| missing(QEMU), |peer| peers.push(peer));
     }
     if found(SPIKE) {
-        Peer::spike(&folder())?.map_or_else(|| missing(SPIKE), |peer| peers.push(peer));
+        Peer::spike()?.map_or_else(|| missing(SPIKE), |peer| peers.push(peer));
     }
     if found(NATIVE) {
         peers.push(Peer::native());

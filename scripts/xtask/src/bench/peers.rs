@@ -1,6 +1,5 @@
 //! [`Peer`]: who is measured, how it is found and how it runs a program.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -26,14 +25,8 @@ pub(super) const NATIVE: &str = "native";
 const PROGRAM: &str = "{}";
 /// Memory of every machine.
 const MEMORY: &str = "1G";
-/// The same, as Spike takes it: the first megabyte's page is for the finisher.
-const SPIKE_MEMORY: &str = "-m0x100000:0x1000,0x80000000:0x40000000";
-/// Where `virt` has its finisher. Spike has none: there it is RAM that Spike takes for `tohost`,
-/// whose lowest bit asks for the end with the other bits as exit code.
-const FINISHER: u64 = 0x10_0000;
-/// What the finisher takes for success, 0x5555, as an exit code of Spike: without the lowest bit,
-/// and a process has eight.
-const SPIKE_SUCCESS: i32 = 0x5555 >> 1 & 0xff;
+/// The same, as Spike takes it, in MiB.
+const SPIKE_MEMORY: &str = "-m1024";
 /// QEMU's processor, with the extensions that are off by default and that a program uses.
 const QEMU_CPU: &str = "rv64,svinval=on,svnapot=on,svpbmt=on";
 /// Of a question for the version.
@@ -46,13 +39,11 @@ pub(super) struct Peer {
     version: Option<String>,
     /// With [`PROGRAM`] somewhere.
     words: Vec<String>,
-    /// The exit code of a program that ended well.
-    success: i32,
 }
 
 impl Peer {
     fn new(name: &str, version: Option<String>, words: Vec<String>) -> Self {
-        Self { name: name.to_owned(), version, words, success: 0 }
+        Self { name: name.to_owned(), version, words }
     }
 
     /// Pagewalk's executable.
@@ -71,18 +62,13 @@ impl Peer {
         Some(Self::new(QEMU, version(NAME), all))
     }
 
-    /// Spike, where it is installed; writes a file that it needs to the folder.
-    pub(super) fn spike(folder: &Path) -> Result<Option<Self>> {
+    /// Spike, where it is installed. It has the serial port of `virt` and no finisher: programs end
+    /// by their mailbox.
+    pub(super) fn spike() -> Result<Option<Self>> {
         let Ok(executable) = simulator::find_spike(None) else { return Ok(None) };
-        let symbols = folder.join("finisher.elf");
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&symbols, finisher_symbols()))
-            .with_context(|| format!("cannot write {}", symbols.display()))?;
         let (executable, isa) = (text(&executable)?, format!("--isa={}", simulator::ISA));
-        let symbols = format!("+symbol-elf={}", text(&symbols)?);
-        let all = words(&[executable, &isa, SPIKE_MEMORY, "--real-time-clint", &symbols, PROGRAM]);
-        let peer = Self::new(SPIKE, spike_version(executable), all);
-        Ok(Some(Self { success: SPIKE_SUCCESS, ..peer }))
+        let all = words(&[executable, &isa, SPIKE_MEMORY, "--real-time-clint", PROGRAM]);
+        Ok(Some(Self::new(SPIKE, spike_version(executable), all)))
     }
 
     /// The host's processor, which runs programs that are built for it.
@@ -128,26 +114,26 @@ impl Peer {
         let mut command = Command::new(all.next().unwrap_or_default());
         process::run(command.args(all), limit)
     }
+}
 
-    /// Whether a program ended well.
-    ///
-    /// # Errors
-    /// How it ended otherwise, and the last thing that it said.
-    pub(super) fn check(&self, finished: &process::Finished, limit: Duration) -> Result<()> {
-        let end = match finished.end {
-            End::Code(code) if code == self.success => return Ok(()),
-            End::Code(code) => format!("exit code {code}"),
-            End::Signal(signal) => format!("killed by signal {signal}"),
-            End::TimeLimit => format!("not over after {} s", limit.as_secs()),
-        };
-        let last = |bytes: &[u8]| {
-            let text = String::from_utf8_lossy(bytes);
-            let line = text.lines().rev().find(|line| !line.trim().is_empty());
-            line.map(|line| format!(": {}", shortened(line.trim())))
-        };
-        let said = last(&finished.stderr).or_else(|| last(&finished.stdout));
-        bail!("{end}{}", said.unwrap_or_default());
-    }
+/// Whether a program ended well.
+///
+/// # Errors
+/// How it ended otherwise, and the last thing that it said.
+pub(super) fn check(finished: &process::Finished, limit: Duration) -> Result<()> {
+    let end = match finished.end {
+        End::Code(0) => return Ok(()),
+        End::Code(code) => format!("exit code {code}"),
+        End::Signal(signal) => format!("killed by signal {signal}"),
+        End::TimeLimit => format!("not over after {} s", limit.as_secs()),
+    };
+    let last = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.lines().rev().find(|line| !line.trim().is_empty());
+        line.map(|line| format!(": {}", shortened(line.trim())))
+    };
+    let said = last(&finished.stderr).or_else(|| last(&finished.stdout));
+    bail!("{end}{}", said.unwrap_or_default());
 }
 
 fn words(all: &[&str]) -> Vec<String> {
@@ -156,11 +142,6 @@ fn words(all: &[&str]) -> Vec<String> {
 
 fn text(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
-}
-
-/// An ELF file without content but for the symbols that Spike looks for.
-fn finisher_symbols() -> Vec<u8> {
-    elf::write(0, &[], &[("tohost", FINISHER), ("fromhost", FINISHER + 8)])
 }
 
 /// The first word with a digit of what a program says of its version.
@@ -181,18 +162,29 @@ fn first_number(text: &str) -> Option<String> {
     Some(number.split('+').next().unwrap_or(number).to_owned())
 }
 
-/// An ELF file of a few instructions that end the machine; what it costs to start and to stop.
+/// An ELF file of a few instructions that end the machine, by the mailbox or else by the finisher:
+/// what it costs to start and to stop.
 pub(super) fn trivial_program() -> Vec<u8> {
     const RAM: u64 = 0x8000_0000;
-    const CODE: [u32; 5] = [
+    const MAILBOX: u64 = RAM + 0x1000;
+    const CODE: [u32; 10] = [
+        0x0000_1297, // auipc t0, 1: the mailbox
+        0x0010_0313, // li t1, 1: success
+        0x0062_b023, // sd t1, 0(t0)
+        0x0000_83b7, // lui t2, 8: Spike looks into the mailbox now and then
+        0xfff3_8393, // addi t2, t2, -1
+        0xfe03_9ee3, // bnez t2, .-4
         0x0010_02b7, // lui t0, 0x100: the finisher
         0x0000_5337, // lui t1, 0x5
         0x5553_0313, // addi t1, t1, 0x555: success
         0x0062_a023, // sw t1, 0(t0)
-        0x0000_006f, // j .
     ];
     let bytes = CODE.iter().flat_map(|insn| insn.to_le_bytes()).collect();
-    elf::write(RAM, &[elf::Segment { address: RAM, bytes }], &[])
+    let segments = [
+        elf::Segment { address: RAM, bytes },
+        elf::Segment { address: MAILBOX, bytes: vec![0; 16] },
+    ];
+    elf::write(RAM, &segments, &[("tohost", MAILBOX), ("fromhost", MAILBOX + 8)])
 }
 
 /// Path of the executable with this name among those that were built.
@@ -202,4 +194,57 @@ pub(super) fn trivial_program() -> Vec<u8> {
 pub(super) fn find(built: &[PathBuf], name: &str) -> Result<PathBuf> {
     let path = built.iter().find(|path| path.ends_with(name));
     path.cloned().with_context(|| format!("the build made no {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use pagewalk::engine::Interpreter;
+    use pagewalk::machine::board::Devices;
+    use pagewalk::machine::boot::{Boot, Payload};
+    use pagewalk::machine::console::{Console, Input};
+    use pagewalk::machine::{Config, Limits, Machine, Stop};
+
+    use super::*;
+
+    /// How an ELF file ends on Pagewalk, and after how many instructions.
+    fn end(name: &str, elf: &[u8]) -> (Stop, u64) {
+        let path = std::env::temp_dir().join(format!("pagewalk-{name}-{}", std::process::id()));
+        std::fs::write(&path, elf).unwrap();
+        let payload = Payload::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let config = Config::default();
+        let plan = Boot::of(payload).plan(&config).unwrap();
+        let engine = Box::new(Interpreter::new(config.extensions));
+        let console = Console::new(std::io::sink());
+        let (devices, input) = (Devices::default(), Input::none());
+        let mut machine = Machine::new(config, plan, devices, engine, console, input).unwrap();
+        let limits = Limits { max_insns: Some(1_000_000), ..Limits::default() };
+        (machine.run(&limits), machine.retired_insns())
+    }
+
+    #[test]
+    fn the_trivial_program_ends_by_the_mailbox_or_the_finisher() {
+        let elf = trivial_program();
+        assert_eq!(end("mailbox", &elf), (Stop::Exit(0), 3));
+        // Without the name of its symbol the mailbox is memory.
+        let at = elf.windows(6).position(|bytes| bytes == b"tohost").expect("a symbol");
+        let mut nameless = elf;
+        nameless[at] = b'x';
+        let (stop, insns) = end("finisher", &nameless);
+        assert_eq!(stop, Stop::Exit(0));
+        assert!(insns > 3);
+    }
+
+    #[test]
+    fn versions_are_found() {
+        for (text, version) in [
+            ("QEMU emulator version 7.2.22 (Debian)\nCopyright", Some("7.2.22")),
+            ("Spike RISC-V ISA Simulator 0.0.5.dev20+pyspike.g4\n", Some("0.0.5.dev20")),
+            ("pagewalk 0.1.0", Some("0.1.0")),
+            ("unknown\n1.2", None),
+            ("", None),
+        ] {
+            assert_eq!(first_number(text).as_deref(), version, "{text}");
+        }
+    }
 }
