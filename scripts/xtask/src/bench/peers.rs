@@ -225,14 +225,15 @@ mod tests {
     #[test]
     fn the_trivial_program_ends_by_the_mailbox_or_the_finisher() {
         let elf = trivial_program();
-        assert_eq!(end("mailbox", &elf), (Stop::Exit(0), 3));
+        let (stop, by_mailbox) = end("mailbox", &elf);
+        assert_eq!(stop, Stop::Exit(0));
         // Without the name of its symbol the mailbox is memory.
         let at = elf.windows(6).position(|bytes| bytes == b"tohost").expect("a symbol");
         let mut nameless = elf;
         nameless[at] = b'x';
-        let (stop, insns) = end("finisher", &nameless);
+        let (stop, by_finisher) = end("finisher", &nameless);
         assert_eq!(stop, Stop::Exit(0));
-        assert!(insns > 3);
+        assert!(by_mailbox < 100 && by_finisher > 1000, "{by_mailbox} and {by_finisher} insns");
     }
 
     #[test]
