@@ -11,8 +11,8 @@ pub(super) struct Program {
 
 /// All of them, in the order in which they run.
 pub(super) const PROGRAMS: [Program; 3] = [
-    Program { name: "bench-mmu", portable: false },
     Program { name: "bench-memory", portable: true },
+    Program { name: "bench-mmu", portable: false },
     Program { name: "bench-compute", portable: true },
 ];
 
@@ -38,7 +38,7 @@ const MMU: &[&str] = &["bench-mmu"];
 const MMU_AND_MEMORY: &[&str] = &["bench-mmu", "bench-memory"];
 
 /// All groups, in the order in which they are shown.
-pub(super) const GROUPS: [Group; 10] = [
+pub(super) const GROUPS: [Group; 11] = [
     group("TLB hits", &["hit"], MMU_AND_MEMORY),
     group("TLB misses", &["miss"], MMU_AND_MEMORY),
     group("Superpages", &["super"], MMU),
@@ -47,6 +47,7 @@ pub(super) const GROUPS: [Group; 10] = [
     group("Traps", &["ecall", "sum", "timer"], MMU),
     group("Page faults", &["fault", "protect-copy", "churn"], MMU),
     group("Self-modifying code", &["smc"], MMU),
+    group("Single accesses and bits", &["mmio", "amo", "lrsc", "mprv", "mxr"], MMU),
     group("Compute", &["compute"], &["bench-compute"]),
     group("Start and exit", &[STARTUP], &[]),
 ];
@@ -61,6 +62,13 @@ pub(super) fn place(row: &str) -> (usize, &'static str) {
     let head = row.split('.').next().unwrap_or_default();
     let index = GROUPS.iter().position(|group| group.heads.contains(&head));
     index.map_or((GROUPS.len(), OTHERS), |index| (index, GROUPS[index].title))
+}
+
+/// Number at the end of a row's name, and what is before it; rows that have the rest in common
+/// are shown together.
+pub(super) fn numbered(row: &str) -> Option<(&str, u64)> {
+    let (stem, number) = row.rsplit_once('.')?;
+    Some((stem, number.parse().ok()?))
 }
 
 /// Whether a program may print rows whose name contains the text. Only a text that begins with a

@@ -4,15 +4,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::peers::{PAGEWALK, QEMU, SPIKE};
-use super::results::Row;
+use super::results::{Row, Unit};
 
 /// What is wanted of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Goal {
     /// To be at least so many times as fast as a peer.
     Times(f64, &'static str),
-    /// To need at most so much, in the row's unit.
-    AtMost(f64),
+    /// To need at most so much; rows with such a goal have this unit.
+    AtMost(f64, Unit),
 }
 
 /// Goals of the rows that a pattern names. Of several that name a row the first holds.
@@ -48,10 +48,9 @@ const RULES: &[Rule] = &[
     rule("compute.matrix", FLOAT),
     rule("compute.nbody", FLOAT),
     rule("compute", INTEGER),
-    // Nanoseconds, MB and milliseconds.
-    rule("smc", &[Goal::AtMost(200.0)]),
-    rule("startup.memory", &[Goal::AtMost(10.0)]),
-    rule("startup", &[Goal::AtMost(5.0)]),
+    rule("smc", &[Goal::AtMost(200.0, Unit::Nanoseconds)]),
+    rule("startup.memory", &[Goal::AtMost(10.0, Unit::Megabytes)]),
+    rule("startup", &[Goal::AtMost(5.0, Unit::Milliseconds)]),
 ];
 
 /// A goal held against what was measured.
@@ -74,10 +73,10 @@ impl Rule {
 }
 
 impl Goal {
-    fn words(self, row: &Row) -> String {
+    fn words(self) -> String {
         match self {
             Self::Times(times, peer) => format!(">= {times} x {peer}"),
-            Self::AtMost(limit) => format!("<= {}", row.unit.figure(limit)),
+            Self::AtMost(limit, unit) => format!("<= {}", unit.figure(limit)),
         }
     }
 
@@ -89,7 +88,7 @@ impl Goal {
                 let theirs = row.figure(peer)?;
                 Some(own.is_some_and(|own| theirs / own >= times))
             }
-            Self::AtMost(limit) => Some(own.is_some_and(|own| own <= limit)),
+            Self::AtMost(limit, _) => Some(own.is_some_and(|own| own <= limit)),
         }
     }
 }
@@ -98,7 +97,7 @@ impl Goal {
 pub(super) fn judge(row: &Row) -> Vec<Verdict> {
     let rule = RULES.iter().find(|rule| rule.names(&row.name));
     let goals = rule.map_or(&[][..], |rule| rule.goals).iter();
-    goals.map(|goal| Verdict { goal: goal.words(row), met: goal.is_met(row) }).collect()
+    goals.map(|goal| Verdict { goal: goal.words(), met: goal.is_met(row) }).collect()
 }
 
 /// The table of goals in words, a line each.
@@ -108,10 +107,7 @@ pub(super) fn list() -> Vec<String> {
             0 => String::new(),
             from => format!(" from {from} pages on"),
         };
-        let goals = rule.goals.iter().map(|goal| match *goal {
-            Goal::Times(times, peer) => format!("{times} times as fast as {peer}"),
-            Goal::AtMost(limit) => format!("at most {limit}"),
-        });
+        let goals = rule.goals.iter().map(|goal| goal.words());
         format!("{}{from}: {}", rule.pattern, goals.collect::<Vec<_>>().join(", "))
     };
     RULES.iter().map(line).collect()

@@ -179,11 +179,17 @@ impl Collected {
         &mut self.rows[index]
     }
 
-    /// The rows, by group.
+    /// The rows, by group; those that differ in a number only are together.
     pub(super) fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.rows.iter().map(Readings::summary).collect();
-        rows.sort_by_key(|row| catalogue::place(&row.name).0);
-        rows
+        let stem = |row: &Readings| catalogue::numbered(&row.name).map(|(stem, _)| stem.to_owned());
+        let mut first_of = BTreeMap::new();
+        let order = self.rows.iter().enumerate().map(|(index, row)| {
+            let first = stem(row).map_or(index, |stem| *first_of.entry(stem).or_insert(index));
+            (catalogue::place(&row.name).0, first)
+        });
+        let mut rows: Vec<_> = order.zip(self.rows.iter().map(Readings::summary)).collect();
+        rows.sort_by_key(|(order, _)| *order);
+        rows.into_iter().map(|(_, row)| row).collect()
     }
 }
 
@@ -322,6 +328,18 @@ mod tests {
         assert_eq!(row.times_as_fast("native"), Some(4.0));
         let wrong = row.cells["qemu"].wrong.as_deref();
         assert_eq!(wrong, Some("checksum 0x2 instead of 0x1"));
+    }
+
+    #[test]
+    fn rows_of_a_kind_are_together() {
+        let mut collected = Collected::default();
+        for row in ["smc", "miss.r.4", "miss.w.4", "miss.r.16", "miss.w.16", "hit.a", "miss.r.8"] {
+            collected.add(row, Unit::Nanoseconds, "qemu", reading(1.0, 1));
+        }
+        let rows = collected.rows();
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        let expect = ["hit.a", "miss.r.4", "miss.r.16", "miss.r.8", "miss.w.4", "miss.w.16", "smc"];
+        assert_eq!(names, expect);
     }
 
     #[test]

@@ -78,19 +78,18 @@ impl Svg {
         ));
     }
 
-    /// A line through points, with a dot on each.
-    pub(super) fn curve(&mut self, points: &[(f64, f64)], colour: &str, dashes: &str) {
+    /// A line through points, with a dot on each and a hint that shows under the pointer.
+    pub(super) fn curve(&mut self, points: &[(f64, f64)], colour: &str, hint: &str) {
         let list: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let (list, hint) = (list.join(" "), escaped(hint));
+        self.element(&format!("<g fill=\"{colour}\"><title>{hint}</title>"));
         self.element(&format!(
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" \
-             stroke-dasharray=\"{dashes}\"/>",
-            list.join(" ")
+            "<polyline points=\"{list}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>"
         ));
         for (x, y) in points {
-            self.element(&format!(
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>"
-            ));
+            self.element(&format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>"));
         }
+        self.element("</g>");
     }
 
     fn element(&mut self, element: &str) {
