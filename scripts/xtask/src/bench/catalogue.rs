@@ -24,6 +24,8 @@ pub(super) struct Group {
     pub(super) heads: &'static [&'static str],
     /// Programs that print such rows; none where whole processes are measured.
     pub(super) programs: &'static [&'static str],
+    /// What the number at the end of a row's name counts, where there is one.
+    pub(super) counts: &'static str,
 }
 
 const fn group(
@@ -31,7 +33,11 @@ const fn group(
     heads: &'static [&'static str],
     programs: &'static [&'static str],
 ) -> Group {
-    Group { title, heads, programs }
+    Group { title, heads, programs, counts: "" }
+}
+
+const fn counting(counts: &'static str, group: Group) -> Group {
+    Group { counts, ..group }
 }
 
 const MMU: &[&str] = &["bench-mmu"];
@@ -40,11 +46,11 @@ const MMU_AND_MEMORY: &[&str] = &["bench-mmu", "bench-memory"];
 /// All groups, in the order in which they are shown.
 pub(super) const GROUPS: [Group; 11] = [
     group("TLB hits", &["hit"], MMU_AND_MEMORY),
-    group("TLB misses", &["miss"], MMU_AND_MEMORY),
+    counting("pages", group("TLB misses", &["miss"], MMU_AND_MEMORY)),
     group("Superpages", &["super"], MMU),
-    group("Fences", &["fence"], MMU),
-    group("Switches of address space", &["switch"], MMU),
-    group("Traps", &["ecall", "sum", "timer"], MMU),
+    counting("pages touched after it", group("Fences", &["fence"], MMU)),
+    counting("address spaces", group("Switches of address space", &["switch"], MMU)),
+    counting("user pages touched", group("Traps", &["ecall", "sum", "timer"], MMU)),
     group("Page faults", &["fault", "protect-copy", "churn"], MMU),
     group("Self-modifying code", &["smc"], MMU),
     group("Single accesses and bits", &["mmio", "amo", "lrsc", "mprv", "mxr"], MMU),
@@ -69,6 +75,11 @@ pub(super) fn place(row: &str) -> (usize, &'static str) {
 pub(super) fn numbered(row: &str) -> Option<(&str, u64)> {
     let (stem, number) = row.rsplit_once('.')?;
     Some((stem, number.parse().ok()?))
+}
+
+/// What the number at the end of a row's name counts.
+pub(super) fn counts(row: &str) -> &'static str {
+    GROUPS.get(place(row).0).map_or("", |group| group.counts)
 }
 
 /// Whether a program may print rows whose name contains the text. Only a text that begins with a

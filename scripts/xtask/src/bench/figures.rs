@@ -1,5 +1,15 @@
 //! Numbers as people read them: three significant digits, with the unit that fits.
 
+/// What the figures of a run are.
+pub(super) fn medians(rounds: u32) -> String {
+    if rounds == 1 { "one round".to_owned() } else { format!("medians of {rounds} rounds") }
+}
+
+/// Five significant digits, more than any measurement has.
+pub(super) fn rounded(value: f64) -> f64 {
+    format!("{value:.4e}").parse().unwrap_or(value)
+}
+
 const UNITS: [&str; 4] = ["ns", "µs", "ms", "s"];
 
 /// A time per operation.

@@ -118,8 +118,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     say(table::render(&results).trim_end());
     let chart = chart::render(&results, None);
-    let mut json = serde_json::to_string_pretty(&results).context("the results as JSON")?;
-    json.push('\n');
+    let json = results.to_json().context("the results as JSON")?;
     let folder = folder();
     if args.from.is_none() || args.json.is_some() {
         write(args.json.clone().unwrap_or_else(|| folder.join("results.json")), &json)?;
@@ -130,8 +129,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         write(path, &readme::rewritten(&text, &results)?)?;
-        let chart = chart::render(&results, Some(readme::SELECTION));
-        write(root().join(readme::CHART), &chart)?;
+        write(root().join(readme::CHART), &readme::chart(&results))?;
         write(root().join(readme::JSON), &json)?;
     }
     Ok(if results.are_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
 
+use super::chart::{self, Selection};
 use super::figures;
 use super::peers::{NATIVE, PAGEWALK, QEMU};
-use super::results::{Results, Row, Unit};
+use super::results::{Host, Results, Row, Unit};
 
 const BEGIN: &str = "<!-- scripts/bench --readme: begin -->";
 const END: &str = "<!-- scripts/bench --readme: end -->";
@@ -16,17 +17,19 @@ pub(super) const CHART: &str = "benches/results.svg";
 /// All results beside it.
 pub(super) const JSON: &str = "benches/results.json";
 
-/// The rows that the README shows, with words for them.
-pub(super) const SELECTION: &[(&str, &str)] = &[
+/// The rows that the README's table shows, with words for them.
+const TABLE: &[(&str, &str)] = &[
     ("hit.latency", "load that hits in the TLB"),
     ("miss.read.stride.4096", "load that misses, page after page"),
     ("miss.read.random.65536", "load that misses, 65536 pages at random"),
     ("super.2m", "load from 2 MiB pages"),
-    ("fence.all.64", "`sfence.vma`, then 64 pages anew"),
-    ("fence.page.64", "`sfence.vma` of a page among 64"),
+    ("fence.all.0", "`sfence.vma` of everything"),
+    ("fence.all.64", "the same, then 64 pages anew"),
+    ("fence.page.64", "`sfence.vma` of one page, then 64 others"),
     ("switch.asid.8", "switch among 8 address spaces with ASIDs"),
     ("switch.fence.8", "the same with fences instead"),
-    ("ecall.16", "system call that touches 16 pages"),
+    ("ecall.0", "system call"),
+    ("ecall.64", "the same, with 64 user pages touched"),
     ("sum.4096", "copy of 4 KiB from user memory, with SUM"),
     ("timer", "timer interrupt"),
     ("fault.read", "page fault, repaired"),
@@ -38,6 +41,27 @@ pub(super) const SELECTION: &[(&str, &str)] = &[
     ("startup.trivial", "start and exit of a machine"),
     ("startup.memory", "memory that this takes"),
 ];
+
+/// The rows of [`TABLE`] that the chart has as curves.
+const CURVES: &[(&str, &str)] = &[
+    ("miss.read.stride", "read miss"),
+    ("miss.write.stride", "write miss"),
+    ("miss.read.random", "random read"),
+    ("fence.all", "fence"),
+    ("fence.page", "fence of a page"),
+    ("ecall", "system call"),
+    ("switch.asid", "switch with ASIDs"),
+    ("switch.fence", "switch with fences"),
+];
+
+/// The README's chart.
+pub(super) fn chart(results: &Results) -> String {
+    let plain: Vec<(&str, String)> =
+        TABLE.iter().map(|(name, label)| (*name, label.replace('`', ""))).collect();
+    let rows: Vec<(&str, &str)> =
+        plain.iter().map(|(name, label)| (*name, label.as_str())).collect();
+    chart::render(results, Some(Selection { rows: &rows, families: CURVES }))
+}
 
 /// The README with the table in it.
 ///
@@ -59,15 +83,13 @@ fn section(results: &Results) -> String {
         let peer = results.peers.iter().find(|peer| peer.name == name);
         peer.and_then(|peer| peer.version.clone()).unwrap_or_default()
     };
-    let mut text = format!(
-        "Medians of {} rounds on {} CPUs of this host: {}.\n\n",
-        results.rounds, results.host.cpus, results.host.cpu
-    );
+    let Host { cpu, cpus } = &results.host;
+    let mut text = format!("{cpu}, {cpus} CPUs, {}:\n\n", figures::medians(results.rounds));
     let qemu = format!("QEMU {}", version(QEMU));
     // Writing to a string cannot fail.
     let _ = writeln!(text, "| | Pagewalk | {} | times as fast | native |", qemu.trim());
     text += "| --- | ---: | ---: | ---: | ---: |\n";
-    let rows = SELECTION.iter().filter_map(|&(name, label)| {
+    let rows = TABLE.iter().filter_map(|&(name, label)| {
         Some((results.rows.iter().find(|row| row.name == name)?, label))
     });
     for (row, label) in rows {

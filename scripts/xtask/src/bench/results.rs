@@ -149,12 +149,35 @@ impl Results {
         cells.filter_map(|(row, peer, cell)| Some(line(row, peer, cell.wrong.as_ref()?))).collect()
     }
 
+    /// The file: a line for each peer, row and curve.
+    ///
+    /// # Errors
+    /// Nothing here has a value that JSON has not.
+    pub(super) fn to_json(&self) -> serde_json::Result<String> {
+        let Self { host, rounds, peers, rows, curves, troubles } = self;
+        Ok(format!(
+            "{{\n\"host\": {},\n\"rounds\": {rounds},\n\"peers\": {},\n\"rows\": {},\n\
+             \"curves\": {},\n\"troubles\": {}\n}}\n",
+            serde_json::to_string(host)?,
+            lines(peers)?,
+            lines(rows)?,
+            lines(curves)?,
+            lines(troubles)?,
+        ))
+    }
+
     /// Holds every row against the goals of today.
     pub(super) fn judge(&mut self) {
         for row in &mut self.rows {
             row.goals = goals::judge(row);
         }
     }
+}
+
+/// An array in JSON, a line for each item.
+fn lines<T: Serialize>(items: &[T]) -> serde_json::Result<String> {
+    let items = items.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+    Ok(if items.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", items.join(",\n")) })
 }
 
 impl Collected {
@@ -199,11 +222,15 @@ impl Readings {
         let per_operation = |reading: &Reading| reading.instructions;
         let own = self.by_peer.get(PAGEWALK).into_iter().flatten();
         let instructions = median(&own.filter_map(per_operation).collect::<Vec<_>>());
+        let instructions = instructions.map(figures::rounded);
         let cell = |readings: &Vec<Reading>| {
-            let samples: Vec<f64> = readings.iter().map(|reading| reading.value).collect();
+            let samples = readings.iter().map(|reading| figures::rounded(reading.value));
+            let samples: Vec<f64> = samples.collect();
             let median = median(&samples)?;
             let mips = match self.unit {
-                Unit::Nanoseconds => instructions.map(|instructions| instructions / median * 1e3),
+                Unit::Nanoseconds => {
+                    instructions.map(|insns| figures::rounded(insns / median * 1e3))
+                }
                 Unit::Milliseconds | Unit::Megabytes => None,
             };
             let min = samples.iter().copied().fold(f64::INFINITY, f64::min);

@@ -33,8 +33,8 @@ pub(super) fn render(results: &Results) -> String {
 
 fn head(results: &Results) -> String {
     let host = &results.host;
-    let mut text =
-        format!("{}, {} CPUs; medians of {} rounds\n", host.cpu, host.cpus, results.rounds);
+    let medians = figures::medians(results.rounds);
+    let mut text = format!("{}, {} CPUs; {medians}\n", host.cpu, host.cpus);
     for peer in &results.peers {
         let version = peer.version.as_deref().unwrap_or_default();
         let _ = writeln!(text, "{:10} {version:24} {}", peer.name, peer.command);

@@ -204,7 +204,7 @@ fn results_survive_their_file() {
     let mut campaign = folder.campaign(vec![folder.peer(PAGEWALK, script)]);
     campaign.rounds = 2;
     let results = run(&campaign);
-    let path = folder.file("results.json", &serde_json::to_string_pretty(&results).unwrap());
+    let path = folder.file("results.json", &results.to_json().unwrap());
     assert_eq!(read(&path).unwrap(), results);
     let broken = folder.file("broken.json", "{}");
     let error = format!("{:#}", read(&broken).unwrap_err());

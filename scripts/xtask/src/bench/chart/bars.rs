@@ -9,8 +9,8 @@ use super::{GROUP, Labelled, MARGIN, RED, SMALL, SMALL_BOLD, TEXT, colour};
 
 /// Where the bars begin and may end.
 const BARS: (f64, f64) = (270.0, 815.0);
-const BAR_HEIGHT: f64 = 8.0;
-const BAR_PITCH: f64 = 9.5;
+const BAR_HEIGHT: f64 = 9.0;
+const BAR_PITCH: f64 = 11.0;
 const ROW_GAP: f64 = 8.0;
 const GROUP_HEAD: f64 = 28.0;
 
@@ -53,7 +53,7 @@ fn height(row: &Row, peers: &[&str]) -> f64 {
 fn draw_row(svg: &mut Svg, row: &Row, peers: &[&str], scale: Scale, mut y: f64) {
     for peer in present(row, peers) {
         let Some(cell) = row.cells.get(peer) else { continue };
-        let base = y + BAR_HEIGHT - 0.5;
+        let base = y + BAR_HEIGHT - 0.8;
         if let Some(wrong) = &cell.wrong {
             svg.bar(BARS.0, y, (3.0, BAR_HEIGHT), RED, wrong);
             let text = format!("{peer}: wrong result");

@@ -9,6 +9,7 @@ mod tests;
 
 use svg::{Style, Svg, Weight};
 
+use super::figures;
 use super::peers::{NATIVE, PAGEWALK, QEMU, SPIKE};
 use super::results::{Results, Row, Unit};
 
@@ -30,30 +31,40 @@ const SPARE: [&str; 4] = ["#3d9a62", "#c08a1e", "#2a9d9d", "#b8568f"];
 /// A row with the words for it.
 type Labelled<'a> = (&'a Row, &'a str);
 
-/// Draws bars for the rows with these names, labelled so; where none are named, all rows, and all
-/// curves.
-pub(super) fn render(results: &Results, selection: Option<&[(&str, &str)]>) -> String {
-    let rows: Vec<Labelled<'_>> = match selection {
-        Some(selection) => {
-            let row = |name: &str| results.rows.iter().find(|row| row.name == name);
-            selection.iter().filter_map(|&(name, label)| Some((row(name)?, label))).collect()
-        }
-        None => results.rows.iter().map(|row| (row, row.name.as_str())).collect(),
-    };
-    let rows: Vec<Labelled<'_>> =
-        rows.into_iter().filter(|(row, _)| row.unit != Unit::Megabytes).collect();
+/// Which rows are drawn, with words for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Selection<'a> {
+    /// As bars.
+    pub(super) rows: &'a [(&'a str, &'a str)],
+    /// As plots: the names without the number.
+    pub(super) families: &'a [(&'a str, &'a str)],
+}
+
+/// Draws what is selected; without a selection, all.
+pub(super) fn render(results: &Results, selection: Option<Selection<'_>>) -> String {
     let peers: Vec<&str> = results.peers.iter().map(|peer| peer.name.as_str()).collect();
+    let is_time = |(row, _): &Labelled<'_>| row.unit != Unit::Megabytes;
     let mut svg = Svg::default();
     let y = head(&mut svg, results, &peers);
     let y = match selection {
-        Some(_) => bars::draw(&mut svg, &rows, &peers, y),
+        Some(Selection { rows, families }) => {
+            let row = |name: &str| results.rows.iter().find(|row| row.name == name);
+            let rows = rows.iter().filter_map(|&(name, label)| Some((row(name)?, label)));
+            let rows: Vec<Labelled<'_>> = rows.filter(is_time).collect();
+            let families = plots::selected(&results.rows, families);
+            let y = bars::draw(&mut svg, &rows, &peers, y);
+            plots::draw_grid(&mut svg, &families, &peers, None, y)
+        }
         None => {
-            let (families, singles) = plots::families(&rows);
-            let y = bars::draw(&mut svg, &singles, &peers, y);
-            let y = plots::draw_families(&mut svg, &families, &peers, y);
-            plots::draw_memory(&mut svg, results, y)
+            let families = plots::families(&results.rows);
+            let singles = results.rows.iter().map(|row| (row, row.name.as_str()));
+            let singles = singles.filter(is_time);
+            let singles = singles.filter(|(row, _)| !families.iter().any(|family| family.has(row)));
+            let y = bars::draw(&mut svg, &singles.collect::<Vec<_>>(), &peers, y);
+            plots::draw_groups(&mut svg, &families, &peers, y)
         }
     };
+    let y = plots::draw_memory(&mut svg, results, y);
     svg.finish(WIDTH, y + MARGIN, "Pagewalk and its peers")
 }
 
@@ -75,8 +86,9 @@ fn colour(peers: &[&str], name: &str) -> &'static str {
 fn head(svg: &mut Svg, results: &Results, peers: &[&str]) -> f64 {
     svg.text(MARGIN, 38.0, HEADING, "Pagewalk and its peers");
     let about = format!(
-        "Time for an operation; less is better, scales are logarithmic. {}, medians of {} rounds.",
-        results.host.cpu, results.rounds
+        "Time for an operation; less is better, scales are logarithmic. {}, {}.",
+        results.host.cpu,
+        figures::medians(results.rounds)
     );
     svg.text(MARGIN, 58.0, TEXT, &about);
     let mut x = MARGIN;

@@ -6,7 +6,7 @@ use super::super::catalogue::{self, numbered};
 use super::super::figures;
 use super::super::results::{Results, Row};
 use super::svg::{Anchor, Style, Svg};
-use super::{GROUP, Labelled, MARGIN, SMALL, TEXT, WIDTH, colour};
+use super::{GROUP, MARGIN, SMALL, TEXT, WIDTH, colour};
 
 const COLUMNS: usize = 3;
 const COLUMN: f64 = (WIDTH - 2.0 * MARGIN) / COLUMNS as f64;
@@ -28,30 +28,38 @@ const COLOURS: [&str; 6] = ["#e8702a", "#4a84cc", "#3d9a62", "#9270c4", "#c08a1e
 #[derive(Debug)]
 pub(super) struct Family<'a> {
     stem: &'a str,
-    label: &'a str,
+    label: String,
     /// In the order of the numbers.
     members: Vec<(u64, &'a Row)>,
 }
 
-/// The families, and the rows that are in none; in order.
-pub(super) fn families<'a>(rows: &[Labelled<'a>]) -> (Vec<Family<'a>>, Vec<Labelled<'a>>) {
-    let mut families: Vec<Family<'a>> = Vec::new();
-    for &(row, label) in rows {
+/// All families of the rows, in their order.
+pub(super) fn families(rows: &[Row]) -> Vec<Family<'_>> {
+    let mut families: Vec<Family<'_>> = Vec::new();
+    for row in rows {
         let Some((stem, number)) = numbered(&row.name) else { continue };
-        let label = label.rsplit_once('.').map_or(label, |(label, _)| label);
         match families.iter_mut().find(|family| family.stem == stem) {
             Some(family) => family.members.push((number, row)),
-            None => families.push(Family { stem, label, members: vec![(number, row)] }),
+            None => {
+                families.push(Family { stem, label: stem.to_owned(), members: vec![(number, row)] })
+            }
         }
     }
     families.retain(|family| family.members.len() >= FAMILY_MIN_ROWS);
     families.iter_mut().for_each(|family| family.members.sort_by_key(|(number, _)| *number));
-    let is_single = |(row, _): &&Labelled<'a>| {
-        let stem = numbered(&row.name).map(|(stem, _)| stem);
-        !families.iter().any(|family| Some(family.stem) == stem)
-    };
-    let singles = rows.iter().filter(is_single).copied().collect();
-    (families, singles)
+    families
+}
+
+/// The families with these stems, labelled so and with what they count.
+pub(super) fn selected<'a>(rows: &'a [Row], selection: &[(&str, &str)]) -> Vec<Family<'a>> {
+    let mut all = families(rows);
+    let mut selected = Vec::new();
+    for (stem, label) in selection {
+        let Some(index) = all.iter().position(|family| family.stem == *stem) else { continue };
+        let family = all.swap_remove(index);
+        selected.push(Family { label: format!("{label}, by {}", family.counts()), ..family });
+    }
+    selected
 }
 
 /// A line of a plot.
@@ -65,7 +73,7 @@ struct Line {
 
 /// Decades of nanoseconds.
 #[derive(Clone, Copy, Debug)]
-struct Range {
+pub(super) struct Range {
     low: i32,
     high: i32,
 }
@@ -81,27 +89,44 @@ struct Plot {
 }
 
 /// Draws the families by group, each with the scale of its group; where the next thing goes.
-pub(super) fn draw_families(
+pub(super) fn draw_groups(
     svg: &mut Svg,
     families: &[Family<'_>],
     peers: &[&str],
     mut y: f64,
 ) -> f64 {
-    for group in families.chunk_by(|a, b| group(a).0 == group(b).0) {
+    for group in families.chunk_by(|a, b| a.title() == b.title()) {
+        let lines = group.iter().flat_map(|family| family.lines(peers)).collect::<Vec<_>>();
+        let Some(range) = Range::over(&lines) else { continue };
+        let heading = match group[0].counts() {
+            "" => group[0].title().to_owned(),
+            counts => format!("{}, by the number of {counts}", group[0].title()),
+        };
         y += HEADING_HEIGHT;
-        svg.text(MARGIN, y - 8.0, GROUP, group[0].title());
-        let all: Vec<Vec<Line>> = group.iter().map(|family| family.lines(peers)).collect();
-        let Some(range) = Range::over(all.iter().flatten()) else { continue };
-        for (index, (family, lines)) in group.iter().zip(&all).enumerate() {
-            if index > 0 && index % COLUMNS == 0 {
-                y += TITLE_HEIGHT + HEIGHT + TICKS_HEIGHT;
-            }
-            let x = MARGIN + COLUMN * (index % COLUMNS) as f64;
-            svg.text(x + AXIS_WIDTH, y + TITLE_HEIGHT - 10.0, TEXT, family.label);
-            let (x, y) = (x + AXIS_WIDTH, y + TITLE_HEIGHT);
-            let width = COLUMN - AXIS_WIDTH - 16.0;
+        svg.text(MARGIN, y - 8.0, GROUP, &heading);
+        y = draw_grid(svg, group, peers, Some(range), y);
+    }
+    y
+}
+
+/// Draws families side by side, each with a scale of its own unless there is one for all; where
+/// the next thing goes.
+pub(super) fn draw_grid(
+    svg: &mut Svg,
+    families: &[Family<'_>],
+    peers: &[&str],
+    range: Option<Range>,
+    mut y: f64,
+) -> f64 {
+    for row in families.chunks(COLUMNS) {
+        for (column, family) in row.iter().enumerate() {
+            let lines = family.lines(peers);
+            let Some(range) = range.or_else(|| Range::over(&lines)) else { continue };
+            let x = MARGIN + COLUMN * column as f64 + AXIS_WIDTH;
+            svg.text(x, y + TITLE_HEIGHT - 10.0, TEXT, &family.label);
+            let (y, width) = (y + TITLE_HEIGHT, COLUMN - AXIS_WIDTH - 16.0);
             let ticks = family.members.iter().map(|(number, _)| shortened(*number)).collect();
-            Plot { x, y, width, range, ticks }.draw(svg, lines);
+            Plot { x, y, width, range, ticks }.draw(svg, &lines);
         }
         y += TITLE_HEIGHT + HEIGHT + TICKS_HEIGHT;
     }
@@ -116,8 +141,8 @@ pub(super) fn draw_memory(svg: &mut Svg, results: &Results, y: f64) -> f64 {
         values: MEMORIES.iter().map(|memory| row.figure(memory).filter(has_place)).collect(),
     });
     let lines: Vec<Line> = lines.collect();
-    let Some(range) = Range::over(lines.iter()) else { return y };
-    svg.text(MARGIN, y + HEADING_HEIGHT - 8.0, GROUP, "Pagewalk with other sizes of RAM");
+    let Some(range) = Range::over(&lines) else { return y };
+    svg.text(MARGIN, y + HEADING_HEIGHT - 8.0, GROUP, "Pagewalk alone, by the size of RAM");
     let y = y + HEADING_HEIGHT + 10.0;
     let (x, width) = (MARGIN + AXIS_WIDTH, 2.0 * COLUMN - AXIS_WIDTH - NAMES_WIDTH);
     let plot = Plot { x, y, width, range, ticks: MEMORIES.map(str::to_owned).to_vec() };
@@ -140,13 +165,18 @@ fn has_place(ns: &f64) -> bool {
     ns.is_finite() && *ns > 0.0
 }
 
-fn group(family: &Family<'_>) -> (usize, &'static str) {
-    catalogue::place(family.stem)
-}
-
 impl Family<'_> {
+    /// Whether the row is in it.
+    pub(super) fn has(&self, row: &Row) -> bool {
+        numbered(&row.name).is_some_and(|(stem, _)| stem == self.stem)
+    }
+
     fn title(&self) -> &'static str {
-        group(self).1
+        catalogue::place(self.stem).1
+    }
+
+    fn counts(&self) -> &'static str {
+        catalogue::counts(self.stem)
     }
 
     fn lines(&self, peers: &[&str]) -> Vec<Line> {
@@ -163,9 +193,9 @@ impl Family<'_> {
 }
 
 impl Range {
-    fn over<'a>(lines: impl Iterator<Item = &'a Line>) -> Option<Self> {
-        let values: Vec<f64> =
-            lines.flat_map(|line| &line.values).flatten().map(|ns| ns.log10()).collect();
+    fn over(lines: &[Line]) -> Option<Self> {
+        let values = lines.iter().flat_map(|line| &line.values).flatten();
+        let values: Vec<f64> = values.map(|ns| ns.log10()).collect();
         let low = values.iter().copied().reduce(f64::min)?.floor() as i32;
         let high = values.iter().copied().reduce(f64::max)?.ceil() as i32;
         Some(Self { low, high: high.max(low + 1) })

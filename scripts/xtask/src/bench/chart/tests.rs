@@ -107,11 +107,14 @@ fn every_row_peer_and_curve_is_drawn() {
 
 #[test]
 fn a_selection_has_its_own_labels_and_order() {
-    let selection = [("smc", "code & data"), ("nowhere", "-"), ("hit.latency", "a hit")];
-    let (texts, _) = parse(&render(&results(), Some(&selection)));
+    let rows = [("smc", "code & data"), ("nowhere", "-"), ("hit.latency", "a hit")];
+    let families = [("nowhere", "-"), ("switch.asid", "a switch")];
+    let selection = Selection { rows: &rows, families: &families };
+    let (texts, _) = parse(&render(&results(), Some(selection)));
     let place = |text: &str| texts.iter().position(|found| found == text);
     assert!(place("code &amp; data").unwrap() < place("a hit").unwrap(), "{texts:?}");
-    assert_eq!(place("switch.asid.8"), None);
+    assert!(place("a switch, by address spaces").is_some(), "{texts:?}");
+    assert_eq!(place("startup.trivial"), None);
 }
 
 #[test]
