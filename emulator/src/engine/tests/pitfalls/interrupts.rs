@@ -1,0 +1,271 @@
+//! Interrupts get into every loop, and are taken before the very next instruction where one lets
+//! them in.
+
+use super::*;
+use crate::trap::Interrupt;
+use Privilege::{Machine, Supervisor, User};
+
+const MIE: u16 = 0x304;
+const MIDELEG: u16 = 0x303;
+const MIP: u16 = 0x344;
+const SIE: u16 = 0x104;
+const SIP: u16 = 0x144;
+const STIMECMP: u16 = 0x14d;
+const STVEC: u16 = 0x105;
+const SEPC: u16 = 0x141;
+const SCAUSE: u16 = 0x142;
+
+const STATUS_SIE: u64 = 1 << 1;
+const STATUS_MIE: u64 = 1 << 3;
+const STCE: u64 = 1 << 63;
+const IS_INTERRUPT: u64 = 1 << 63;
+
+const CODE: u64 = frame(0);
+
+/// Loops by name: code at [`CODE`], and on the page behind it. x9 is the address of the loop, x10
+/// that of data, x11 that of the second page.
+fn loops() -> Vec<(&'static str, Vec<u32>, Vec<u32>)> {
+    const TO_NEXT_PAGE: i32 = PAGE_SIZE_BYTES as i32;
+    let back = |count: i32| insn(Op::Jal, 0, 0, 0, -4 * count);
+    vec![
+        ("a jump to itself", vec![jump_to_self()], vec![]),
+        ("a branch to itself", vec![insn(Op::Beq, 0, 0, 0, 0)], vec![]),
+        ("a jump through a register to itself", vec![insn(Op::Jalr, 0, 9, 0, 0)], vec![]),
+        ("one block", vec![addi(5, 5, 1), back(1)], vec![]),
+        (
+            "two blocks that jump to each other",
+            vec![insn(Op::Jal, 0, 0, 0, 8), nop(), addi(5, 5, 1), back(3)],
+            vec![],
+        ),
+        (
+            "a branch out that is never taken",
+            vec![insn(Op::Bne, 0, 0, 0, 12), addi(5, 5, 1), back(2), nop()],
+            vec![],
+        ),
+        (
+            "two pages",
+            vec![insn(Op::Jal, 0, 0, 0, TO_NEXT_PAGE)],
+            vec![insn(Op::Jal, 0, 0, 0, -TO_NEXT_PAGE)],
+        ),
+        (
+            "two pages through registers",
+            vec![insn(Op::Jalr, 0, 11, 0, 0)],
+            vec![insn(Op::Jalr, 0, 9, 0, 0)],
+        ),
+        (
+            "a call and its return",
+            vec![insn(Op::Jal, 1, 0, 0, 8), back(1), insn(Op::Jalr, 0, 1, 0, 0)],
+            vec![],
+        ),
+        (
+            "loads and stores",
+            vec![insn(Op::Ld, 5, 10, 0, 0), insn(Op::Sd, 0, 10, 5, 0), back(2)],
+            vec![],
+        ),
+        (
+            "a spinlock",
+            vec![insn(Op::LrW, 5, 10, 0, 0), insn(Op::Beq, 0, 5, 0, -4), back(2)],
+            vec![],
+        ),
+        ("fence.i", vec![fence_i(), back(1)], vec![]),
+        ("sfence.vma", vec![insn(Op::SfenceVma, 0, 0, 0, 0), back(1)], vec![]),
+        ("a CSR", vec![csrr(5, 0x340), back(1)], vec![]),
+        ("code that writes itself", vec![insn(Op::Sw, 0, 9, 12, 8), nop(), nop(), back(3)], vec![]),
+    ]
+}
+
+/// A rig that stands before a loop, with MSIP enabled and not yet pending.
+fn looping(code: &[u32], second_page: &[u32]) -> Rig {
+    let mut rig = Rig::new();
+    rig.put(CODE, code);
+    rig.put(CODE + PAGE_SIZE_BYTES, second_page);
+    (rig.hart.x[9], rig.hart.x[10], rig.hart.x[11]) = (CODE, frame(8), CODE + PAGE_SIZE_BYTES);
+    rig.hart.x[12] = nop().into();
+    rig.set(MIE, Interrupt::MachineSoftware.bit());
+    rig.set(MSTATUS, STATUS_MIE);
+    rig.stand(Machine, Satp::default(), CODE);
+    rig
+}
+
+#[test]
+fn every_loop_can_be_interrupted() {
+    const TURN_INSNS: u64 = 50;
+    for (name, code, second_page) in loops() {
+        let mut rig = looping(&code, &second_page);
+        for _ in 0..20 {
+            rig.engine.run(&mut rig.hart, &mut rig.bus, TURN_INSNS);
+            rig.bus.attention = false;
+        }
+        assert!(rig.hart.insns > 10, "{name}: it does something");
+        assert_ne!(rig.hart.pc.0, HANDLER, "{name}: nothing is pending");
+        let before = rig.hart.pc.0;
+        rig.bus.irq.msip = 1;
+        rig.hart.sample_lines(&rig.bus);
+        let insns = rig.hart.insns;
+        rig.engine.run(&mut rig.hart, &mut rig.bus, 1);
+        assert_eq!((rig.hart.pc.0, rig.hart.insns), (HANDLER, insns + 1), "{name}");
+        assert_eq!((rig.get(MCAUSE), rig.get(MEPC)), (IS_INTERRUPT | 3, before), "{name}");
+    }
+}
+
+/// Loops that consist of traps and of returns from them.
+#[test]
+fn loops_of_traps_can_be_interrupted() {
+    const HANDLER_AT: u64 = CODE + 0x100;
+    let return_behind = [csrr(5, MEPC), addi(5, 5, 0), csrw(MEPC, 5), insn(Op::Mret, 0, 0, 0, 0)];
+    for (name, code, handler, privilege) in [
+        ("calls", vec![ecall()], &return_behind[..], User),
+        ("illegal instructions", vec![0], &return_behind[..], Supervisor),
+        ("faults", vec![insn(Op::Ld, 5, 0, 0, 0)], &return_behind[..], User),
+        ("nothing but traps", vec![0], &[0], Machine),
+    ] {
+        let mut rig = looping(&code, &[]);
+        rig.put(HANDLER_AT, handler);
+        rig.set(MTVEC, HANDLER_AT);
+        rig.stand(privilege, Satp::default(), CODE);
+        for _ in 0..20 {
+            assert_eq!(rig.engine.run(&mut rig.hart, &mut rig.bus, 50), Exit::Budget, "{name}");
+        }
+        // The handlers of M-mode run with interrupts off; so it may be after the next return.
+        rig.bus.irq.msip = 1;
+        rig.hart.sample_lines(&rig.bus);
+        if privilege == Machine {
+            rig.set(MSTATUS, STATUS_MIE);
+            rig.set(MTVEC, HANDLER);
+        }
+        let cause = (0..10).find_map(|_| {
+            rig.engine.run(&mut rig.hart, &mut rig.bus, 1);
+            let cause = rig.get(MCAUSE);
+            (cause & IS_INTERRUPT != 0).then_some(cause)
+        });
+        assert_eq!(cause, Some(IS_INTERRUPT | 3), "{name}");
+    }
+}
+
+/// What lets an interrupt in that is pending already.
+struct Unmasking {
+    name: &'static str,
+    insn: u32,
+    privilege: Privilege,
+    /// Values of CSRs before; the last of them is also in x7.
+    csrs: Vec<(u16, u64)>,
+    /// Cause, and whether S-mode takes it.
+    cause: (u64, Privilege),
+}
+
+const SSI: u64 = 1 << 1;
+const MSI: u64 = 1 << 3;
+const STI: u64 = 1 << 5;
+
+fn unmaskings() -> Vec<Unmasking> {
+    let row = |name, insn, privilege, csrs: &[(u16, u64)], cause| Unmasking {
+        name,
+        insn,
+        privilege,
+        csrs: csrs.to_vec(),
+        cause,
+    };
+    let mpp = |privilege: Privilege| (privilege as u64) << 11;
+    let (machine, supervisor) = ((3, Machine), (1, Supervisor));
+    // x7 holds the last value of the row.
+    vec![
+        row("mstatus.MIE", csrs(MSTATUS, 7), Machine, &[(MIE, MSI), (0x340, STATUS_MIE)], machine),
+        row("mie", csrs(MIE, 7), Machine, &[(MSTATUS, STATUS_MIE), (0x340, MSI)], machine),
+        row(
+            "mret to S-mode",
+            insn(Op::Mret, 0, 0, 0, 0),
+            Machine,
+            &[(MIE, MSI), (MEPC, CODE + 8), (MSTATUS, mpp(Supervisor))],
+            machine,
+        ),
+        row(
+            "mret with MPIE",
+            insn(Op::Mret, 0, 0, 0, 0),
+            Machine,
+            &[(MIE, MSI), (MEPC, CODE + 8), (MSTATUS, mpp(Machine) | STATUS_MIE << 4)],
+            machine,
+        ),
+        row(
+            "sstatus.SIE",
+            csrs(SSTATUS, 7),
+            Supervisor,
+            &[(MIDELEG, SSI), (MIE, SSI), (MIP, SSI), (0x340, STATUS_SIE)],
+            supervisor,
+        ),
+        row(
+            "sip",
+            csrs(SIP, 7),
+            Supervisor,
+            &[(MIDELEG, SSI), (MIE, SSI), (MSTATUS, STATUS_SIE), (0x340, SSI)],
+            supervisor,
+        ),
+        row(
+            "sie",
+            csrs(SIE, 7),
+            Supervisor,
+            &[(MIDELEG, SSI), (MIP, SSI), (MSTATUS, STATUS_SIE), (0x340, SSI)],
+            supervisor,
+        ),
+        row(
+            "sret to U-mode",
+            insn(Op::Sret, 0, 0, 0, 0),
+            Supervisor,
+            &[(MIDELEG, SSI), (MIE, SSI), (MIP, SSI), (SEPC, CODE + 8)],
+            supervisor,
+        ),
+        row(
+            "mideleg",
+            csrc(MIDELEG, 7),
+            Machine,
+            &[(MIE, SSI), (MIP, SSI), (MSTATUS, STATUS_MIE), (MIDELEG, SSI)],
+            (1, Machine),
+        ),
+        row(
+            "stimecmp",
+            csrw(STIMECMP, 0),
+            Supervisor,
+            &[
+                (MENVCFG, STCE),
+                (MCOUNTEREN, u64::MAX),
+                (STIMECMP, u64::MAX),
+                (MIDELEG, STI),
+                (MIE, STI),
+                (MSTATUS, STATUS_SIE),
+            ],
+            (5, Supervisor),
+        ),
+        row(
+            "menvcfg.STCE",
+            csrs(MENVCFG, 7),
+            Machine,
+            &[(STIMECMP, 0), (MIE, STI), (MSTATUS, STATUS_MIE), (0x340, STCE)],
+            (5, Machine),
+        ),
+    ]
+}
+
+#[test]
+fn what_lets_an_interrupt_in_is_followed_by_it() {
+    for Unmasking { name, insn, privilege, csrs, cause: (cause, by) } in unmaskings() {
+        let mut rig = Rig::new();
+        // In the middle of a straight line; nothing behind it may run.
+        rig.put(CODE, &[nop(), insn, addi(5, 5, 1), addi(5, 5, 1), jump_to_self()]);
+        rig.set(STVEC, HANDLER + 0x100);
+        rig.put(HANDLER + 0x100, &[jump_to_self()]);
+        for (csr, value) in csrs {
+            rig.set(csr, value);
+            rig.hart.x[7] = value;
+        }
+        rig.stand(privilege, Satp::default(), CODE);
+        if cause == 3 {
+            rig.bus.irq.msip = 1;
+        }
+        rig.hart.sample_lines(&rig.bus);
+        for _ in 0..8 {
+            rig.engine.run(&mut rig.hart, &mut rig.bus, 1);
+        }
+        let (cause_csr, epc) = if by == Machine { (MCAUSE, MEPC) } else { (SCAUSE, SEPC) };
+        let taken = (rig.get(cause_csr), rig.get(epc), rig.hart.x[5]);
+        assert_eq!(taken, (IS_INTERRUPT | cause, CODE + 8, 0), "{name}");
+    }
+}
