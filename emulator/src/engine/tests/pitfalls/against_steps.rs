@@ -137,17 +137,8 @@ impl Program {
     fn add(&mut self, pieces: &[Piece], index: usize, slots: &[u64]) {
         match pieces[index] {
             Piece::Compute { op, registers } => {
-                const OPS: [Op; 9] = [
-                    Op::Add,
-                    Op::Sub,
-                    Op::Xor,
-                    Op::Sltu,
-                    Op::Mul,
-                    Op::Addw,
-                    Op::Srl,
-                    Op::Or,
-                    Op::Divu,
-                ];
+                const OPS: [Op; 8] =
+                    [Op::Add, Op::Sub, Op::Xor, Op::Sltu, Op::Mul, Op::Addw, Op::Srl, Op::Divu];
                 let [rd, rs1, rs2] = [1, 10, 100].map(|digit| free(registers / digit));
                 self.emit(insn(OPS[op % OPS.len()], rd, rs1, rs2, 0));
             }
@@ -161,18 +152,11 @@ impl Program {
                 });
             }
             Piece::Skip { op, registers } => {
-                const OPS: [Op; 4] = [Op::Beq, Op::Bne, Op::Blt, Op::Bgeu];
+                let next = pieces.get(index + 1).map(|next| Self::length_of(*next));
+                let op = [Op::Beq, Op::Bne, Op::Blt, Op::Bgeu][op % 4];
                 let (rs1, rs2) = (free(registers), free(registers / 10));
-                let at = self.halves.len();
-                self.emit(0);
                 // Without a piece to skip, it is to the next instruction either way.
-                let mut next = Self { halves: self.halves.clone(), slots: Vec::new() };
-                if let Some(piece) = pieces.get(index + 1) {
-                    next.add(&[*piece], 0, slots);
-                }
-                let distance = 2 * (next.halves.len() - at) as i32;
-                self.halves.truncate(at);
-                self.emit(insn(OPS[op % OPS.len()], 0, rs1, rs2, distance));
+                self.emit(insn(op, 0, rs1, rs2, 4 + next.unwrap_or(0)));
             }
             Piece::Half => self.halves.push(C_NOP),
             Piece::Slot => {
@@ -201,16 +185,20 @@ impl Program {
             Piece::Count { register } => self.emit(csrr(free(register), INSTRET)),
             Piece::Atomic { op, register } => {
                 let register = free(register);
-                match op % 3 {
-                    0 => {
-                        self.emit(insn(Op::LrD, register, START, 0, 0));
-                        self.emit(insn(Op::ScD, register, START, register, 0));
-                    }
-                    1 => self.emit(insn(Op::AmoaddD, register, START, register, 0)),
-                    _ => self.emit(insn(Op::AmoswapW, register, START, register, 0)),
+                if op % 3 == 0 {
+                    self.emit(insn(Op::LrD, register, START, 0, 0));
                 }
+                let op = [Op::ScD, Op::AmoaddD, Op::AmoswapW][op % 3];
+                self.emit(insn(op, register, START, register, 0));
             }
         }
+    }
+
+    /// Bytes that `piece` takes.
+    fn length_of(piece: Piece) -> i32 {
+        let mut alone = Self::default();
+        alone.add(&[piece], 0, &[]);
+        2 * alone.halves.len() as i32
     }
 
     /// Two instructions, whatever the value.

@@ -65,7 +65,7 @@ fn jumps_into_rewritten_pages_find_what_is_there() {
     let code = |number: u64, value: u64| {
         let next = match number {
             _ if number == PAGES - 1 => ecall(),
-            _ if number % 2 == 0 => insn(Op::Jal, 0, 0, 0, PAGE_SIZE_BYTES as i32 - 8),
+            _ if number.is_multiple_of(2) => insn(Op::Jal, 0, 0, 0, PAGE_SIZE_BYTES as i32 - 8),
             _ => insn(Op::Jalr, 0, 10 + number as u8, 0, 0),
         };
         [addi(5, 5, value as i32), nop(), next]

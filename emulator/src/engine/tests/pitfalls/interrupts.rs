@@ -142,129 +142,74 @@ fn loops_of_traps_can_be_interrupted() {
     }
 }
 
-/// What lets an interrupt in that is pending already.
-struct Unmasking {
-    name: &'static str,
-    insn: u32,
-    privilege: Privilege,
-    /// Values of CSRs before; the last of them is also in x7.
-    csrs: Vec<(u16, u64)>,
-    /// Cause, and whether S-mode takes it.
-    cause: (u64, Privilege),
-}
-
 const SSI: u64 = 1 << 1;
 const MSI: u64 = 1 << 3;
 const STI: u64 = 1 << 5;
 
-fn unmaskings() -> Vec<Unmasking> {
-    let row = |name, insn, privilege, csrs: &[(u16, u64)], cause| Unmasking {
-        name,
-        insn,
-        privilege,
-        csrs: csrs.to_vec(),
-        cause,
-    };
-    let mpp = |privilege: Privilege| (privilege as u64) << 11;
-    let (machine, supervisor) = ((3, Machine), (1, Supervisor));
-    // x7 holds the last value of the row.
-    vec![
-        row("mstatus.MIE", csrs(MSTATUS, 7), Machine, &[(MIE, MSI), (0x340, STATUS_MIE)], machine),
-        row("mie", csrs(MIE, 7), Machine, &[(MSTATUS, STATUS_MIE), (0x340, MSI)], machine),
-        row(
-            "mret to S-mode",
-            insn(Op::Mret, 0, 0, 0, 0),
-            Machine,
-            &[(MIE, MSI), (MEPC, CODE + 8), (MSTATUS, mpp(Supervisor))],
-            machine,
-        ),
-        row(
-            "mret with MPIE",
-            insn(Op::Mret, 0, 0, 0, 0),
-            Machine,
-            &[(MIE, MSI), (MEPC, CODE + 8), (MSTATUS, mpp(Machine) | STATUS_MIE << 4)],
-            machine,
-        ),
-        row(
-            "sstatus.SIE",
-            csrs(SSTATUS, 7),
-            Supervisor,
-            &[(MIDELEG, SSI), (MIE, SSI), (MIP, SSI), (0x340, STATUS_SIE)],
-            supervisor,
-        ),
-        row(
-            "sip",
-            csrs(SIP, 7),
-            Supervisor,
-            &[(MIDELEG, SSI), (MIE, SSI), (MSTATUS, STATUS_SIE), (0x340, SSI)],
-            supervisor,
-        ),
-        row(
-            "sie",
-            csrs(SIE, 7),
-            Supervisor,
-            &[(MIDELEG, SSI), (MIP, SSI), (MSTATUS, STATUS_SIE), (0x340, SSI)],
-            supervisor,
-        ),
-        row(
-            "sret to U-mode",
-            insn(Op::Sret, 0, 0, 0, 0),
-            Supervisor,
-            &[(MIDELEG, SSI), (MIE, SSI), (MIP, SSI), (SEPC, CODE + 8)],
-            supervisor,
-        ),
-        row(
-            "mideleg",
-            csrc(MIDELEG, 7),
-            Machine,
-            &[(MIE, SSI), (MIP, SSI), (MSTATUS, STATUS_MIE), (MIDELEG, SSI)],
-            (1, Machine),
-        ),
-        row(
-            "stimecmp",
-            csrw(STIMECMP, 0),
-            Supervisor,
-            &[
-                (MENVCFG, STCE),
-                (MCOUNTEREN, u64::MAX),
-                (STIMECMP, u64::MAX),
-                (MIDELEG, STI),
-                (MIE, STI),
-                (MSTATUS, STATUS_SIE),
-            ],
-            (5, Supervisor),
-        ),
-        row(
-            "menvcfg.STCE",
-            csrs(MENVCFG, 7),
-            Machine,
-            &[(STIMECMP, 0), (MIE, STI), (MSTATUS, STATUS_MIE), (0x340, STCE)],
-            (5, Machine),
-        ),
+/// An instruction that lets an interrupt in: its name, itself, its operand in x7, the mode that
+/// executes it, values of CSRs before, and the number of the interrupt.
+type Unmasking = (&'static str, u32, u64, Privilege, &'static [(u16, u64)], u64);
+
+/// Of interrupts that are pending, and that M-mode takes.
+fn machine_unmaskings() -> [Unmasking; 6] {
+    const MPP_MACHINE: u64 = 3 << 11;
+    const MPP_SUPERVISOR: u64 = 1 << 11;
+    const MPIE: u64 = 1 << 7;
+    const RETURN_BEHIND: (u16, u64) = (MEPC, CODE + 8);
+    const ON: (u16, u64) = (MSTATUS, STATUS_MIE);
+    let mret = insn(Op::Mret, 0, 0, 0, 0);
+    let delegated = &[(MIE, SSI), (MIP, SSI), ON, (MIDELEG, SSI)];
+    let late_timer = &[(STIMECMP, 0), (MIE, STI), ON];
+    [
+        ("mstatus.MIE", csrs(MSTATUS, 7), STATUS_MIE, Machine, &[(MIE, MSI)], 3),
+        ("mie", csrs(MIE, 7), MSI, Machine, &[ON], 3),
+        ("mret to S", mret, 0, Machine, &[(MIE, MSI), RETURN_BEHIND, (MSTATUS, MPP_SUPERVISOR)], 3),
+        ("MPIE", mret, 0, Machine, &[(MIE, MSI), RETURN_BEHIND, (MSTATUS, MPP_MACHINE | MPIE)], 3),
+        ("mideleg", csrc(MIDELEG, 7), SSI, Machine, delegated, 1),
+        ("menvcfg.STCE", csrs(MENVCFG, 7), STCE, Machine, late_timer, 5),
+    ]
+}
+
+/// Of interrupts that are pending, or that the instruction makes pending, and that S-mode takes.
+fn supervisor_unmaskings() -> [Unmasking; 5] {
+    const DELEGATED: (u16, u64) = (MIDELEG, SSI | STI);
+    const ON: (u16, u64) = (MSTATUS, STATUS_SIE);
+    const PENDING: (u16, u64) = (MIP, SSI);
+    const ENABLED: (u16, u64) = (MIE, SSI | STI);
+    const COUNTERS: (u16, u64) = (MCOUNTEREN, u64::MAX);
+    let sret = insn(Op::Sret, 0, 0, 0, 0);
+    let return_behind = &[DELEGATED, ENABLED, PENDING, (SEPC, CODE + 8)];
+    let no_timer = &[(MENVCFG, STCE), COUNTERS, (STIMECMP, u64::MAX), DELEGATED, ENABLED, ON];
+    [
+        ("SIE", csrs(SSTATUS, 7), STATUS_SIE, Supervisor, &[DELEGATED, ENABLED, PENDING], 1),
+        ("sip", csrs(SIP, 7), SSI, Supervisor, &[DELEGATED, ENABLED, ON], 1),
+        ("sie", csrs(SIE, 7), SSI, Supervisor, &[DELEGATED, PENDING, ON], 1),
+        ("sret to U", sret, 0, Supervisor, return_behind, 1),
+        ("stimecmp", csrw(STIMECMP, 0), 0, Supervisor, no_timer, 5),
     ]
 }
 
 #[test]
 fn what_lets_an_interrupt_in_is_followed_by_it() {
-    for Unmasking { name, insn, privilege, csrs, cause: (cause, by) } in unmaskings() {
+    let to_machine = machine_unmaskings().into_iter().map(|row| (row, Machine));
+    let to_supervisor = supervisor_unmaskings().into_iter().map(|row| (row, Supervisor));
+    for ((name, insn, operand, from, csrs, cause), to) in to_machine.chain(to_supervisor) {
         let mut rig = Rig::new();
         // In the middle of a straight line; nothing behind it may run.
         rig.put(CODE, &[nop(), insn, addi(5, 5, 1), addi(5, 5, 1), jump_to_self()]);
         rig.set(STVEC, HANDLER + 0x100);
         rig.put(HANDLER + 0x100, &[jump_to_self()]);
         for (csr, value) in csrs {
-            rig.set(csr, value);
-            rig.hart.x[7] = value;
+            rig.set(*csr, *value);
         }
-        rig.stand(privilege, Satp::default(), CODE);
-        if cause == 3 {
-            rig.bus.irq.msip = 1;
-        }
+        rig.hart.x[7] = operand;
+        rig.stand(from, Satp::default(), CODE);
+        rig.bus.irq.msip = u64::from(cause == 3);
         rig.hart.sample_lines(&rig.bus);
         for _ in 0..8 {
             rig.engine.run(&mut rig.hart, &mut rig.bus, 1);
         }
-        let (cause_csr, epc) = if by == Machine { (MCAUSE, MEPC) } else { (SCAUSE, SEPC) };
+        let (cause_csr, epc) = if to == Machine { (MCAUSE, MEPC) } else { (SCAUSE, SEPC) };
         let taken = (rig.get(cause_csr), rig.get(epc), rig.hart.x[5]);
         assert_eq!(taken, (IS_INTERRUPT | cause, CODE + 8, 0), "{name}");
     }
