@@ -4,6 +4,7 @@
 //! page tables, whose programs end in a trap to M-mode.
 
 mod against_steps;
+mod atomics;
 mod caches;
 mod code;
 mod counting;
@@ -118,11 +119,14 @@ impl<E: Engine + ?Sized> Rig<E> {
         self.bus.store(PhysAddr(at), Width::Double, value).expect("RAM");
     }
 
+    /// Writes a CSR, with the effects that an instruction would have, and no others: what the hart
+    /// has cached stays.
     fn set(&mut self, csr: u16, value: u64) {
         let cx = CsrCx { privilege: Privilege::Machine, mtime: 0, insns: self.hart.insns };
-        let _ = self.hart.csr.access(CsrAddr(csr), Some(|_| value), &cx).expect("writable");
-        self.hart.refresh_translation();
-        self.hart.refresh_protection();
+        let access = self.hart.csr.access(CsrAddr(csr), Some(|_| value), &cx);
+        let (_, effect) = access.expect("writable");
+        // Whoever sets something goes on with another turn, which looks at the rest.
+        let _next = crate::system::apply(&mut self.hart, effect);
     }
 
     fn get(&mut self, csr: u16) -> u64 {
@@ -172,6 +176,7 @@ impl<E: Engine + ?Sized> Rig<E> {
         self.hart.privilege = privilege;
         self.hart.pc = VirtAddr(pc);
         self.set(SATP, satp.to_bits());
+        self.hart.refresh_translation();
     }
 
     /// Runs to the trap that ends the program.

@@ -114,7 +114,7 @@ impl Entry {
             }
             // Some of the larger pages are in RAM.
             Self::Leaf { frame, bits } => {
-                let base = (RAM_BASE >> shift << shift) + (frame % 2 << shift);
+                let base = (RAM_BASE >> shift << shift) + ((frame % 2) << shift);
                 Pte::new(base >> PAGE_SHIFT, bits & !Pte::N).0
             }
             Self::Misaligned { bits } => Pte::new((RAM_BASE >> PAGE_SHIFT) + 1, bits).0,
