@@ -9,6 +9,7 @@ use crate::isa::{Fields, Op, encode};
 use crate::mmu::{Fence, WalkRecord};
 use crate::trap::Interrupt;
 
+mod pitfalls;
 mod stops;
 
 const RAM: u64 = 0x8000_0000;
