@@ -76,6 +76,20 @@ impl<O: Observer> Code<O> {
     }
 }
 
+/// Whether what an instruction jumps to stands behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeats {
+    Yes,
+    No,
+}
+
+impl Repeats {
+    #[inline(always)]
+    const fn from(repeats: bool) -> Self {
+        if repeats { Self::Yes } else { Self::No }
+    }
+}
+
 /// The function of each instruction; where it `REPEATS`, what it jumps to stands behind it.
 struct Steps<O, const REPEATS: bool>(std::marker::PhantomData<O>);
 
@@ -100,7 +114,7 @@ fn quick<O: Observer, M: Meaning, const REPEATS: bool>(
     this: &Code<O>,
     rest: &[Code<O>],
 ) -> Outcome {
-    let mut interp = Interp::<O, true>::new(hart, bus, turn, rest.len());
+    let mut interp = Interp::<O, true>::new(hart, bus, turn, rest, Repeats::from(REPEATS));
     let result = interp.execute::<M>(&this.insn);
     let leaves = interp.leaves;
     if result.is_err() {
@@ -118,7 +132,7 @@ fn full<O: Observer, M: Meaning, const REPEATS: bool>(
     this: &Code<O>,
     rest: &[Code<O>],
 ) -> Outcome {
-    let mut interp = Interp::<O, false>::new(hart, bus, turn, rest.len());
+    let mut interp = Interp::<O, false>::new(hart, bus, turn, rest, Repeats::from(REPEATS));
     let result = interp.execute::<M>(&this.insn);
     let leaves = interp.leaves;
     if result.is_err() {
@@ -188,8 +202,9 @@ impl<O: Observer> Turn<O> {
         }
     }
 
-    /// Executes a block of `len_bytes` at `hart.pc`, up to where control leaves it or an exception
-    /// is raised. The registers change as the instructions say; pc and counters are the caller's.
+    /// Executes a block at `hart.pc`, up to where control leaves it or an exception is raised; what
+    /// follows on it is `len_bytes` further on. The registers change as the instructions say; pc
+    /// and counters are the caller's.
     #[inline(always)]
     pub(super) fn run(
         &mut self,

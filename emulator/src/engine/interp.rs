@@ -3,7 +3,8 @@
 //! instruction (`dispatch.rs`); everything else is a call to the room that owns it: `mmu`,
 //! `system`, `isa::float`.
 
-use super::dispatch::Turn;
+use super::calls::{amo, load_reserved, load_slow, store_conditional, store_slow, system};
+use super::dispatch::{Code, Repeats, Turn};
 use crate::addr::{Access, Privilege, VirtAddr, Width};
 use crate::bus::Bus;
 use crate::hart::observe::{FenceOrigin, Observer};
@@ -32,6 +33,8 @@ pub(super) struct Interp<'a, O, const QUICK: bool> {
     turn: &'a mut Turn<O>,
     /// How many instructions of its block stand behind it.
     behind: usize,
+    /// Where it jumps to stands behind it.
+    repeats: Repeats,
     /// What stands behind it is not what comes next.
     pub(super) leaves: bool,
 }
@@ -42,9 +45,10 @@ impl<'a, O: Observer, const QUICK: bool> Interp<'a, O, QUICK> {
         hart: &'a mut Hart,
         bus: &'a mut Bus,
         turn: &'a mut Turn<O>,
-        behind: usize,
+        rest: &[Code<O>],
+        repeats: Repeats,
     ) -> Self {
-        Self { hart, bus, turn, behind, leaves: false }
+        Self { hart, bus, turn, behind: rest.len(), repeats, leaves: false }
     }
 
     /// Executes `insn`, which means `M`.
@@ -144,128 +148,6 @@ pub(super) fn report_fences(hart: &mut Hart, observer: &mut impl Observer, origi
     for fence in hart.mmu.take_fences() {
         observer.fence(&fence, origin);
     }
-}
-
-// What is not inlined takes what it needs as arguments, never the `Interp`: as long as nobody
-// else can see that, it is no memory, only host registers.
-
-impl<O> Turn<O> {
-    /// Puts what `result` has raised into the slot for it, and sees to it that the engine looks
-    /// around where a device was accessed or code overwritten.
-    #[inline]
-    fn conclude<T>(&mut self, bus: &Bus, result: Result<T, Exception>) -> Result<T, Raised> {
-        if bus.attention || bus.ram.has_hits() {
-            self.next = self.next | Next::LOOK_AROUND;
-        }
-        result.map_err(|exception| self.raise(exception))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn raise(&mut self, exception: Exception) -> Raised {
-        self.exception = Some(exception);
-        Raised
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn load_slow<O>(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    turn: &mut Turn<O>,
-    va: VirtAddr,
-    width: Width,
-) -> Result<u64, Raised> {
-    bus.advance_clock(hart.insns);
-    let result = hart.mmu.load(bus, va, width);
-    turn.conclude(bus, result)
-}
-
-#[cold]
-#[inline(never)]
-fn store_slow<O>(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    turn: &mut Turn<O>,
-    va: VirtAddr,
-    (width, value): (Width, u64),
-) -> Result<(), Raised> {
-    bus.advance_clock(hart.insns);
-    let result = hart.mmu.store(bus, va, width, value);
-    turn.conclude(bus, result)
-}
-
-#[inline(never)]
-fn load_reserved<O>(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    turn: &mut Turn<O>,
-    va: VirtAddr,
-    width: Width,
-) -> Result<u64, Raised> {
-    let result = hart.mmu.load_reserved(bus, va, width);
-    let (value, reservation) = turn.conclude(bus, result)?;
-    hart.reservation = Some(reservation);
-    Ok(value)
-}
-
-/// Whether it stored.
-#[inline(never)]
-fn store_conditional<O>(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    turn: &mut Turn<O>,
-    va: VirtAddr,
-    (width, value): (Width, u64),
-) -> Result<bool, Raised> {
-    let result = hart.mmu.store_conditional(bus, va, width, value, hart.reservation);
-    let stored = turn.conclude(bus, result)?;
-    // Whatever became of it, a store-conditional ends the reservation.
-    hart.reservation = None;
-    Ok(stored)
-}
-
-/// The old value and the new one.
-#[inline(never)]
-fn amo<O>(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    turn: &mut Turn<O>,
-    (op, va): (Amo, VirtAddr),
-    (width, operand): (Width, u64),
-) -> Result<(u64, u64), Raised> {
-    let mut new = 0;
-    let result = hart.mmu.amo(bus, va, width, |old| {
-        new = op.eval(width, old, operand);
-        new
-    });
-    Ok((turn.conclude(bus, result)?, new))
-}
-
-/// Runs `op` with time and counters exact: `next_pc` is the address of the next instruction, and
-/// `retired` were before it in its block. Whether control leaves the block.
-#[inline(never)]
-fn system<O>(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    turn: &mut Turn<O>,
-    (op, i): (SystemOp, &Insn),
-    (next_pc, retired): (VirtAddr, u64),
-) -> Result<bool, Raised> {
-    let (pc, insns) = (hart.pc, hart.insns);
-    (hart.pc, hart.insns) = (next_pc, insns + retired);
-    bus.advance_clock(hart.insns);
-    let result = system::execute(op, hart, bus, i);
-    let to = hart.pc;
-    (hart.pc, hart.insns) = (pc, insns);
-    let next = turn.conclude(bus, result)?;
-    turn.next = turn.next | next;
-    let leaves = to != next_pc || turn.next != Next::CONTINUE;
-    if leaves {
-        turn.next_pc = to;
-    }
-    Ok(leaves)
 }
 
 impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
@@ -412,7 +294,9 @@ impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
         if target & self.turn.ialign_mask != 0 {
             return Err(self.raise(Exception::Misaligned(Access::Fetch, VirtAddr(target))));
         }
-        self.turn.next_pc = VirtAddr(target);
+        if self.repeats == Repeats::No {
+            self.turn.next_pc = VirtAddr(target);
+        }
         Ok(())
     }
 
@@ -478,6 +362,10 @@ impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
     #[inline(always)]
     fn system(&mut self, op: SystemOp, i: &Insn) -> Result<(), Raised> {
         if QUICK {
+            // After an access to a device the full way looks at it first.
+            if self.turn.next != Next::CONTINUE {
+                return Err(Raised);
+            }
             let plain = op.is_csr_access().then(|| system::csr_plain(op, self.hart, i));
             return plain.flatten().ok_or(Raised);
         }

@@ -7,7 +7,7 @@ use crate::csr::{CsrAddr, CsrCx};
 use crate::hart::HartConfig;
 use crate::isa::{Fields, Op, encode};
 use crate::mmu::{Fence, WalkRecord};
-use crate::trap::Interrupt;
+use crate::trap::{Exception, Interrupt};
 
 mod pitfalls;
 mod stops;

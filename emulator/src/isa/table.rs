@@ -43,7 +43,7 @@ pub enum Flow {
     /// To the next instruction, but the machine state may have changed in a way that blocks,
     /// translations or interrupts depend on: whoever has executed it knows.
     Check,
-    /// Into another mode, or nowhere for a while: traps, their returns, waiting.
+    /// Where that has to be found anew: behind fences, traps and their returns, after a wait.
     Ends,
 }
 
@@ -230,14 +230,14 @@ instructions! {
     Csrrwi        "csrrwi"          CsrI   "....... ..... ..... 101 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrWriteImm);
     Csrrsi        "csrrsi"          CsrI   "....... ..... ..... 110 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrSetImm);
     Csrrci        "csrrci"          CsrI   "....... ..... ..... 111 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrClearImm);
-    FenceI        "fence.i"         FenceI "....... ..... ..... 001 ..... 0001111" Zifencei Check  privileged::system(SystemOp::FenceI);
+    FenceI        "fence.i"         FenceI "....... ..... ..... 001 ..... 0001111" Zifencei Ends   privileged::system(SystemOp::FenceI);
     Sret          "sret"            Bare   "0001000 00010 00000 000 00000 1110011" I        Ends   privileged::system(SystemOp::Sret);
     Mret          "mret"            Bare   "0011000 00010 00000 000 00000 1110011" I        Ends   privileged::system(SystemOp::Mret);
     Wfi           "wfi"             Bare   "0001000 00101 00000 000 00000 1110011" I        Ends   privileged::system(SystemOp::Wfi);
-    SfenceVma     "sfence.vma"      Sfence "0001001 ..... ..... 000 00000 1110011" I        Check  privileged::system(SystemOp::SfenceVma);
-    SinvalVma     "sinval.vma"      Sfence "0001011 ..... ..... 000 00000 1110011" Svinval  Check  privileged::system(SystemOp::SinvalVma);
-    SfenceWInval  "sfence.w.inval"  Bare   "0001100 00000 00000 000 00000 1110011" Svinval  Check  privileged::system(SystemOp::SfenceWInval);
-    SfenceInvalIr "sfence.inval.ir" Bare   "0001100 00001 00000 000 00000 1110011" Svinval  Check  privileged::system(SystemOp::SfenceInvalIr);
+    SfenceVma     "sfence.vma"      Sfence "0001001 ..... ..... 000 00000 1110011" I        Ends   privileged::system(SystemOp::SfenceVma);
+    SinvalVma     "sinval.vma"      Sfence "0001011 ..... ..... 000 00000 1110011" Svinval  Ends   privileged::system(SystemOp::SinvalVma);
+    SfenceWInval  "sfence.w.inval"  Bare   "0001100 00000 00000 000 00000 1110011" Svinval  Ends   privileged::system(SystemOp::SfenceWInval);
+    SfenceInvalIr "sfence.inval.ir" Bare   "0001100 00001 00000 000 00000 1110011" Svinval  Ends   privileged::system(SystemOp::SfenceInvalIr);
     WrsNto        "wrs.nto"         Bare   "0000000 01101 00000 000 00000 1110011" Zawrs    Ends   privileged::system(SystemOp::WrsNto);
     WrsSto        "wrs.sto"         Bare   "0000000 11101 00000 000 00000 1110011" Zawrs    Check  privileged::system(SystemOp::WrsSto);
     CboInval      "cbo.inval"       Cbo    "0000000 00000 ..... 010 00000 0001111" Zicbom   Check  privileged::system(SystemOp::CboInval);

@@ -21,7 +21,7 @@ pub type Quick = Option<(u64, Flags)>;
 #[inline(always)]
 pub fn quick1(op: Fp1, fmt: Fmt, rm: Rm, accrued: Flags, a: u64) -> Quick {
     match (op, fmt, rm) {
-        (Fp1::Class | Fp1::Bits, _, _) => return Some(eval1(op, fmt, rm, a)),
+        (Fp1::Class | Fp1::Bits, _, _) => Some(eval1(op, fmt, rm, a)),
         (Fp1::Sqrt, Fmt::S, Rm::Rne) => single::sqrt(accrued, a),
         (Fp1::Sqrt, Fmt::D, Rm::Rne) => double::sqrt(accrued, a),
         (Fp1::ToFloat(Fmt::D), Fmt::S, _) => single::to_double(a),
