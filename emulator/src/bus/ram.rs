@@ -13,6 +13,9 @@ use crate::addr::{PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, Width};
 /// log2 of the tracker's granule size.
 const GRANULE_SHIFT: u32 = 6;
 
+/// Size of what is tracked as one.
+pub const GRANULE_BYTES: u64 = 1 << GRANULE_SHIFT;
+
 /// Alignment asked of the allocator: for a larger one it would write every zero itself instead
 /// of taking untouched pages from the host.
 const ALLOCATION_ALIGN_BYTES: usize = 16;
@@ -36,6 +39,10 @@ pub struct Ram {
     hits: Vec<PhysAddr>,
     /// Pages that have begun to be tracked, until taken.
     newly_tracked: Vec<RamOffset>,
+    /// Address of the granule whose hits are alarms.
+    alarm: Option<PhysAddr>,
+    /// An alarm has been raised, until taken.
+    is_alarmed: bool,
 }
 
 // SAFETY: the allocation is owned by this value alone (made in `new`, freed in `drop`), and no
@@ -63,7 +70,18 @@ impl Ram {
         let bytes = unsafe { allocation.add(to_page) };
         let pages = usize::try_from(len_bytes >> PAGE_SHIFT).expect("RAM fits the host");
         let (tracked, hits, newly_tracked) = (Vec::new(), Vec::new(), Vec::new());
-        let mut ram = Self { base, allocation, bytes, len_bytes, tracked, hits, newly_tracked };
+        let (alarm, is_alarmed) = (None, false);
+        let mut ram = Self {
+            base,
+            allocation,
+            bytes,
+            len_bytes,
+            tracked,
+            hits,
+            newly_tracked,
+            alarm,
+            is_alarmed,
+        };
         // Asking first gives an answer where `vec!` would end the process; only `vec!` takes
         // untouched pages from the host.
         Vec::<u64>::new().try_reserve_exact(pages).ok()?;
@@ -172,9 +190,11 @@ impl Ram {
         assert!(at.0 <= self.len_bytes && len_bytes <= self.len_bytes - at.0, "outside RAM");
     }
 
-    /// Starts tracking stores to the granules of `len_bytes` bytes at `at`. Every hart has to drop
-    /// TLB entries that allow stores to the page: see [`take_newly_tracked`](Self::take_newly_tracked).
-    pub fn track(&mut self, at: RamOffset, len_bytes: u64) {
+    /// Starts tracking stores to the granules of `len_bytes` bytes at `at`. Whether anything there
+    /// was not tracked at all before: then every hart has to drop TLB entries that allow
+    /// stores to the page: see [`take_newly_tracked`](Self::take_newly_tracked).
+    pub fn track(&mut self, at: RamOffset, len_bytes: u64) -> bool {
+        let known = self.newly_tracked.len();
         let mut newly_tracked = std::mem::take(&mut self.newly_tracked);
         self.for_granules(at, len_bytes, |page, tracked, granule| {
             if *tracked == 0 {
@@ -183,6 +203,7 @@ impl Ram {
             *tracked |= granule;
         });
         self.newly_tracked = newly_tracked;
+        self.newly_tracked.len() > known
     }
 
     /// The pages that have begun to be tracked since the last call.
@@ -190,9 +211,25 @@ impl Ram {
         std::mem::take(&mut self.newly_tracked)
     }
 
-    /// Stops tracking the whole page that holds `at`.
+    /// Stops tracking the whole page that holds `at`, but for the granule with the alarm.
     pub fn untrack_page(&mut self, at: RamOffset) {
-        self.tracked[(at.0 >> PAGE_SHIFT) as usize] = 0;
+        let page = at.0 >> PAGE_SHIFT;
+        let alarm = self.alarm.and_then(|alarm| self.offset_of(alarm, 1));
+        let alarm = alarm.filter(|alarm| alarm.0 >> PAGE_SHIFT == page);
+        let kept = alarm.map_or(0, |alarm| 1 << (alarm.0 >> GRANULE_SHIFT) % 64);
+        self.tracked[page as usize] = kept;
+    }
+
+    /// Raises an alarm whenever something is stored to the granule that holds `at`, from now on:
+    /// somebody waits for it, while most of what is tracked is only to be found out of date.
+    pub fn set_alarm(&mut self, at: RamOffset) {
+        self.track(at, 1);
+        self.alarm = Some(self.base.wrapping_add(at.0 >> GRANULE_SHIFT << GRANULE_SHIFT));
+    }
+
+    /// Whether an alarm was raised since the last call.
+    pub fn take_alarm(&mut self) -> bool {
+        std::mem::take(&mut self.is_alarmed)
     }
 
     /// Whether any granule of the page that holds `at` is tracked.
@@ -221,6 +258,7 @@ impl Ram {
             }
             index += 1;
         });
+        self.is_alarmed |= self.alarm.is_some_and(|alarm| hits.contains(&alarm));
         self.hits = hits;
     }
 
@@ -310,5 +348,21 @@ mod tests {
         ram.untrack_page(RamOffset(0x1000));
         ram.zero(RamOffset(0x1f00), 0x200);
         assert_eq!(ram.take_hits(), [PhysAddr(0x8000_2000)]);
+    }
+
+    #[test]
+    fn an_alarm_outlives_what_else_is_tracked() {
+        let mut ram = ram();
+        assert!(ram.track(RamOffset(0x1000), 0x40));
+        assert!(!ram.track(RamOffset(0x1040), 0x40), "the page was tracked already");
+        ram.set_alarm(RamOffset(0x1088));
+        ram.store(RamOffset(0x1000), Width::Byte, 1);
+        assert!(!ram.take_alarm());
+        ram.untrack_page(RamOffset(0x1000));
+        ram.store(RamOffset(0x1000), Width::Byte, 1);
+        assert_eq!(ram.take_hits(), [PhysAddr(0x8000_1000)], "that of before");
+        ram.store(RamOffset(0x10bf), Width::Byte, 1);
+        assert!(ram.take_alarm() && !ram.take_alarm());
+        assert_eq!(ram.take_hits(), [PhysAddr(0x8000_1080)]);
     }
 }

@@ -1,10 +1,12 @@
 //! Decoded basic blocks: found by physical address, linked to their successors on the same page,
-//! dropped by page when their code is written. Neighbour: `engine/mod.rs` decodes and runs them.
+//! dropped when their code is written: those that hold what was written, or, where a page is
+//! written to again and again and not executed, all of the page. Neighbour: `engine/mod.rs` decodes and runs them.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::addr::{PAGE_OFFSET_MASK, PAGE_SHIFT, Privilege};
 use crate::bus::RamOffset;
+use crate::bus::ram::GRANULE_BYTES;
 
 /// Instructions in a block at most; [`Insn::at`] counts halfwords in a byte.
 pub(super) const BLOCK_MAX_INSNS: usize = 128;
@@ -32,6 +34,11 @@ impl BlockKey {
     pub(super) fn new(at: RamOffset, privilege: Privilege) -> Self {
         // RAM offsets are below 2^56 (the bus's addresses are), so the top byte is free.
         Self(at.0 | (privilege as u64) << 56)
+    }
+
+    /// Where in RAM the code is.
+    fn offset(self) -> u64 {
+        self.0 & !(0xff << 56)
     }
 
     fn front_index(self) -> usize {
@@ -68,18 +75,39 @@ struct Block<I> {
     links: [Link; LINKS],
 }
 
+/// Stores to code on a page, without any execution of new code there between them, after which the
+/// page is taken for one that is no longer code.
+const IDLE_HITS_MAX: u32 = 8;
+
+/// The blocks on a page.
+#[derive(Debug, Default)]
+struct Page {
+    blocks: Vec<(BlockKey, BlockId)>,
+    /// Stores to tracked granules since the last block came.
+    idle_hits: u32,
+}
+
+/// What has become of a page that was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overwritten {
+    /// It may hold blocks still.
+    Partly,
+    /// It holds none, and whoever stores there does not have to tell.
+    Wholly,
+}
+
 /// All decoded blocks.
 ///
-/// Invariant: links lead only to blocks of the same page, and blocks are dropped by page, so no
-/// link outlives its target.
+/// Invariant: links lead only to blocks of the same page, and where one of them is dropped, so are
+/// all links on its page: no link outlives its target.
 #[derive(Debug)]
 pub(super) struct BlockCache<I> {
     blocks: Vec<Block<I>>,
     free: Vec<BlockId>,
     /// Instructions in all blocks.
     insns: usize,
-    by_key: HashMap<BlockKey, BlockId>,
-    by_page: HashMap<u64, Vec<(BlockKey, BlockId)>>,
+    by_key: FxHashMap<BlockKey, BlockId>,
+    by_page: FxHashMap<u64, Page>,
     front: Box<[(BlockKey, BlockId)]>,
 }
 
@@ -89,8 +117,8 @@ impl<I> BlockCache<I> {
             blocks: Vec::new(),
             free: Vec::new(),
             insns: 0,
-            by_key: HashMap::new(),
-            by_page: HashMap::new(),
+            by_key: FxHashMap::default(),
+            by_page: FxHashMap::default(),
             front: vec![(BlockKey::NONE, BlockId(0)); 1 << FRONT_BITS].into(),
         }
     }
@@ -131,7 +159,9 @@ impl<I> BlockCache<I> {
         };
         let known = self.by_key.insert(key, id);
         assert!(known.is_none(), "block decoded twice");
-        self.by_page.entry(page_of(key)).or_default().push((key, id));
+        let page = self.by_page.entry(page_of(key)).or_default();
+        page.blocks.push((key, id));
+        page.idle_hits = 0;
         self.front[key.front_index()] = (key, id);
         id
     }
@@ -157,23 +187,56 @@ impl<I> BlockCache<I> {
         self.blocks[from.0 as usize].links[Link::slot(page_offset)] = link;
     }
 
+    /// Drops the blocks with code in the granule at `at`, which was written to.
+    pub(super) fn overwritten(&mut self, at: RamOffset) -> Overwritten {
+        let granule = at.0..at.0 + GRANULE_BYTES;
+        let Some(page) = self.by_page.get_mut(&(at.0 >> PAGE_SHIFT)) else {
+            return Overwritten::Wholly;
+        };
+        page.idle_hits += 1;
+        if page.idle_hits > IDLE_HITS_MAX {
+            self.drop_page(at);
+            return Overwritten::Wholly;
+        }
+        let mut known = std::mem::take(&mut page.blocks);
+        known.retain(|&(key, id)| {
+            let block = &mut self.blocks[id.0 as usize];
+            block.links = [Link::NONE; LINKS];
+            let start = key.offset();
+            let is_hit = start < granule.end && granule.start < start + u64::from(block.len_bytes);
+            if is_hit {
+                self.forget(key, id);
+            }
+            !is_hit
+        });
+        if let Some(page) = self.by_page.get_mut(&(at.0 >> PAGE_SHIFT)) {
+            page.blocks = known;
+        }
+        Overwritten::Partly
+    }
+
     /// Drops every block on the page that holds `at`.
     pub(super) fn drop_page(&mut self, at: RamOffset) {
-        for (key, id) in self.by_page.remove(&(at.0 >> PAGE_SHIFT)).unwrap_or_default() {
-            self.by_key.remove(&key);
-            let front = &mut self.front[key.front_index()];
-            if front.0 == key {
-                *front = (BlockKey::NONE, BlockId(0));
-            }
-            let insns = std::mem::take(&mut self.blocks[id.0 as usize].insns);
-            self.insns -= insns.len();
-            self.free.push(id);
+        for (key, id) in self.by_page.remove(&(at.0 >> PAGE_SHIFT)).unwrap_or_default().blocks {
+            self.forget(key, id);
         }
+    }
+
+    /// Forgets a block, but for its place on its page.
+    fn forget(&mut self, key: BlockKey, id: BlockId) {
+        self.by_key.remove(&key);
+        let front = &mut self.front[key.front_index()];
+        if front.0 == key {
+            *front = (BlockKey::NONE, BlockId(0));
+        }
+        let insns = std::mem::take(&mut self.blocks[id.0 as usize].insns);
+        self.insns -= insns.len();
+        self.free.push(id);
     }
 }
 
 fn page_of(key: BlockKey) -> u64 {
-    (key.0 & !(0xff << 56)) >> PAGE_SHIFT
+    key.offset() >> PAGE_SHIFT
 }
 
 #[cfg(test)]
@@ -214,6 +277,35 @@ mod tests {
         let again = [2 * PAGE, 3 * PAGE].map(|at| cache.insert(user(at), nops(2), 8));
         assert!(again.iter().all(|id| ids[..2].contains(id)));
         assert!(again.iter().all(|id| cache.linked(*id, 4).is_none()));
+    }
+
+    #[test]
+    fn a_write_drops_the_blocks_it_hits_and_the_links_of_its_page() {
+        let mut cache = BlockCache::new();
+        let ids = [0, 60, 64, 128].map(|at| cache.insert(user(at), nops(2), 8));
+        cache.link(ids[0], 60, ids[1]);
+        cache.link(ids[3], 0, ids[0]);
+        assert_eq!(cache.overwritten(RamOffset(64)), Overwritten::Partly);
+        let found = [0, 60, 64, 128].map(|at| cache.find(user(at)));
+        assert_eq!(found, [Some(ids[0]), None, None, Some(ids[3])]);
+        assert_eq!([cache.linked(ids[0], 60), cache.linked(ids[3], 0)], [None; 2]);
+        assert_eq!(cache.overwritten(RamOffset(PAGE)), Overwritten::Wholly, "nothing is there");
+    }
+
+    #[test]
+    fn a_page_that_is_written_and_not_executed_is_code_no_longer() {
+        let mut cache = BlockCache::new();
+        for round in 0..3 * IDLE_HITS_MAX {
+            cache.insert(user(0), nops(1), 4);
+            assert_eq!(cache.overwritten(RamOffset(0)), Overwritten::Partly, "{round}");
+        }
+        let kept = cache.insert(user(256), nops(1), 4);
+        for _ in 0..IDLE_HITS_MAX {
+            assert_eq!(cache.overwritten(RamOffset(0)), Overwritten::Partly);
+            assert_eq!(cache.find(user(256)), Some(kept));
+        }
+        assert_eq!(cache.overwritten(RamOffset(0)), Overwritten::Wholly);
+        assert_eq!(cache.find(user(256)), None);
     }
 
     #[test]

@@ -61,8 +61,9 @@ impl<O: Observer> Interpreter<O> {
             return Err(self.fetch_uncached(hart, bus));
         };
         let len_bytes = 2 * u64::from(last.at) + last.len_bytes();
-        bus.ram.track(at, len_bytes);
-        hart.mmu.forbid_stores(at);
+        if bus.ram.track(at, len_bytes) {
+            hart.mmu.forbid_stores(at);
+        }
         if O::ACTIVE {
             self.turn.observer.decoded(hart.privilege, pc, bus.ram.slice(at, len_bytes));
         }

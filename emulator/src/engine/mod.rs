@@ -27,7 +27,7 @@ use crate::hart::observe::{FenceOrigin, NoObserver, Observer};
 use crate::isa::{Extensions, Flow, Insn};
 use crate::system::Next;
 use crate::trap::Trap;
-use block::{BlockCache, BlockId, BlockKey};
+use block::{BlockCache, BlockId, BlockKey, Overwritten};
 pub use debuggable::Debuggable;
 use dispatch::{Code, Turn};
 use fetch::Elsewhere;
@@ -124,16 +124,20 @@ impl<O: Observer> Interpreter<O> {
         self.find_slow(hart, bus)
     }
 
-    /// Drops the blocks of pages whose code was overwritten. Whether anything was overwritten.
+    /// Drops the blocks whose code was overwritten. Whether somebody else waits for what was stored.
+    #[cold]
+    #[inline(never)]
     fn drop_overwritten(&mut self, bus: &mut Bus) -> bool {
-        let hits = bus.ram.take_hits();
-        for &hit in &hits {
+        for hit in bus.ram.take_hits() {
             let at = bus.ram.offset_of(hit, 1).expect("the tracker reports RAM");
-            self.blocks.drop_page(at);
-            self.single_blocks.iter_mut().for_each(|blocks| blocks.drop_page(at));
-            bus.ram.untrack_page(at);
+            if let Some(blocks) = &mut self.single_blocks {
+                blocks.drop_page(at);
+            }
+            if self.blocks.overwritten(at) == Overwritten::Wholly {
+                bus.ram.untrack_page(at);
+            }
         }
-        !hits.is_empty()
+        bus.ram.take_alarm()
     }
 
     /// Takes the pending interrupt of highest priority, if one may be taken now.
@@ -342,7 +346,7 @@ impl<O: Observer> Interpreter<O> {
                 return Exit::Firmware;
             }
             let next = self.run_blocks(hart, bus, deadline_insns);
-            let overwritten = bus.ram.has_hits() && self.drop_overwritten(bus);
+            let is_alarmed = bus.ram.has_hits() && self.drop_overwritten(bus);
             // After an access to a device the lines that the hart has sampled may be out of date:
             // the machine samples them anew before the next turn, which begins with interrupts.
             if next.has(Next::CHECK_INTERRUPTS) && !bus.attention {
@@ -354,7 +358,7 @@ impl<O: Observer> Interpreter<O> {
             if let Some(exit) = self.turn.observer.take_hit() {
                 return exit;
             }
-            if overwritten || bus.attention {
+            if is_alarmed || bus.attention {
                 return Exit::Attention;
             }
         }

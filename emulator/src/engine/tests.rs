@@ -252,7 +252,7 @@ fn dma_into_code_is_noticed() {
     f.run(2);
     f.put(RAM, &[addi(5, 0, 2)]);
     f.hart.pc = VirtAddr(RAM);
-    assert_eq!(f.run(2), Exit::Attention, "the machine may want to track the page anew");
+    assert_eq!(f.run(2), Exit::Budget);
     assert_eq!(f.hart.x[5], 2);
 }
 
