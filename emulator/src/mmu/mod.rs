@@ -5,6 +5,7 @@
 
 mod access;
 mod bank;
+mod direct;
 mod pmp;
 mod probe;
 mod pte;
@@ -190,18 +191,38 @@ impl Mmu {
         self.walks.clear();
     }
 
-    /// The hit path: where in RAM the byte at `va` lies, if the TLB knows that `access` is allowed
-    /// there. Good to the end of its base page. `None` says nothing: ask [`translate`](Self::translate).
+    /// Makes `ram` the one that cached translations lead to, and drops those that lead to another.
+    /// Who runs a hart does this first; it costs next to nothing where nothing has changed.
+    #[inline(always)]
+    pub fn attach(&mut self, ram: &Ram) {
+        self.tlb.attach(ram);
+    }
+
+    /// Where in RAM the byte at `va` lies, if the TLB knows that `access` is allowed there. Good to
+    /// the end of its base page. `None` says nothing: ask [`translate`](Self::translate).
     #[inline(always)]
     pub fn lookup(&self, va: VirtAddr, access: Access) -> Option<RamOffset> {
         self.tlb.lookup(va, access)
     }
 
-    /// As [`lookup`](Self::lookup); `None` also where `va` is not a multiple of `width`, so that what
-    /// it yields is good for the whole access.
+    /// The hit path: loads `width` bytes at `va`, zero-extended, from `ram`, which this MMU must be
+    /// attached to. `None` where the TLB does not know that this is allowed or `va` is not a
+    /// multiple of `width`: ask [`load`](Self::load).
     #[inline(always)]
-    pub fn lookup_aligned(&self, va: VirtAddr, access: Access, width: Width) -> Option<RamOffset> {
-        self.tlb.lookup_aligned(va, access, width)
+    pub(crate) fn load_hit(&self, ram: &Ram, va: VirtAddr, width: Width) -> Option<u64> {
+        self.tlb.load(ram, va, width)
+    }
+
+    /// Stores the low `width` bytes of `value`; otherwise as [`load_hit`](Self::load_hit).
+    #[inline(always)]
+    pub(crate) fn store_hit(
+        &mut self,
+        ram: &mut Ram,
+        va: VirtAddr,
+        width: Width,
+        value: u64,
+    ) -> Option<()> {
+        self.tlb.store(ram, va, width, value)
     }
 
     /// The physical address of `len_bytes` (at least one) bytes at `va`, which must not cross a
@@ -218,8 +239,8 @@ impl Mmu {
     ) -> Result<PhysAddr, Exception> {
         debug_assert!(va.page_offset() + len_bytes <= PAGE_SIZE_BYTES, "access crosses a page");
         match self.lookup(va, access) {
-            Some(at) => Ok(bus.ram.base().wrapping_add(at.0)),
-            None => self.translate_miss(bus, va, access, len_bytes),
+            Some(at) if self.tlb.is_attached(&bus.ram) => Ok(bus.ram.base().wrapping_add(at.0)),
+            _ => self.translate_miss(bus, va, access, len_bytes),
         }
     }
 
@@ -232,6 +253,7 @@ impl Mmu {
         access: Access,
         len_bytes: u64,
     ) -> Result<PhysAddr, Exception> {
+        self.attach(&bus.ram);
         let found = if self.probe.is_none() {
             self.resolve_known(&mut bus.ram, (va, access), len_bytes)
         } else {
@@ -307,9 +329,9 @@ impl Mmu {
         pa: PhysAddr,
         mapping: Mapping,
     ) {
-        let Some(page) = ram.offset_of(pa.page_base(), PAGE_SIZE_BYTES) else { return };
+        let Some(page) = ram.page_at(pa) else { return };
         let rights = self.pmp.page_rights(pa, self.context(access).privilege);
-        let watched = access == Access::Store && ram.is_page_tracked(page);
+        let watched = access == Access::Store && ram.is_page_tracked(page.offset());
         if !watched && rights.is_some_and(|rights| rights.allows(access)) {
             self.tlb.insert(va, access, page, mapping);
         }

@@ -7,10 +7,11 @@
 //! they are selected again, from epochs and a short log, so that neither fences nor switches grow
 //! with the number of address spaces. Only `mmu/mod.rs` fills it; it knows RAM pages, never devices.
 
-use super::bank::{Bank, Mapping, Page};
+use super::bank::{Bank, CodeEntry, Entry, Mapping, Page};
+use super::direct::{HostEntry, tag_wanted};
 use super::{Context, Satp};
-use crate::addr::{Access, Asid, PAGE_OFFSET_MASK, Privilege, VirtAddr, Width};
-use crate::bus::RamOffset;
+use crate::addr::{Access, Asid, Privilege, VirtAddr, Width};
+use crate::bus::{Ram, RamHome, RamOffset, RamPage};
 
 /// Contexts kept beside the selected one, per kind of bank.
 const PARKED_MAX: usize = 63;
@@ -107,12 +108,15 @@ struct Events {
     log: [Event; LOG_EVENTS],
     /// Events logged so far.
     count: u64,
+    /// The RAM that all of the banks' entries belong to.
+    home: RamHome,
 }
 
 impl Events {
     fn new() -> Self {
         let nothing = Event::ForbidStores(RamOffset(u64::MAX));
-        Self { all: 0, spaces: Box::new([0; ASID_EPOCHS]), log: [nothing; LOG_EVENTS], count: 0 }
+        let (spaces, log) = (Box::new([0; ASID_EPOCHS]), [nothing; LOG_EVENTS]);
+        Self { all: 0, spaces, log, count: 0, home: RamHome::NOWHERE }
     }
 
     fn stamp(&self, asid: Asid) -> Stamp {
@@ -138,18 +142,18 @@ impl Events {
 
 /// The banks of one kind: for fetches (one table), or for loads and stores (two).
 #[derive(Clone, Debug)]
-struct Banks<const TABLES: usize> {
-    active: Box<Bank<TABLES>>,
+struct Banks<E, const TABLES: usize> {
+    active: Box<Bank<E, TABLES>>,
     key: TlbContext,
     stamp: Stamp,
-    parked: Vec<(TlbContext, Stamp, Box<Bank<TABLES>>)>,
+    parked: Vec<(TlbContext, Stamp, Box<Bank<E, TABLES>>)>,
     /// Where the bank selected before is parked: traps and their returns swap the same two.
     last: usize,
     /// The parked bank that makes room next.
     victim: usize,
 }
 
-impl<const TABLES: usize> Banks<TABLES> {
+impl<E: Entry, const TABLES: usize> Banks<E, TABLES> {
     fn new(key: TlbContext) -> Self {
         let (active, stamp) = (Box::new(Bank::new()), Stamp::default());
         Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 }
@@ -201,7 +205,7 @@ impl<const TABLES: usize> Banks<TABLES> {
                 if self.stamp.space != now.space {
                     self.active.clear_space();
                 }
-                missed.for_each(|event| self.apply(*event));
+                missed.for_each(|event| self.apply(*event, events.home));
             }
             _ => self.active.clear(),
         }
@@ -209,7 +213,7 @@ impl<const TABLES: usize> Banks<TABLES> {
     }
 
     /// Every bank as it is when it is selected next.
-    fn settled(&self, events: &Events) -> Vec<(TlbContext, Box<Bank<TABLES>>)> {
+    fn settled(&self, events: &Events) -> Vec<(TlbContext, Box<Bank<E, TABLES>>)> {
         let active = (self.key, self.active.clone());
         let parked = self.parked.iter().map(|(key, stamp, bank)| {
             let (key, stamp, active) = (*key, *stamp, bank.clone());
@@ -220,13 +224,13 @@ impl<const TABLES: usize> Banks<TABLES> {
         std::iter::once(active).chain(parked).collect()
     }
 
-    fn apply(&mut self, event: Event) {
+    fn apply(&mut self, event: Event, home: RamHome) {
         match event {
             Event::Fence(va, asid) if asid.is_none_or(|asid| asid == self.key.asid()) => {
                 self.active.drop_address(va);
             }
             Event::Fence(..) => {}
-            Event::ForbidStores(page) => self.active.forbid_stores(page),
+            Event::ForbidStores(page) => self.active.forbid_stores(page, home),
         }
     }
 }
@@ -235,8 +239,8 @@ impl<const TABLES: usize> Banks<TABLES> {
 #[derive(Debug)]
 pub(super) struct Tlb {
     /// Loads and stores.
-    data: Banks<2>,
-    fetch: Banks<1>,
+    data: Banks<HostEntry, 2>,
+    fetch: Banks<CodeEntry, 1>,
     events: Events,
 }
 
@@ -251,27 +255,62 @@ impl Tlb {
         Self { data: Banks::new(key), fetch: Banks::new(key), events: Events::new() }
     }
 
+    /// Makes `ram` the one that entries belong to; drops those of another.
+    #[inline(always)]
+    pub(super) fn attach(&mut self, ram: &Ram) {
+        if !self.is_attached(ram) {
+            self.move_to(ram.home());
+        }
+    }
+
+    /// Whether entries belong to `ram`.
+    #[inline(always)]
+    pub(super) fn is_attached(&self, ram: &Ram) -> bool {
+        self.events.home == ram.home()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn move_to(&mut self, home: RamHome) {
+        self.clear();
+        self.events.home = home;
+    }
+
     /// Offset in RAM of the byte at `va`, if an entry of the selected context allows `access`.
     #[inline(always)]
     pub(super) fn lookup(&self, va: VirtAddr, access: Access) -> Option<RamOffset> {
-        self.lookup_aligned(va, access, Width::Byte)
+        match access {
+            Access::Fetch => self.place(self.fetch.active.entry(0, va), va),
+            Access::Load => self.place(self.data.active.entry(LOADS, va), va),
+            Access::Store => self.place(self.data.active.entry(STORES, va), va),
+        }
     }
 
-    /// As [`lookup`](Self::lookup); `None` also where `va` is not a multiple of `width`: one
-    /// comparison sees both.
     #[inline(always)]
-    pub(super) fn lookup_aligned(
-        &self,
+    fn place(&self, entry: &impl Entry, va: VirtAddr) -> Option<RamOffset> {
+        let is_it = entry.tag() == tag_wanted(va, Width::Byte);
+        is_it.then(|| entry.place(va, self.events.home))
+    }
+
+    /// Loads from `ram`, if an entry of the selected context allows it and `va` is a multiple of
+    /// `width`.
+    #[inline(always)]
+    pub(super) fn load(&self, ram: &Ram, va: VirtAddr, width: Width) -> Option<u64> {
+        debug_assert!(self.is_attached(ram), "who runs a hart attaches its MMU to the RAM");
+        self.data.active.entry(LOADS, va).load(ram, va, width)
+    }
+
+    /// Stores to `ram`, where [`load`](Self::load) would load from.
+    #[inline(always)]
+    pub(super) fn store(
+        &mut self,
+        ram: &mut Ram,
         va: VirtAddr,
-        access: Access,
         width: Width,
-    ) -> Option<RamOffset> {
-        let page = va.0 & !(PAGE_OFFSET_MASK & !(width.bytes() - 1));
-        match access {
-            Access::Fetch => self.fetch.active.lookup(0, va, page),
-            Access::Load => self.data.active.lookup(LOADS, va, page),
-            Access::Store => self.data.active.lookup(STORES, va, page),
-        }
+        value: u64,
+    ) -> Option<()> {
+        debug_assert!(self.is_attached(ram), "who runs a hart attaches its MMU to the RAM");
+        self.data.active.entry(STORES, va).store(ram, va, width, value)
     }
 
     /// Makes these the contexts of lookups and fills from now on. Drops nothing.
@@ -281,16 +320,9 @@ impl Tlb {
         self.data.select(TlbContext::new(data, true), &self.events);
     }
 
-    /// Enters that the page of `va` lies at `page` in RAM and may be reached by `access` in the
-    /// selected context.
-    pub(super) fn insert(
-        &mut self,
-        va: VirtAddr,
-        access: Access,
-        page: RamOffset,
-        mapping: Mapping,
-    ) {
-        debug_assert!(page.0 & PAGE_OFFSET_MASK == 0, "entries map whole pages");
+    /// Enters that the page of `va` is `page`, of the RAM attached, and may be reached by `access`
+    /// in the selected context.
+    pub(super) fn insert(&mut self, va: VirtAddr, access: Access, page: RamPage, mapping: Mapping) {
         match access {
             Access::Fetch => self.fetch.active.insert(0, va, page, mapping),
             Access::Load => self.data.active.insert(LOADS, va, page, mapping),
@@ -325,14 +357,17 @@ impl Tlb {
 
     /// What is cached, in no particular order.
     pub(super) fn entries(&self) -> impl Iterator<Item = TlbEntry> {
-        let data = self.data.settled(&self.events).into_iter().flat_map(|(context, bank)| {
-            let of = |access, table| bank.entries(table).map(move |e| e.entry(access, context));
+        let home = self.events.home;
+        let data = self.data.settled(&self.events).into_iter().flat_map(move |(context, bank)| {
+            let of =
+                |access, table| bank.entries(table, home).map(move |e| e.entry(access, context));
             let loads: Vec<_> = of(Access::Load, LOADS).collect();
             loads.into_iter().chain(of(Access::Store, STORES)).collect::<Vec<_>>()
         });
-        let fetch = self.fetch.settled(&self.events).into_iter().flat_map(|(context, bank)| {
-            bank.entries(0).map(|e| e.entry(Access::Fetch, context)).collect::<Vec<_>>()
-        });
+        let fetch =
+            self.fetch.settled(&self.events).into_iter().flat_map(move |(context, bank)| {
+                bank.entries(0, home).map(|e| e.entry(Access::Fetch, context)).collect::<Vec<_>>()
+            });
         fetch.chain(data)
     }
 
