@@ -145,6 +145,12 @@ impl Ram {
         RamHome { id: self.id, first_byte: self.bytes.as_ptr().addr() }
     }
 
+    /// Whether this is the RAM with that home.
+    #[inline(always)]
+    pub(crate) fn is_at(&self, home: RamHome) -> bool {
+        self.id == home.id
+    }
+
     /// The base page that holds the byte at `at`, if that is RAM.
     #[inline(always)]
     pub fn page_at(&self, at: PhysAddr) -> Option<RamPage> {
@@ -170,6 +176,7 @@ impl Ram {
 
     /// Stores the low `width` bytes of `value`, little-endian, at any alignment, and notes the
     /// address where that hits a tracked granule.
+    #[inline(always)]
     pub fn store(&mut self, at: RamOffset, width: Width, value: u64) {
         self.check(at, width.bytes());
         // SAFETY: `check` has shown that all bytes are inside the allocation; `&mut self` makes
@@ -240,6 +247,7 @@ impl Ram {
     }
 
     /// Whether any granule of the page that holds `at` is tracked.
+    #[inline(always)]
     pub fn is_page_tracked(&self, at: RamOffset) -> bool {
         self.tracked[(at.0 >> PAGE_SHIFT) as usize] != 0
     }
@@ -255,7 +263,17 @@ impl Ram {
         std::mem::take(&mut self.hits)
     }
 
+    #[inline(always)]
     fn note(&mut self, at: RamOffset, len_bytes: u64) {
+        let last = at.0.wrapping_add(len_bytes).wrapping_sub(1);
+        if last >> PAGE_SHIFT != at.0 >> PAGE_SHIFT || self.is_page_tracked(at) {
+            self.note_granules(at, len_bytes);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_granules(&mut self, at: RamOffset, len_bytes: u64) {
         let (base, mut hits) = (self.base, std::mem::take(&mut self.hits));
         let first = at.0 >> GRANULE_SHIFT;
         let mut index = first;

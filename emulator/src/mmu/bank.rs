@@ -120,14 +120,16 @@ impl<E: Entry, const TABLES: usize> Bank<E, TABLES> {
         &self.tables[table][slot(va)]
     }
 
+    #[inline(always)]
     pub(super) fn insert(&mut self, table: usize, va: VirtAddr, page: RamPage, mapping: Mapping) {
         let (tag, slot) = (va.page_base().0, slot(va));
         self.tables[table][slot] = E::new(va, page);
         self.mappings[table][slot] = mapping;
-        if let Some(fill) = self.fills.get_mut(self.filled) {
+        let filled = self.filled;
+        if let Some(fill) = self.fills.get_mut(filled) {
             *fill = (table * ENTRIES + slot) as u16;
         }
-        self.filled += 1;
+        self.filled = filled + 1;
         if u32::from(mapping.size_shift) > PAGE_SHIFT {
             self.widen(tag, mapping.size_shift);
         }

@@ -7,10 +7,11 @@
 //! they are selected again, from epochs and a short log, so that neither fences nor switches grow
 //! with the number of address spaces. Only `mmu/mod.rs` fills it; it knows RAM pages, never devices.
 
+use super::Context;
 use super::bank::{Bank, CodeEntry, Entry, Mapping, Page};
 use super::direct::{HostEntry, tag_wanted};
-use super::{Context, Satp};
-use crate::addr::{Access, Asid, Privilege, VirtAddr, Width};
+use super::key::{Key, TlbContext};
+use crate::addr::{Access, Asid, VirtAddr, Width};
 use crate::bus::{Ram, RamHome, RamOffset, RamPage};
 
 /// Contexts kept beside the selected one, per kind of bank.
@@ -21,29 +22,6 @@ const LOG_EVENTS: usize = 64;
 
 /// Epochs of address spaces; those that share one are fenced together.
 const ASID_EPOCHS: usize = 256;
-
-/// What can decide about a translation besides address and access kind. Settings without
-/// influence are normalised away, so that contexts that translate alike share their entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlbContext {
-    /// No translation; PMP tells M-mode from the others.
-    Physical {
-        /// M-mode.
-        machine: bool,
-    },
-    /// Translation through `satp`. Its root is part of the key: software that reuses an ASID must
-    /// fence before it relies on the new tables, and until then old entries are merely unused.
-    Virtual {
-        /// Scheme, address space and root.
-        satp: Satp,
-        /// U-mode rather than S-mode.
-        user: bool,
-        /// `mstatus.SUM`, where it counts.
-        sum: bool,
-        /// `mstatus.MXR`, where it counts.
-        mxr: bool,
-    },
-}
 
 /// One base page that the TLB knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,25 +38,6 @@ pub struct TlbEntry {
     pub size_shift: u8,
     /// The mapping belongs to every address space.
     pub global: bool,
-}
-
-impl TlbContext {
-    fn new(cx: &Context, is_data: bool) -> Self {
-        if !cx.translates() {
-            return Self::Physical { machine: cx.privilege == Privilege::Machine };
-        }
-        let user = cx.privilege == Privilege::User;
-        let (sum, mxr) = (cx.sum && is_data && !user, cx.mxr && is_data);
-        Self::Virtual { satp: cx.satp, user, sum, mxr }
-    }
-
-    /// The address space that fences name; 0 without translation.
-    fn asid(&self) -> Asid {
-        match self {
-            Self::Physical { .. } => Asid(0),
-            Self::Virtual { satp, .. } => satp.asid,
-        }
-    }
 }
 
 /// Something that a bank has to drop entries for.
@@ -144,9 +103,9 @@ impl Events {
 #[derive(Clone, Debug)]
 struct Banks<E, const TABLES: usize> {
     active: Box<Bank<E, TABLES>>,
-    key: TlbContext,
+    key: Key,
     stamp: Stamp,
-    parked: Vec<(TlbContext, Stamp, Box<Bank<E, TABLES>>)>,
+    parked: Vec<(Key, Stamp, Box<Bank<E, TABLES>>)>,
     /// Where the bank selected before is parked: traps and their returns swap the same two.
     last: usize,
     /// The parked bank that makes room next.
@@ -154,21 +113,21 @@ struct Banks<E, const TABLES: usize> {
 }
 
 impl<E: Entry, const TABLES: usize> Banks<E, TABLES> {
-    fn new(key: TlbContext) -> Self {
+    fn new(key: Key) -> Self {
         let (active, stamp) = (Box::new(Bank::new()), Stamp::default());
         Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 }
     }
 
     #[inline]
-    fn select(&mut self, key: TlbContext, events: &Events) {
+    fn select(&mut self, key: Key, events: &Events) {
         if self.key != key {
             self.swap_in(key, events);
             self.catch_up(events);
         }
     }
 
-    fn swap_in(&mut self, key: TlbContext, events: &Events) {
-        let is_wanted = |(known, ..): &(TlbContext, Stamp, _)| *known == key;
+    fn swap_in(&mut self, key: Key, events: &Events) {
+        let is_wanted = |(known, ..): &(Key, Stamp, _)| *known == key;
         if !self.parked.get(self.last).is_some_and(is_wanted) {
             self.last =
                 self.parked.iter().position(is_wanted).unwrap_or_else(|| self.park(key, events));
@@ -180,7 +139,7 @@ impl<E: Entry, const TABLES: usize> Banks<E, TABLES> {
     }
 
     /// Makes an empty bank for `key` among the parked ones; yields where.
-    fn park(&mut self, key: TlbContext, events: &Events) -> usize {
+    fn park(&mut self, key: Key, events: &Events) -> usize {
         let stamp = events.stamp(key.asid());
         if self.parked.len() < PARKED_MAX {
             self.parked.push((key, stamp, Box::new(Bank::new())));
@@ -214,12 +173,12 @@ impl<E: Entry, const TABLES: usize> Banks<E, TABLES> {
 
     /// Every bank as it is when it is selected next.
     fn settled(&self, events: &Events) -> Vec<(TlbContext, Box<Bank<E, TABLES>>)> {
-        let active = (self.key, self.active.clone());
+        let active = (self.key.context(), self.active.clone());
         let parked = self.parked.iter().map(|(key, stamp, bank)| {
             let (key, stamp, active) = (*key, *stamp, bank.clone());
             let mut alone = Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 };
             alone.catch_up(events);
-            (key, alone.active)
+            (key.context(), alone.active)
         });
         std::iter::once(active).chain(parked).collect()
     }
@@ -251,29 +210,22 @@ pub(super) const STORES: usize = 1;
 impl Tlb {
     /// An empty TLB, with untranslated M-mode selected.
     pub(super) fn new() -> Self {
-        let key = TlbContext::new(&Context::RESET, true);
+        let key = Key::of_data(&Context::RESET);
         Self { data: Banks::new(key), fetch: Banks::new(key), events: Events::new() }
     }
 
-    /// Makes `ram` the one that entries belong to; drops those of another.
-    #[inline(always)]
+    /// Makes `ram` the one that entries belong to; drops all.
+    #[cold]
+    #[inline(never)]
     pub(super) fn attach(&mut self, ram: &Ram) {
-        if !self.is_attached(ram) {
-            self.move_to(ram.home());
-        }
+        self.clear();
+        self.events.home = ram.home();
     }
 
     /// Whether entries belong to `ram`.
     #[inline(always)]
     pub(super) fn is_attached(&self, ram: &Ram) -> bool {
-        self.events.home == ram.home()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn move_to(&mut self, home: RamHome) {
-        self.clear();
-        self.events.home = home;
+        ram.is_at(self.events.home)
     }
 
     /// Offset in RAM of the byte at `va`, if an entry of the selected context allows `access`.
@@ -313,15 +265,22 @@ impl Tlb {
         self.data.active.entry(STORES, va).store(ram, va, width, value)
     }
 
+    /// The selected context.
+    #[inline(always)]
+    pub(super) fn key(&self, access: Access) -> Key {
+        if access == Access::Fetch { self.fetch.key } else { self.data.key }
+    }
+
     /// Makes these the contexts of lookups and fills from now on. Drops nothing.
     #[inline]
     pub(super) fn select(&mut self, fetch: &Context, data: &Context) {
-        self.fetch.select(TlbContext::new(fetch, false), &self.events);
-        self.data.select(TlbContext::new(data, true), &self.events);
+        self.fetch.select(Key::of_fetches(fetch), &self.events);
+        self.data.select(Key::of_data(data), &self.events);
     }
 
     /// Enters that the page of `va` is `page`, of the RAM attached, and may be reached by `access`
     /// in the selected context.
+    #[inline(always)]
     pub(super) fn insert(&mut self, va: VirtAddr, access: Access, page: RamPage, mapping: Mapping) {
         match access {
             Access::Fetch => self.fetch.active.insert(0, va, page, mapping),
