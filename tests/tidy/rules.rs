@@ -10,8 +10,9 @@ const FILE_MAX_LINES: usize = 500;
 const FUNCTION_MAX_LINES: usize = 70;
 
 /// The only files that may hold `unsafe`.
-pub(crate) const UNSAFE_ISLANDS: [&str; 20] = [
+pub(crate) const UNSAFE_ISLANDS: [&str; 21] = [
     "emulator/src/bus/ram.rs",
+    "emulator/src/mmu/direct.rs",
     "guest/runtime/src/arena.rs",
     "guest/runtime/src/board.rs",
     "guest/runtime/src/cell.rs",

@@ -43,7 +43,7 @@ pub(super) fn load_slow<O>(
     width: Width,
 ) -> Result<u64, Raised> {
     bus.advance_clock(hart.insns);
-    let result = hart.mmu.load(bus, va, width);
+    let result = hart.mmu.load_missed(bus, va, width);
     turn.conclude(bus, result)
 }
 
@@ -57,7 +57,7 @@ pub(super) fn store_slow<O>(
     (width, value): (Width, u64),
 ) -> Result<(), Raised> {
     bus.advance_clock(hart.insns);
-    let result = hart.mmu.store(bus, va, width, value);
+    let result = hart.mmu.store_missed(bus, va, width, value);
     turn.conclude(bus, result)
 }
 

@@ -202,8 +202,8 @@ impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
     #[inline(always)]
     fn load(&mut self, at: u64, width: Width, extend: Extend) -> Result<u64, Raised> {
         let va = VirtAddr(at);
-        let value = match self.hart.mmu.lookup_aligned(va, Access::Load, width) {
-            Some(offset) => self.bus.ram.load(offset, width),
+        let value = match self.hart.mmu.load_hit(&self.bus.ram, va, width) {
+            Some(value) => value,
             None if QUICK => return Err(Raised),
             None => load_slow(self.hart, self.bus, self.turn, va, width)?,
         };
@@ -220,10 +220,8 @@ impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
     #[inline(always)]
     fn store(&mut self, at: u64, width: Width, value: u64) -> Result<(), Raised> {
         let va = VirtAddr(at);
-        match self.hart.mmu.lookup_aligned(va, Access::Store, width) {
-            Some(offset) => {
-                self.bus.ram.store_untracked(offset, width, value);
-            }
+        match self.hart.mmu.store_hit(&mut self.bus.ram, va, width, value) {
+            Some(()) => {}
             None if QUICK => return Err(Raised),
             None => store_slow(self.hart, self.bus, self.turn, va, (width, value))?,
         }

@@ -270,6 +270,7 @@ fn note_jump(last: &Insn, from: VirtAddr, hart: &mut Hart) {
 impl<O: Observer + Send> Engine for Interpreter<O> {
     fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit {
         self.blocks.limit();
+        hart.mmu.attach(&bus.ram);
         if O::ACTIVE {
             self.begin_turn(hart);
         }
