@@ -93,26 +93,23 @@ fn access(va: impl Strategy<Value = u64>) -> impl Strategy<Value = Action> {
     )
 }
 
-/// A hart that has used a page goes away, or does not; the page changes; a fence; it is back.
+/// A hart uses a page, and goes away or does not. The page changes, and a fence names it, perhaps
+/// before many others. The hart is back, and uses it again.
 fn change() -> impl Strategy<Value = Vec<Act>> {
     (page(), 0..HARTS).prop_flat_map(|(va, hart)| {
         let away = proptest::option::of((0..SATPS, 0..SATPS));
         let asid = proptest::option::of(select(&world::ASIDS[..3]));
         let fence = (select(vec![Some(va), None]), asid);
-        let more = prop_oneof![3 => Just(0), 1 => 1..100_u64];
-        (access(Just(va)), away, write(Just(va)), fence, more).prop_map(
-            move |(access, away, write, (va, asid), count)| {
-                let (back, to) = away.unwrap_or((0, 0));
-                let mut acts = vec![access.clone(), write, Action::Fence { va, asid }, access];
-                if count > 0 {
-                    acts.insert(3, Action::Fences { count, asid: None });
-                }
-                if away.is_some() {
-                    acts.insert(1, Action::Switch { satp: to });
-                    acts.insert(0, Action::Switch { satp: back });
-                    acts.insert(acts.len() - 1, Action::Switch { satp: back });
-                }
-                acts.into_iter().map(|action| (hart, action)).collect()
+        let others = prop_oneof![3 => Just(None), 1 => (1..100_u64).prop_map(Some)];
+        (access(Just(va)), away, write(Just(va)), fence, others).prop_map(
+            move |(access, away, write, (va, asid), others)| {
+                let leave = away.map(|(_, to)| Action::Switch { satp: to });
+                let home = away.map(|(home, _)| Action::Switch { satp: home });
+                let others = others.map(|count| Action::Fences { count, asid: None });
+                let before = home.clone().into_iter().chain([access.clone()]).chain(leave);
+                let between = [write, Action::Fence { va, asid }].into_iter().chain(others);
+                let acts = before.chain(between).chain(home).chain([access]);
+                acts.map(|action| (hart, action)).collect()
             },
         )
     })

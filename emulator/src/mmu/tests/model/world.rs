@@ -274,8 +274,11 @@ impl World {
         side.beliefs.some_path(&self.memory, cx.satp, va, |path| {
             // A walk reads the last entry anew, and so no fault is ever remembered.
             let walked = outcome(path, pmp, (va, access), cx);
-            let exception = |fault| exception(Refusal::Walk(fault), access, VirtAddr(va));
-            path.ends_fresh && walked.map_err(exception).and_then(protect) == got
+            let raised = |fault: WalkFault| match fault.is_access_fault() {
+                true => Exception::AccessFault(access, VirtAddr(va)),
+                false => Exception::PageFault(access, VirtAddr(va)),
+            };
+            path.ends_fresh && walked.map_err(raised).and_then(protect) == got
                 || self.is_remembered(side, path, cx, (va, access)).map(protect) == Some(got)
         })
     }
