@@ -8,8 +8,9 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagewalk::addr::PhysAddr;
 use pagewalk::bus::{Bus, Ram, RamOffset};
+use pagewalk::csr::CsrAddr;
 use pagewalk::engine::{Engine, Interpreter};
-use pagewalk::hart::{Hart, HartConfig};
+use pagewalk::hart::{Hart, HartConfig, NoObserver};
 use pagewalk::isa::{Extensions, Fields, Op, decode, encode};
 
 criterion_group! {
@@ -23,6 +24,9 @@ criterion_main!(benches);
 
 const RAM_BASE: u64 = 0x8000_0000;
 const RAM_LEN_BYTES: u64 = 1 << 20;
+
+/// Traps go here.
+const HANDLER: u64 = RAM_BASE + 0x7_0000;
 
 /// Loads and stores go here.
 const DATA: u64 = RAM_BASE + 0x8_0000;
@@ -103,7 +107,7 @@ fn repeat(times: usize, insns: &[u32]) -> Vec<u32> {
 }
 
 /// Register 5 points to the data, 6 counts up, 7 is 1, 9 is 0.
-fn programs() -> [(&'static str, Vec<u32>); 9] {
+fn programs() -> [(&'static str, Vec<u32>); 10] {
     let count = insn(Op::Add, 6, 6, 7, 0);
     [
         ("alu", repeat(8, &alu())),
@@ -113,15 +117,28 @@ fn programs() -> [(&'static str, Vec<u32>); 9] {
         ("branches-taken", repeat(16, &[insn(Op::Beq, 0, 9, 0, 8), count])),
         ("branches-not-taken", repeat(16, &[insn(Op::Bne, 0, 9, 0, 8), count])),
         ("calls", calls()),
+        ("traps", repeat(4, &[count, insn(Op::Ecall, 0, 0, 0, 0)])),
         ("csr", repeat(16, &[insn(Op::Csrrw, 10, 6, 0, MSCRATCH), count])),
         ("float", repeat(16, &[insn(Op::FaddD, 1, 2, 3, 0), insn(Op::FmulD, 4, 2, 1, 0)])),
     ]
 }
 
-const MSCRATCH: i32 = 0x340;
 const MSTATUS: i32 = 0x300;
+const MTVEC: i32 = 0x305;
+const MSCRATCH: i32 = 0x340;
+const MEPC: i32 = 0x341;
 /// `mstatus.FS` as Initial.
 const MSTATUS_FS: u64 = 1 << 13;
+
+/// Goes on behind the instruction that has trapped.
+fn handler() -> [u32; 4] {
+    [
+        insn(Op::Csrrs, 10, 0, 0, MEPC),
+        insn(Op::Addi, 10, 10, 0, 4),
+        insn(Op::Csrrw, 0, 10, 0, MEPC),
+        insn(Op::Mret, 0, 0, 0, 0),
+    ]
+}
 
 fn alu() -> [u32; 8] {
     [
@@ -162,19 +179,20 @@ fn dispatch(criterion: &mut Criterion) {
 
 /// A hart on a bus with nothing but RAM.
 struct Rig {
-    engine: Interpreter<pagewalk::hart::NoObserver>,
+    engine: Interpreter<NoObserver>,
     hart: Hart,
     bus: Bus,
 }
 
 impl Rig {
     fn new(program: &[u32]) -> Self {
-        let mut bus = Bus::new(Ram::new(PhysAddr(RAM_BASE), RAM_LEN_BYTES));
-        let bytes: Vec<u8> = program.iter().flat_map(|word| word.to_le_bytes()).collect();
-        bus.ram.write(RamOffset(0), &bytes);
+        let bus = Bus::new(Ram::new(PhysAddr(RAM_BASE), RAM_LEN_BYTES));
         let engine = Interpreter::new(Extensions::ALL);
         let mut rig = Self { engine, hart: Hart::new(HartConfig::default()), bus };
-        rig.enable_float();
+        rig.put(RAM_BASE, program);
+        rig.put(HANDLER, &handler());
+        rig.set(MSTATUS, MSTATUS_FS);
+        rig.set(MTVEC, HANDLER);
         (rig.hart.x[5], rig.hart.x[7]) = (DATA, 1);
         (rig.hart.f[2], rig.hart.f[3]) = (1.5_f64.to_bits(), 1e-9_f64.to_bits());
         let insns = rig.run();
@@ -189,9 +207,13 @@ impl Rig {
         self.hart.insns - before
     }
 
-    fn enable_float(&mut self) {
-        let cx = self.hart.csr_cx(&self.bus);
-        let mstatus = pagewalk::csr::CsrAddr(MSTATUS as u16);
-        let _ = self.hart.csr.access(mstatus, Some(|old| old | MSTATUS_FS), &cx).expect("writable");
+    fn put(&mut self, at: u64, program: &[u32]) {
+        let bytes: Vec<u8> = program.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.bus.ram.write(RamOffset(at - RAM_BASE), &bytes);
+    }
+
+    fn set(&mut self, csr: i32, value: u64) {
+        let (csr, cx) = (CsrAddr(csr as u16), self.hart.csr_cx(&self.bus));
+        let _ = self.hart.csr.access(csr, Some(|_| value), &cx).expect("writable");
     }
 }

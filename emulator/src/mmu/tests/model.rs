@@ -56,8 +56,10 @@ enum Action {
     Fences { count: u64, asid: Option<u16> },
     /// Writes PMP entries.
     Guard(Guard),
-    /// A frame of data becomes code, whose changes have to be noticed, or is code no more.
-    Track { frame: u64, on: bool },
+    /// The page that was accessed last becomes code, whose changes have to be noticed.
+    Track,
+    /// It is code no more.
+    Untrack,
     /// Accesses bytes.
     Access { va: u64, access: Access, len_bytes: u64 },
     /// Looks through all that the TLB holds.
@@ -93,26 +95,29 @@ fn access(va: impl Strategy<Value = u64>) -> impl Strategy<Value = Action> {
     )
 }
 
-/// A hart that has used a page goes away, or does not; the page changes; a fence; it is back.
+/// A hart uses a page, and goes away or does not. The page changes, and a fence names it, or it
+/// becomes code; perhaps there are many other fences. The hart is back, and uses it again.
 fn change() -> impl Strategy<Value = Vec<Act>> {
     (page(), 0..HARTS).prop_flat_map(|(va, hart)| {
         let away = proptest::option::of((0..SATPS, 0..SATPS));
         let asid = proptest::option::of(select(&world::ASIDS[..3]));
         let fence = (select(vec![Some(va), None]), asid);
-        let more = prop_oneof![3 => Just(0), 1 => 1..100_u64];
-        (access(Just(va)), away, write(Just(va)), fence, more).prop_map(
-            move |(access, away, write, (va, asid), count)| {
-                let (back, to) = away.unwrap_or((0, 0));
-                let mut acts = vec![access.clone(), write, Action::Fence { va, asid }, access];
-                if count > 0 {
-                    acts.insert(3, Action::Fences { count, asid: None });
-                }
-                if away.is_some() {
-                    acts.insert(1, Action::Switch { satp: to });
-                    acts.insert(0, Action::Switch { satp: back });
-                    acts.insert(acts.len() - 1, Action::Switch { satp: back });
-                }
-                acts.into_iter().map(|action| (hart, action)).collect()
+        let fence = fence.prop_map(|(va, asid)| Action::Fence { va, asid });
+        let is_code = prop_oneof![3 => Just(false), 1 => Just(true)];
+        let others = prop_oneof![3 => Just(None), 1 => (1..100_u64).prop_map(Some)];
+        (access(Just(va)), away, (write(Just(va)), fence), is_code, others).prop_map(
+            move |(access, away, (write, fence), is_code, others)| {
+                let leave = away.map(|(_, to)| Action::Switch { satp: to });
+                let home = away.map(|(home, _)| Action::Switch { satp: home });
+                let store = Action::Access { va, access: Access::Store, len_bytes: 1 };
+                let (access, change) = match is_code {
+                    true => (store, vec![Action::Track]),
+                    false => (access, vec![write, fence]),
+                };
+                let others = others.map(|count| Action::Fences { count, asid: None });
+                let before = home.clone().into_iter().chain([access.clone()]).chain(leave);
+                let acts = before.chain(change).chain(others).chain(home).chain([access]);
+                acts.map(|action| (hart, action)).collect()
             },
         )
     })
@@ -147,7 +152,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (1..100_u64, proptest::option::of(select(&world::ASIDS[..])))
             .prop_map(|(count, asid)| Action::Fences { count, asid }),
         1 => guard().prop_map(Action::Guard),
-        1 => (0..world::FRAMES, any::<bool>()).prop_map(|(frame, on)| Action::Track { frame, on }),
+        1 => select(&[Action::Track, Action::Untrack][..]),
         10 => access(page()),
         1 => Just(Action::Audit),
     ]
@@ -189,7 +194,8 @@ impl World {
                 }
             }
             Action::Guard(guard) => self.guard(hart, guard.regions()),
-            Action::Track { frame, on } => self.track(frame, on),
+            Action::Track => self.track(),
+            Action::Untrack => self.untrack(),
             Action::Access { va, access, len_bytes } => self.access(hart, va, access, len_bytes),
             Action::Audit => self.audit(hart),
         }

@@ -25,6 +25,8 @@ enum Act {
     WriteAsUser(u64),
     /// The same in a second address space.
     WriteElsewhere(u64),
+    /// Writes data to the same page.
+    WriteBeside(u64),
     /// A device writes it.
     Dma,
     /// `fence.i`, and a call at this address, must see the last value written.
@@ -34,7 +36,8 @@ enum Act {
     /// Runs code on many other pages.
     Distract,
 }
-use Act::{Call, CallElsewhere, Distract, Dma, Write, WriteAsUser, WriteElsewhere};
+use Act::{Call, CallElsewhere, Distract, Dma};
+use Act::{Write, WriteAsUser, WriteBeside, WriteElsewhere};
 
 const DISTRACTIONS: u64 = 200;
 const FIRST_DISTRACTION: u64 = 0x10_0000;
@@ -78,6 +81,10 @@ impl Scene {
             Write(at) => self.write(Supervisor, here, WRITER, at),
             WriteAsUser(at) => self.write(User, here, USER_WRITER, at),
             WriteElsewhere(at) => self.write(Supervisor, elsewhere, WRITER, at),
+            WriteBeside(at) => {
+                self.write(Supervisor, here, WRITER, at + 0x800);
+                self.value -= 1;
+            }
             Dma => {
                 self.value += 1;
                 self.rig.put(frame(0), &[addi(RESULT as u8, 0, self.value)]);
@@ -112,7 +119,7 @@ impl Scene {
 fn whatever_the_order_the_code_written_last_runs() {
     let large = LARGE + (frame(0) - RAM);
     let linear = frame(0);
-    let orders: [&[Act]; 14] = [
+    let orders: [&[Act]; 16] = [
         // The mapping to execute is used first, or the one to write is.
         &[Call(CODE), Write(ALIAS), Call(CODE), Write(ALIAS), Call(CODE)],
         &[Write(ALIAS), Call(CODE), Write(ALIAS), Write(ALIAS), Call(CODE)],
@@ -130,6 +137,9 @@ fn whatever_the_order_the_code_written_last_runs() {
             Write(ALIAS),
             Call(CODE),
         ],
+        // Data on the page: what lets it be written must not let the code be.
+        &[Call(BOTH), WriteBeside(BOTH), Write(BOTH), Call(BOTH), WriteBeside(BOTH), Call(BOTH)],
+        &[WriteBeside(ALIAS), Call(CODE), WriteBeside(ALIAS), Dma, WriteBeside(ALIAS), Call(CODE)],
         // A superpage.
         &[Write(large), Call(CODE), Write(large), Call(CODE), Write(ALIAS), Call(CODE)],
         &[Call(CODE), Write(large), Write(linear), Call(CODE), Write(large), Call(CODE)],
@@ -257,19 +267,19 @@ fn every_kind_of_store_is_noticed() {
         ("sc.w", vec![insn(Op::LrW, 12, 10, 0, 0), insn(Op::ScW, 12, 10, 11, 0)], word.into()),
         ("fsd", vec![insn(Op::FmvDX, 1, 11, 0, 0), insn(Op::Fsd, 0, 10, 1, 0)], double),
     ];
-    for (name, stores, operand) in kinds {
-        let mut rig = Rig::new();
-        rig.set(MSTATUS, 1 << 13);
-        let target = BARE_CODE + 0x800;
-        let mut code = stores.clone();
-        code.extend([fence_i(), insn(Op::Jalr, 0, 10, 0, 0)]);
-        rig.put(BARE_CODE, &code);
-        rig.put(target, &[old, ecall()]);
-        rig.run_from(Machine, Satp::default(), target);
-        assert_eq!(rig.hart.x[RESULT], 1, "{name}");
-        (rig.hart.x[10], rig.hart.x[11]) = (target, operand);
-        let end = rig.run_from(Machine, Satp::default(), BARE_CODE);
-        assert_eq!((end.epc, rig.hart.x[RESULT]), (target + 4, NEW as u64), "{name}");
+    // At the start of a page, where a store may come from the page before, and elsewhere.
+    for target in [BARE_CODE + PAGE_SIZE_BYTES, BARE_CODE + 0x800] {
+        for (name, stores, operand) in &kinds {
+            let mut rig = Rig::new();
+            rig.set(MSTATUS, 1 << 13);
+            rig.put(BARE_CODE, &[&stores[..], &[fence_i(), insn(Op::Jalr, 0, 10, 0, 0)]].concat());
+            rig.put(target, &[old, ecall()]);
+            rig.run_from(Machine, Satp::default(), target);
+            assert_eq!(rig.hart.x[RESULT], 1, "{name}");
+            (rig.hart.x[10], rig.hart.x[11]) = (target, *operand);
+            let end = rig.run_from(Machine, Satp::default(), BARE_CODE);
+            assert_eq!((end.epc, rig.hart.x[RESULT]), (target + 4, NEW as u64), "{name}");
+        }
     }
     // A cleared block is illegal.
     let mut rig = Rig::new();

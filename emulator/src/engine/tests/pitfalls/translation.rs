@@ -32,60 +32,57 @@ use Step::{Clear, Csr, Load, Set, Store};
 
 /// Register with the address under test.
 const POINTER: u8 = 4;
-/// Operands are in the registers from here on.
-const FIRST_OPERAND: u8 = 8;
-/// Where loads go; each is followed by a move to the register for its result.
+/// Register that single loads go to.
 const LOADED: u8 = 5;
+/// Registers with operands come from here upwards, those with results from there downwards.
+const FIRST_OPERAND: u8 = 8;
+const FIRST_RESULT: u8 = 31;
+/// What a register holds that no load has reached.
+const NOTHING: u64 = 0xdead_beef;
 
-/// The instruction of one step, which takes its operand from register `operand`.
-fn code_of(step: Step, operand: u8) -> u32 {
-    match step {
-        Load(_) => insn(Op::Ld, LOADED, POINTER, 0, 0),
-        Store(_) => insn(Op::Sd, 0, POINTER, 0, 8),
-        Csr(csr, _) => csrw(csr, operand),
-        Set(csr, _) => csrs(csr, operand),
-        Clear(csr, _) => csrc(csr, operand),
-    }
-}
-
-/// Runs `steps`, one instruction each, at the pc of `rig`; skips those that fault.
+/// Runs `steps`, one instruction each, at the pc of `rig`; goes on behind those that fault.
 fn run_steps(rig: &mut Rig, name: &str, steps: &[Step]) {
     let (privilege, start) = (rig.hart.privilege, rig.hart.pc.0);
     let satp = Satp::from_bits(rig.get(SATP));
-    let code_at = if privilege == Machine { start } else { frame(0) + start % PAGE_SIZE_BYTES };
-    let mut code = Vec::new();
-    for (step, operand) in steps.iter().zip(FIRST_OPERAND..32) {
-        code.push(code_of(*step, operand));
-        if let Csr(_, value) | Set(_, value) | Clear(_, value) = *step {
-            rig.hart.x[usize::from(operand)] = value;
-        }
-    }
-    code.push(ecall());
-    rig.put(code_at, &code);
-    rig.hart.x[usize::from(POINTER)] = DATA;
-    // A fault leaves x5 as it is; so what the loads before it have loaded is seen there.
-    let mut loaded = u64::MAX;
-    rig.hart.x[usize::from(LOADED)] = loaded;
-    for (index, step) in steps.iter().enumerate() {
-        let faults = match *step {
-            Load(Err(cause)) | Store(Err(cause)) => cause,
-            Load(Ok(value)) => {
-                loaded = value;
+    let (mut operand, mut result) = (FIRST_OPERAND, FIRST_RESULT);
+    let (mut code, mut faults, mut results) = (Vec::new(), Vec::new(), Vec::new());
+    for (step, epc) in steps.iter().zip((start..).step_by(4)) {
+        let (op, csr, value) = match *step {
+            Load(expected) => {
+                code.push(insn(Op::Ld, result, POINTER, 0, 0));
+                rig.hart.x[usize::from(result)] = NOTHING;
+                results.push((result, expected.unwrap_or(NOTHING)));
+                faults.extend(expected.err().map(|cause| End { cause, epc, tval: DATA }));
+                result -= 1;
                 continue;
             }
-            _ => continue,
+            Store(expected) => {
+                code.push(insn(Op::Sd, 0, POINTER, 0, 8));
+                faults.extend(expected.err().map(|cause| End { cause, epc, tval: DATA + 8 }));
+                continue;
+            }
+            Csr(csr, value) => (Op::Csrrw, csr, value),
+            Set(csr, value) => (Op::Csrrs, csr, value),
+            Clear(csr, value) => (Op::Csrrc, csr, value),
         };
-        let epc = start + 4 * index as u64;
-        let tval = if matches!(step, Load(_)) { DATA } else { DATA + 8 };
-        let expected = End { cause: faults, epc, tval };
-        assert_eq!(rig.end(), expected, "{name}: step {index}");
-        assert_eq!(rig.hart.x[usize::from(LOADED)], loaded, "{name}: before step {index}");
-        let current = Satp::from_bits(rig.get(SATP));
-        rig.stand(privilege, current, epc + 4);
+        code.push(insn(op, 0, operand, 0, csr.into()));
+        rig.hart.x[usize::from(operand)] = value;
+        operand += 1;
     }
-    let end = rig.end();
-    let after = start + 4 * steps.len() as u64;
-    assert_eq!((end.epc, rig.hart.x[usize::from(LOADED)]), (after, loaded), "{name}: at the end");
+    assert!(operand <= result + 1, "too many registers");
+    code.push(ecall());
+    let code_at = if privilege == Machine { start } else { frame(0) + start % PAGE_SIZE_BYTES };
+    rig.put(code_at, &code);
+    rig.hart.x[usize::from(POINTER)] = DATA;
+    for fault in faults {
+        assert_eq!(rig.end(), fault, "{name}");
+        let current = Satp::from_bits(rig.get(SATP));
+        rig.stand(privilege, current, fault.epc + 4);
+    }
+    assert_eq!(rig.end().epc, start + 4 * steps.len() as u64, "{name}: the end");
+    for (number, (register, expected)) in results.into_iter().enumerate() {
+        assert_eq!(rig.hart.x[usize::from(register)], expected, "{name}: load {number}");
+    }
     rig.stand(privilege, satp, start);
 }
 
@@ -107,13 +104,17 @@ fn csr_writes_act_on_the_next_load_or_store() {
     const NO_LOAD: Step = Load(Err(LOAD_PAGE_FAULT));
     const NO_STORE: Step = Store(Err(STORE_PAGE_FAULT));
     const FINE: Step = Load(Ok(100));
-    let user = [NO_LOAD, Set(SSTATUS, SUM), FINE, Store(Ok(())), Clear(SSTATUS, SUM), NO_LOAD];
-    let user_again = [NO_STORE, Set(SSTATUS, SUM), Store(Ok(())), Clear(SSTATUS, SUM), NO_STORE];
-    let executable = [NO_LOAD, Set(SSTATUS, MXR), FINE, NO_STORE, Clear(SSTATUS, MXR), NO_LOAD];
+    const STORES: Step = Store(Ok(()));
+    let (sum, no_sum) = (Set(SSTATUS, SUM), Clear(SSTATUS, SUM));
+    let (mxr, no_mxr) = (Set(SSTATUS, MXR), Clear(SSTATUS, MXR));
     for (name, bits, steps) in [
-        ("SUM and loads", RW | Pte::U, user),
-        ("SUM and loads once more", RW | Pte::U, user),
-        ("MXR", RX & !Pte::R, executable),
+        ("SUM", RW | Pte::U, [NO_LOAD, sum, FINE, STORES, no_sum, NO_LOAD, NO_STORE]),
+        (
+            "SUM, stores first",
+            RW | Pte::U,
+            [NO_STORE, sum, STORES, FINE, no_sum, NO_STORE, NO_LOAD],
+        ),
+        ("MXR", RX & !Pte::R, [NO_LOAD, mxr, FINE, NO_STORE, no_mxr, NO_STORE, NO_LOAD]),
     ] {
         let (mut rig, [satp, _]) = two_spaces(bits);
         rig.stand(Supervisor, satp, CODE);
@@ -121,21 +122,16 @@ fn csr_writes_act_on_the_next_load_or_store() {
             run_steps(&mut rig, name, &steps);
         }
     }
-    let (mut rig, [satp, _]) = two_spaces(RW | Pte::U);
-    rig.stand(Supervisor, satp, CODE);
-    for _ in 0..3 {
-        run_steps(&mut rig, "SUM and stores", &user_again);
-    }
 }
 
 #[test]
 fn satp_acts_on_the_next_load() {
     let (mut rig, spaces) = two_spaces(RW);
     let [first, second] = spaces.map(|satp| satp.to_bits());
-    let bare = [Csr(SATP, second), Load(Ok(101)), Csr(SATP, first), Load(Ok(100))];
+    let there_and_back = [Csr(SATP, second), Load(Ok(101)), Csr(SATP, first), Load(Ok(100))];
     rig.stand(Supervisor, spaces[0], CODE);
     for _ in 0..3 {
-        run_steps(&mut rig, "satp", &[&[Load(Ok(100))], &bare[..], &bare[..]].concat());
+        run_steps(&mut rig, "satp", &[there_and_back, there_and_back].concat());
     }
 }
 

@@ -148,6 +148,8 @@ pub(super) struct World {
     bus: Bus,
     memory: Memory,
     harts: Vec<Side>,
+    /// The page of RAM that was accessed last.
+    accessed: Option<RamOffset>,
 }
 
 impl World {
@@ -167,7 +169,8 @@ impl World {
             let beliefs = Beliefs::new(cx.pbmt);
             Side { mmu, cx, data_privilege: cx.privilege, beliefs }
         });
-        let mut world = Self { bus, memory: Memory::default(), harts: sides.collect() };
+        let (memory, harts) = (Memory::default(), sides.collect());
+        let mut world = Self { bus, memory, harts, accessed: None };
         for (number, va) in (0..).zip(PAGES) {
             for table in 0..TABLES_PER_LEVEL {
                 let user = if number % 2 == 0 { Pte::U } else { 0 };
@@ -227,16 +230,19 @@ impl World {
         self.harts[hart].mmu.set_pmp(regions);
     }
 
-    /// As an engine that has found code in a frame, and the machine that lets every hart know.
-    pub(super) fn track(&mut self, frame: u64, on: bool) {
-        let at = RamOffset(frame_at(frame) - RAM_BASE);
-        if on {
+    /// As an engine that has found code in a page, and the machine that lets every hart know.
+    pub(super) fn track(&mut self) {
+        if let Some(at) = self.accessed {
             self.bus.ram.track(at, 4);
-        } else {
-            self.bus.ram.untrack_page(at);
         }
         for page in self.bus.ram.take_newly_tracked() {
             self.harts.iter_mut().for_each(|side| side.mmu.forbid_stores(page));
+        }
+    }
+
+    pub(super) fn untrack(&mut self) {
+        if let Some(at) = self.accessed {
+            self.bus.ram.untrack_page(at);
         }
     }
 
@@ -254,6 +260,8 @@ impl World {
         let allowed = self.allows(side, &cx, (va, access, len_bytes), got);
         assert!(allowed, "{access:?} at {va:#x} in {cx:x?}: {got:x?}, hit {hit:x?}");
         self.note_updates(access, cx.adue && hit.is_none());
+        let page = |pa: PhysAddr| self.bus.ram.offset_of(pa.page_base(), PAGE_SIZE_BYTES);
+        self.accessed = got.ok().and_then(page).or(self.accessed);
     }
 
     /// Whether `got` may be the outcome of an access.
@@ -275,8 +283,11 @@ impl World {
         side.beliefs.some_path(&self.memory, cx.satp, va, |path| {
             // A walk reads the last entry anew, and so no fault is ever remembered.
             let walked = outcome(path, pmp, (va, access), cx);
-            let exception = |fault| exception(Refusal::Walk(fault), access, VirtAddr(va));
-            path.ends_fresh && walked.map_err(exception).and_then(protect) == got
+            let raised = |fault: WalkFault| match fault.is_access_fault() {
+                true => Exception::AccessFault(access, VirtAddr(va)),
+                false => Exception::PageFault(access, VirtAddr(va)),
+            };
+            path.ends_fresh && walked.map_err(raised).and_then(protect) == got
                 || self.is_remembered(side, path, cx, (va, access)).map(protect) == Some(got)
         })
     }
