@@ -115,20 +115,20 @@ impl Scene {
     }
 }
 
-#[test]
-fn whatever_the_order_the_code_written_last_runs() {
+/// Orders in which code is written and run.
+fn orders() -> [Vec<Act>; 16] {
     let large = LARGE + (frame(0) - RAM);
     let linear = frame(0);
-    let orders: [&[Act]; 16] = [
+    [
         // The mapping to execute is used first, or the one to write is.
-        &[Call(CODE), Write(ALIAS), Call(CODE), Write(ALIAS), Call(CODE)],
-        &[Write(ALIAS), Call(CODE), Write(ALIAS), Write(ALIAS), Call(CODE)],
+        vec![Call(CODE), Write(ALIAS), Call(CODE), Write(ALIAS), Call(CODE)],
+        vec![Write(ALIAS), Call(CODE), Write(ALIAS), Write(ALIAS), Call(CODE)],
         // One mapping for both.
-        &[Call(BOTH), Write(BOTH), Call(BOTH), Write(BOTH), Call(BOTH)],
-        &[Write(BOTH), Call(BOTH), Write(BOTH), Call(BOTH)],
+        vec![Call(BOTH), Write(BOTH), Call(BOTH), Write(BOTH), Call(BOTH)],
+        vec![Write(BOTH), Call(BOTH), Write(BOTH), Call(BOTH)],
         // Several mappings to execute, several to write.
-        &[Write(ALIAS), Call(CODE), Call(BOTH), Write(BOTH), Call(CODE), Call(BOTH)],
-        &[
+        vec![Write(ALIAS), Call(CODE), Call(BOTH), Write(BOTH), Call(CODE), Call(BOTH)],
+        vec![
             Write(ALIAS),
             Write(linear),
             Call(CODE),
@@ -138,14 +138,21 @@ fn whatever_the_order_the_code_written_last_runs() {
             Call(CODE),
         ],
         // Data on the page: what lets it be written must not let the code be.
-        &[Call(BOTH), WriteBeside(BOTH), Write(BOTH), Call(BOTH), WriteBeside(BOTH), Call(BOTH)],
-        &[WriteBeside(ALIAS), Call(CODE), WriteBeside(ALIAS), Dma, WriteBeside(ALIAS), Call(CODE)],
+        vec![Call(BOTH), WriteBeside(BOTH), Write(BOTH), Call(BOTH), WriteBeside(BOTH), Call(BOTH)],
+        vec![
+            WriteBeside(ALIAS),
+            Call(CODE),
+            WriteBeside(ALIAS),
+            Dma,
+            WriteBeside(ALIAS),
+            Call(CODE),
+        ],
         // A superpage.
-        &[Write(large), Call(CODE), Write(large), Call(CODE), Write(ALIAS), Call(CODE)],
-        &[Call(CODE), Write(large), Write(linear), Call(CODE), Write(large), Call(CODE)],
+        vec![Write(large), Call(CODE), Write(large), Call(CODE), Write(ALIAS), Call(CODE)],
+        vec![Call(CODE), Write(large), Write(linear), Call(CODE), Write(large), Call(CODE)],
         // U-mode writes what S-mode runs: the entry to store by is one of another context.
-        &[WriteAsUser(ALIAS + 0x1000), Call(CODE), WriteAsUser(ALIAS + 0x1000), Call(CODE)],
-        &[
+        vec![WriteAsUser(ALIAS + 0x1000), Call(CODE), WriteAsUser(ALIAS + 0x1000), Call(CODE)],
+        vec![
             Call(CODE),
             WriteAsUser(ALIAS + 0x1000),
             Write(ALIAS),
@@ -154,16 +161,16 @@ fn whatever_the_order_the_code_written_last_runs() {
             Call(CODE),
         ],
         // So is that of another address space, which may be long ago.
-        &[
+        vec![
             WriteElsewhere(ALIAS),
             Call(CODE),
             WriteElsewhere(ALIAS),
             Call(CODE),
             CallElsewhere(BOTH),
         ],
-        &[WriteElsewhere(ALIAS), Call(CODE), Distract, WriteElsewhere(ALIAS), Call(CODE)],
+        vec![WriteElsewhere(ALIAS), Call(CODE), Distract, WriteElsewhere(ALIAS), Call(CODE)],
         // A device.
-        &[
+        vec![
             Call(CODE),
             Dma,
             Call(CODE),
@@ -175,11 +182,15 @@ fn whatever_the_order_the_code_written_last_runs() {
             Dma,
             Call(CODE),
         ],
-        &[Dma, Call(CODE), Distract, Write(ALIAS), Call(CODE), Dma, CallElsewhere(CODE)],
-    ];
-    for order in orders {
+        vec![Dma, Call(CODE), Distract, Write(ALIAS), Call(CODE), Dma, CallElsewhere(CODE)],
+    ]
+}
+
+#[test]
+fn whatever_the_order_the_code_written_last_runs() {
+    for order in orders() {
         let mut scene = Scene::new();
-        for (index, act) in order.iter().chain(order).enumerate() {
+        for (index, act) in order.iter().chain(&order).enumerate() {
             scene.run(*act);
             if matches!(act, Call(_) | CallElsewhere(_)) {
                 let got = scene.rig.hart.x[RESULT];
