@@ -3,16 +3,15 @@
 
 pub mod device;
 pub mod ram;
+mod timebase;
 
 use std::fmt;
 
 use crate::addr::{Access, PhysAddr, Width};
 pub use device::{BusFault, Device, DeviceCx, IrqLines, PowerRequest};
 pub use ram::{Ram, RamHome, RamOffset, RamPage};
-
-/// Instructions that take one tick of the 10 MHz timebase: time is counted in instructions, those
-/// of a hart that runs one in each nanosecond.
-pub const INSNS_PER_TICK: u64 = 100;
+use timebase::Timebase;
+pub use timebase::{INSN_NS, INSNS_PER_TICK};
 
 struct Slot {
     first: PhysAddr,
@@ -60,14 +59,12 @@ pub struct Bus {
     pub ram: Ram,
     /// Interrupt lines as last driven.
     pub irq: IrqLines,
-    /// Time in timebase ticks; advanced by the machine and by the engine before a device access.
-    pub mtime: u64,
     /// A device has asked to stop.
     pub power: Option<PowerRequest>,
     /// A device was accessed or poked since the machine last looked: lines may have changed.
     pub attention: bool,
-    /// What the running hart's count of instructions lacks to the machine's time, wrapping.
-    clock_offset_insns: u64,
+    /// Advanced by the machine, and by the engine before a device may be accessed.
+    time: Timebase,
     /// In the order they were mapped.
     slots: Vec<Slot>,
     /// Indices into `slots`, by address.
@@ -91,10 +88,9 @@ impl Bus {
         Self {
             ram,
             irq,
-            mtime: 0,
             power: None,
             attention: false,
-            clock_offset_insns: 0,
+            time: Timebase::default(),
             slots: Vec::new(),
             by_address: Vec::new(),
         }
@@ -160,9 +156,9 @@ impl Bus {
 
     /// Lets every device look at the world outside.
     pub fn poll(&mut self) {
-        let Self { ram, irq, mtime, power, slots, .. } = self;
+        let Self { ram, irq, time, power, slots, .. } = self;
         for slot in slots {
-            slot.device.poll(&mut DeviceCx { ram, irq, mtime: *mtime, power });
+            slot.device.poll(&mut DeviceCx { ram, irq, mtime: time.ticks(), power });
         }
     }
 
@@ -172,21 +168,45 @@ impl Bus {
         (self.irq, self.power, self.attention) = (IrqLines::default(), None, false);
     }
 
-    /// From here on, a hart that has retired `hart_insns` is at the time of `machine_insns`.
-    pub fn set_clock(&mut self, machine_insns: u64, hart_insns: u64) {
-        self.clock_offset_insns = machine_insns.wrapping_sub(hart_insns);
-        self.advance_clock(hart_insns);
+    /// The time in ticks of the timebase.
+    #[inline(always)]
+    pub fn mtime(&self) -> u64 {
+        self.time.ticks()
     }
 
-    /// Moves time on to where the running hart has retired `hart_insns`.
+    /// The machine's time in instructions.
+    pub fn now_insns(&self) -> u64 {
+        self.time.insns()
+    }
+
+    /// From here on the host's clock makes time pass, which begins at 0, and not the instructions
+    /// that harts execute.
+    pub fn use_host_clock(&mut self) {
+        self.time.use_host_clock();
+    }
+
+    /// From here on, a hart that has retired `hart_insns` is at the time of `machine_insns`; the
+    /// host's clock, where that makes time pass, is looked at and knows better.
+    pub fn set_clock(&mut self, machine_insns: u64, hart_insns: u64) {
+        self.time.set(machine_insns, hart_insns);
+    }
+
+    /// Moves time on to where the running hart has retired `hart_insns`; next to free.
     #[inline(always)]
     pub fn advance_clock(&mut self, hart_insns: u64) {
-        self.mtime = hart_insns.wrapping_add(self.clock_offset_insns) / INSNS_PER_TICK;
+        self.time.advance(hart_insns);
+    }
+
+    /// Makes the time exact for somebody who reads it now. It always is, but where the host's clock
+    /// makes time pass, which takes time to look at.
+    #[inline(always)]
+    pub fn look_at_clock(&mut self) {
+        self.time.look();
     }
 
     /// The earliest time, later than now, at which a device wants to be polled.
     pub fn deadline(&self) -> Option<u64> {
-        self.slots.iter().filter_map(|slot| slot.device.deadline(self.mtime)).min()
+        self.slots.iter().filter_map(|slot| slot.device.deadline(self.mtime())).min()
     }
 
     /// How often each device was accessed since it was mapped, in the order they were mapped.
@@ -222,7 +242,7 @@ impl Bus {
         width: Width,
         access: Access,
     ) -> Result<(&mut dyn Device, u64, DeviceCx<'_>), BusFault> {
-        let Self { ram, irq, mtime, power, slots, by_address, attention, .. } = self;
+        let Self { ram, irq, time, power, slots, by_address, attention, .. } = self;
         let index = by_address.partition_point(|index| slots[*index].last < at);
         let slot = &mut slots[*by_address.get(index).ok_or(BusFault)?];
         let last = PhysAddr(at.0.checked_add(width.bytes() - 1).ok_or(BusFault)?);
@@ -231,7 +251,8 @@ impl Bus {
         }
         *attention = true;
         *if access == Access::Store { &mut slot.writes } else { &mut slot.reads } += 1;
-        let cx = DeviceCx { ram, irq, mtime: *mtime, power };
+        time.look();
+        let cx = DeviceCx { ram, irq, mtime: time.ticks(), power };
         Ok((slot.device.as_mut(), at.0 - slot.first.0, cx))
     }
 }

@@ -29,6 +29,9 @@ pub use status::Mstatus;
 pub struct CsrAddr(pub u16);
 
 impl CsrAddr {
+    /// `time`.
+    pub const TIME: Self = Self(0xc01);
+
     /// Width of an address.
     pub(crate) const BITS: u32 = 12;
 

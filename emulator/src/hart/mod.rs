@@ -127,7 +127,7 @@ impl Hart {
 
     /// What a CSR access by the running instruction depends on.
     pub fn csr_cx(&self, bus: &Bus) -> CsrCx {
-        CsrCx { privilege: self.privilege, mtime: bus.mtime, insns: self.insns }
+        CsrCx { privilege: self.privilege, mtime: bus.mtime(), insns: self.insns }
     }
 
     /// Takes `trap`: notes it in the CSRs and goes on at the handler, in the handler's mode.
@@ -183,7 +183,7 @@ impl Hart {
             | line(bus.irq.mtip, Interrupt::MachineTimer)
             | line(bus.irq.meip, Interrupt::MachineExternal)
             | line(bus.irq.seip, Interrupt::SupervisorExternal);
-        self.csr.set_lines(lines, bus.mtime);
+        self.csr.set_lines(lines, bus.mtime());
     }
 
     /// Tells the MMU how fetches, and loads and stores, are translated from now on.

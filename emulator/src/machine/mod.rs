@@ -124,8 +124,11 @@ impl Machine {
             return Err(BuildError::Harts(config.harts));
         }
         let ram = allocate_ram(config.ram_bytes)?;
-        let (bus, to_port) = board::build(ram, &config, devices, &console);
+        let (mut bus, to_port) = board::build(ram, &config, devices, &console);
         let clock = Clock::new(config.clock);
+        if config.clock == config::ClockSource::Host {
+            bus.use_host_clock();
+        }
         let has_firmware = plan.start.mode == Privilege::Supervisor;
         let sbi = has_firmware.then(|| Sbi::new(config.harts, config.hart(0).csr));
         let mut machine = Self {

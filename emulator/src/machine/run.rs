@@ -11,7 +11,7 @@ use super::config::{ClockSource, OnTrapLoop};
 use super::htif::Host;
 use super::platform::Board;
 use super::{Limits, Machine, Stop, StopRequest};
-use crate::bus::{INSNS_PER_TICK, PowerRequest};
+use crate::bus::{INSN_NS, INSNS_PER_TICK, PowerRequest};
 use crate::engine::Exit;
 use crate::hart::Hart;
 
@@ -28,8 +28,13 @@ const TRAP_LOOP_TRAPS: u32 = 10_000;
 /// A deadline as far as this is never: it comes after centuries, and time must not overflow.
 const NEVER_INSNS: u64 = 1 << 63;
 
-/// A hart at the full speed of the timebase retires one instruction in this time.
-const INSN_NS: u64 = 1_000_000_000 / (super::memory_map::TIMEBASE_HZ * INSNS_PER_TICK);
+const _: () = assert!(
+    super::memory_map::TIMEBASE_HZ * INSNS_PER_TICK * INSN_NS == 1_000_000_000,
+    "the harts are told how long a tick is"
+);
+
+/// By the host's clock, what a hart is supposed to take for an instruction at most.
+const INSN_MAX_NS: u64 = 4 * INSN_NS;
 
 /// The machine sleeps no longer than this before it looks whether it is to stop.
 const MAX_SLEEP: Duration = Duration::from_millis(20);
@@ -71,22 +76,27 @@ pub(super) struct Halt {
 #[derive(Debug)]
 pub(super) struct Clock {
     now_insns: u64,
-    /// When the host's clock stood at instruction 0, where that is what makes time pass.
-    started: Option<Instant>,
+    source: ClockSource,
 }
 
 impl Clock {
     pub(super) fn new(source: ClockSource) -> Self {
-        let started = (source == ClockSource::Host).then(Instant::now);
-        Self { now_insns: 0, started }
+        Self { now_insns: 0, source }
     }
 
-    /// Takes over the host's time. A machine that was faster is not set back.
-    fn catch_up(&mut self) {
-        if let Some(started) = self.started {
-            let host_insns = started.elapsed().as_nanos() as u64 / INSN_NS;
-            self.now_insns = self.now_insns.max(host_insns);
+    /// Time has come to `now_insns` by what was executed, or waited for. The host's clock needs not
+    /// be told.
+    fn pass_to(&mut self, now_insns: u64) {
+        if self.source != ClockSource::Host {
+            self.now_insns = now_insns;
         }
+    }
+
+    /// What a hart may execute before time has come to `at_insns`, which is later than now.
+    fn insns_until(&self, at_insns: u64) -> u64 {
+        let left = at_insns - self.now_insns;
+        // By the host's clock harts take as long as they do: so they come near by several slices.
+        if self.source == ClockSource::Host { left / INSN_MAX_NS + 1 } else { left }
     }
 }
 
@@ -139,9 +149,9 @@ impl Machine {
 
     /// Brings time, devices, the mailbox and interrupt lines up to date.
     fn settle(&mut self) -> Option<Stop> {
-        self.clock.catch_up();
-        let now_insns = self.clock.now_insns;
-        self.bus.set_clock(now_insns, 0);
+        self.bus.set_clock(self.clock.now_insns, 0);
+        let now_insns = self.bus.now_insns();
+        self.clock.now_insns = now_insns;
         if now_insns - self.flushed_at_insns >= SLICE_INSNS {
             self.flushed_at_insns = now_insns;
             self.console.flush();
@@ -222,14 +232,14 @@ impl Machine {
     /// The next time, later than now, at which something happens by itself, in instructions.
     fn deadline_insns(&self) -> Option<u64> {
         let timers = self.runners.iter().filter_map(|r| r.hart.csr.supervisor_deadline());
-        let ticks = timers.filter(|ticks| *ticks > self.bus.mtime).chain(self.bus.deadline());
+        let ticks = timers.filter(|ticks| *ticks > self.bus.mtime()).chain(self.bus.deadline());
         ticks.min().map(|ticks| ticks.saturating_mul(INSNS_PER_TICK))
     }
 
     /// Runs each running hart in turn, up to the next deadline, or until one halts.
     fn run_slice(&mut self, max_insns: u64) -> Option<Stop> {
         let now_insns = self.clock.now_insns;
-        let to_deadline = self.deadline_insns().map_or(u64::MAX, |at| at - now_insns);
+        let to_deadline = self.deadline_insns().map_or(u64::MAX, |at| self.clock.insns_until(at));
         let slice = if self.runners.len() == 1 { SLICE_INSNS } else { SHARED_SLICE_INSNS };
         let budget = slice.min(to_deadline).min(max_insns);
         let mut longest = 0;
@@ -270,7 +280,7 @@ impl Machine {
                 break;
             }
         }
-        self.clock.now_insns += longest;
+        self.clock.pass_to(now_insns + longest);
         None
     }
 
@@ -299,14 +309,14 @@ impl Machine {
             None if !self.may_hear_input() => {
                 return Some(Stop::Asleep { pc: self.runners[0].hart.pc });
             }
-            Some(at) if self.config.clock == ClockSource::Warp => self.clock.now_insns = at,
+            Some(at) if self.config.clock == ClockSource::Warp => self.clock.pass_to(at),
             _ => {
                 let left_ns = deadline.map_or(u64::MAX, |at| (at - now_insns) * INSN_NS);
                 self.console.flush();
                 let slept = self.input.wait(MAX_SLEEP.min(Duration::from_nanos(left_ns)));
                 let slept_insns = (slept.as_nanos() as u64 / INSN_NS).max(1);
                 let woken = now_insns.saturating_add(slept_insns);
-                self.clock.now_insns = deadline.map_or(woken, |at| woken.min(at));
+                self.clock.pass_to(deadline.map_or(woken, |at| woken.min(at)));
             }
         }
         None

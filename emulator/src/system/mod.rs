@@ -137,6 +137,9 @@ fn csr(op: SystemOp, hart: &mut Hart, bus: &mut Bus, i: &Insn) -> Result<Next, E
     }
     let deadline = hart.csr.supervisor_deadline();
     let modify = modification(op, hart, i);
+    if csr_addr(i) == CsrAddr::TIME {
+        bus.look_at_clock();
+    }
     let cx = hart.csr_cx(bus);
     let (old, effect) = hart.csr.access(csr_addr(i), modify, &cx).map_err(|_| illegal(i))?;
     hart.set_x(i.rd, old);

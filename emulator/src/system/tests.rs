@@ -289,3 +289,21 @@ fn cache_block_faults_are_store_faults() {
         assert_eq!(found, Err(fault), "{op:?}");
     }
 }
+
+#[test]
+fn the_time_is_read_from_the_clock_that_makes_it_pass() {
+    assert_eq!(CsrAddr::TIME.name().as_deref(), Some("time"));
+    let read = insn(1, 0, 0, CsrAddr::TIME.0.into());
+    let mut hart = hart(Machine, &[]);
+    let mut time = |bus: &mut Bus| {
+        assert_eq!(execute(SystemOp::CsrSet, &mut hart, bus, &read), Ok(Next::CONTINUE));
+        hart.x[1]
+    };
+    let mut bus = bus();
+    bus.set_clock(12_300, 0);
+    assert_eq!([time(&mut bus), time(&mut bus)], [123; 2]);
+    // Nobody tells the time of the host.
+    bus.use_host_clock();
+    let first = time(&mut bus);
+    assert!((0..u64::from(u32::MAX)).any(|_| time(&mut bus) > first));
+}
