@@ -61,6 +61,9 @@ pub struct Bus {
     pub irq: IrqLines,
     /// A device has asked to stop.
     pub power: Option<PowerRequest>,
+    /// A time, in ticks, before which the turn of the running hart is over: what is due later does
+    /// not concern it.
+    pub turn_end: u64,
     /// A device was accessed or poked since the machine last looked: lines may have changed.
     pub attention: bool,
     /// Advanced by the machine, and by the engine before a device may be accessed.
@@ -89,6 +92,7 @@ impl Bus {
             ram,
             irq,
             power: None,
+            turn_end: u64::MAX,
             attention: false,
             time: Timebase::default(),
             slots: Vec::new(),

@@ -268,7 +268,7 @@ impl Ram {
         let page = at.0 >> PAGE_SHIFT;
         let alarm = self.alarm.and_then(|alarm| self.offset_of(alarm, 1));
         let alarm = alarm.filter(|alarm| alarm.0 >> PAGE_SHIFT == page);
-        let kept = alarm.map_or(0, |alarm| 1 << (alarm.0 >> GRANULE_SHIFT) % 64);
+        let kept = alarm.map_or(0, |alarm| 1 << ((alarm.0 >> GRANULE_SHIFT) % 64));
         self.tracked[page as usize] = kept;
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{ClockSource, OnTrapLoop};
 use super::htif::Host;
+use super::memory_map::TIMEBASE_HZ;
 use super::platform::Board;
 use super::{Limits, Machine, Stop, StopRequest};
 use crate::bus::{INSN_NS, INSNS_PER_TICK, PowerRequest};
@@ -29,7 +30,7 @@ const TRAP_LOOP_TRAPS: u32 = 10_000;
 const NEVER_INSNS: u64 = 1 << 63;
 
 const _: () = assert!(
-    super::memory_map::TIMEBASE_HZ * INSNS_PER_TICK * INSN_NS == 1_000_000_000,
+    TIMEBASE_HZ * INSNS_PER_TICK * INSN_NS == 1_000_000_000,
     "the harts are told how long a tick is"
 );
 
@@ -90,6 +91,16 @@ impl Clock {
         if self.source != ClockSource::Host {
             self.now_insns = now_insns;
         }
+    }
+
+    /// A time, in ticks, to which a turn of `budget_insns` that begins now, at `mtime`, surely does
+    /// not come.
+    fn turn_end(&self, mtime: u64, budget_insns: u64) -> u64 {
+        let turn_ticks = match self.source {
+            ClockSource::Host => TIMEBASE_HZ,
+            _ => budget_insns / INSNS_PER_TICK + 1,
+        };
+        mtime.saturating_add(turn_ticks)
     }
 
     /// What a hart may execute before time has come to `at_insns`, which is later than now.
@@ -253,6 +264,7 @@ impl Machine {
             let hart = &mut runner.hart;
             let before = hart.insns;
             self.bus.set_clock(now_insns, before);
+            self.bus.turn_end = self.clock.turn_end(self.bus.mtime(), budget);
             let exit = self.engine.run(hart, &mut self.bus, budget);
             let retired = hart.insns - before;
             self.retired_insns += retired;

@@ -144,7 +144,8 @@ fn csr(op: SystemOp, hart: &mut Hart, bus: &mut Bus, i: &Insn) -> Result<Next, E
     let (old, effect) = hart.csr.access(csr_addr(i), modify, &cx).map_err(|_| illegal(i))?;
     hart.set_x(i.rd, old);
     // The time up to which the machine lets this hart run may have come nearer.
-    bus.attention |= hart.csr.supervisor_deadline() != deadline;
+    let changed = hart.csr.supervisor_deadline().filter(|at| deadline != Some(*at));
+    bus.attention |= changed.is_some_and(|at| bus.mtime() < at && at < bus.turn_end);
     Ok(apply(hart, effect))
 }
 
