@@ -66,6 +66,8 @@ pub struct Hart {
     pub insns: u64,
     /// The last control-flow events.
     pub trail: Trail,
+    /// What translation depends on besides the mode.
+    settings: Context,
     config: HartConfig,
 }
 
@@ -82,6 +84,7 @@ impl Hart {
             reservation: None,
             insns: 0,
             trail: Trail::default(),
+            settings: Context::RESET,
             config,
         };
         hart.refresh_translation();
@@ -148,7 +151,7 @@ impl Hart {
             self.privilege = Privilege::Machine;
         }
         self.trail.trap(trap, from, epc, self.pc);
-        self.refresh_translation();
+        self.refresh_privilege();
     }
 
     /// The interrupt to take before the next instruction, if any.
@@ -186,12 +189,11 @@ impl Hart {
         self.csr.set_lines(lines, bus.mtime());
     }
 
-    /// Tells the MMU how fetches, and loads and stores, are translated from now on.
-    ///
-    /// Source: Privileged ISA, "Memory Privilege in mstatus Register".
+    /// Tells the MMU how fetches, and loads and stores, are translated from now on, whatever has
+    /// changed.
     pub fn refresh_translation(&mut self) {
         let status = self.csr.mstatus();
-        let fetch = Context {
+        self.settings = Context {
             privilege: self.privilege,
             satp: Satp::from_bits(self.csr.satp()),
             sum: status.sum(),
@@ -200,8 +202,21 @@ impl Hart {
             napot: self.config.svnapot,
             pbmt: self.csr.pbmte(),
         };
-        let privilege = if status.mprv() { status.mpp() } else { self.privilege };
-        self.mmu.set_contexts(fetch, Context { privilege, ..fetch });
+        self.refresh_privilege();
+    }
+
+    /// As [`refresh_translation`](Self::refresh_translation), where nothing has changed but the mode
+    /// and, with it, what a trap or its return does to `mstatus`.
+    ///
+    /// Source: Privileged ISA, "Memory Privilege in mstatus Register".
+    #[inline]
+    pub fn refresh_privilege(&mut self) {
+        let status = self.csr.mstatus();
+        let data = if status.mprv() { status.mpp() } else { self.privilege };
+        self.mmu.set_contexts(
+            Context { privilege: self.privilege, ..self.settings },
+            Context { privilege: data, ..self.settings },
+        );
     }
 
     /// Tells the MMU which physical memory may be accessed from now on.

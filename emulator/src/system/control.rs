@@ -32,7 +32,7 @@ pub(super) fn sret(hart: &mut Hart, i: &Insn) -> Result<Next, Exception> {
 fn go_on(hart: &mut Hart, i: &Insn, privilege: Privilege, pc: VirtAddr) -> Next {
     hart.trail.trap_return(own_pc(hart, i), pc);
     (hart.privilege, hart.pc) = (privilege, pc);
-    hart.refresh_translation();
+    hart.refresh_privilege();
     Next::RETRANSLATE | Next::CHECK_INTERRUPTS
 }
 
