@@ -11,6 +11,8 @@
 //! Instructions are those retired where the machine counts them (QEMU does not) and 0 on the host.
 //! The checksum belongs to a first, short run and is the same everywhere.
 
+use core::fmt;
+
 /// A measurement takes at least this long: many ticks of a 10 MHz timer, many switches of what
 /// shares the host.
 const LONG_ENOUGH_NS: u64 = 10_000_000;
@@ -36,7 +38,11 @@ impl Stopwatch {
 
 /// Measures `work`, which does as many operations as it is told (a multiple of `step`), lets the
 /// stopwatch run around what counts, and returns a checksum of what it did.
-pub(crate) fn row(name: &str, step: u64, mut work: impl FnMut(u64, &mut Stopwatch) -> u64) {
+pub(crate) fn row(
+    name: impl fmt::Display,
+    step: u64,
+    mut work: impl FnMut(u64, &mut Stopwatch) -> u64,
+) {
     let checksum = work(step, &mut Stopwatch::default());
     let mut operations = step;
     loop {
@@ -44,7 +50,9 @@ pub(crate) fn row(name: &str, step: u64, mut work: impl FnMut(u64, &mut Stopwatc
         work(operations, &mut watch);
         if watch.elapsed_ns >= LONG_ENOUGH_NS {
             let Stopwatch { elapsed_ns, insns } = watch;
-            clock::print(format_args!("row {name} {operations} {elapsed_ns} {insns} {checksum:#x}"));
+            clock::print(format_args!(
+                "row {name} {operations} {elapsed_ns} {insns} {checksum:#x}"
+            ));
             return;
         }
         operations *= 2;
@@ -53,6 +61,8 @@ pub(crate) fn row(name: &str, step: u64, mut work: impl FnMut(u64, &mut Stopwatc
 
 #[cfg(target_os = "none")]
 mod clock {
+    use core::fmt;
+
     use guest_runtime::csr;
 
     /// Of the `virt` board's timer.
@@ -68,13 +78,14 @@ mod clock {
         csr::read::<{ csr::INSTRET }>()
     }
 
-    pub(super) fn print(line: core::fmt::Arguments<'_>) {
+    pub(super) fn print(line: fmt::Arguments<'_>) {
         guest_runtime::println!("{line}");
     }
 }
 
 #[cfg(not(target_os = "none"))]
 mod clock {
+    use std::fmt;
     use std::sync::LazyLock;
     use std::time::Instant;
 
@@ -87,7 +98,8 @@ mod clock {
         0
     }
 
-    pub(super) fn print(line: core::fmt::Arguments<'_>) {
+    #[expect(clippy::print_stdout, reason = "this is what the program is for")]
+    pub(super) fn print(line: fmt::Arguments<'_>) {
         println!("{line}");
     }
 }

@@ -93,8 +93,8 @@ impl State {
             Some((addr.name().expect("what is readable has a name"), value))
         });
         Self {
-            x: hart.x,
-            f: hart.f,
+            x: std::array::from_fn(|r| hart.x[r]),
+            f: std::array::from_fn(|r| hart.f[r]),
             pc: hart.pc.0,
             privilege: hart.privilege,
             reservation: hart.reservation,

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::addr::{Access, PhysAddr, Width};
 pub use device::{BusFault, Device, DeviceCx, IrqLines, PowerRequest};
-pub use ram::{Ram, RamOffset};
+pub use ram::{Ram, RamHome, RamOffset, RamPage};
 
 /// Instructions that take one tick of the 10 MHz timebase: time is counted in instructions, those
 /// of a hart that runs one in each nanosecond.

@@ -165,7 +165,7 @@ impl MachineArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitArgs {
-    /// Stop after N instructions (a straight run of code that has begun is finished)
+    /// Stop after N instructions
     #[arg(long, value_name = "N")]
     max_insns: Option<u64>,
 

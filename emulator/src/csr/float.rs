@@ -40,6 +40,13 @@ impl CsrFile {
         }
     }
 
+    /// Whether the floating-point state is dirty already and nobody records, so that writing it
+    /// needs no bookkeeping.
+    #[inline(always)]
+    pub fn fs_settled(&self) -> bool {
+        self.fs_settled
+    }
+
     /// Marks the floating-point state dirty.
     #[inline(always)]
     pub fn set_fs_dirty(&mut self) {

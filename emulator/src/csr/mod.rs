@@ -8,6 +8,7 @@ mod counters;
 mod envcfg;
 mod float;
 mod interrupts;
+mod plain;
 mod pmp;
 mod record;
 mod satp;
@@ -28,6 +29,9 @@ pub use status::Mstatus;
 pub struct CsrAddr(pub u16);
 
 impl CsrAddr {
+    /// Width of an address.
+    pub(crate) const BITS: u32 = 12;
+
     /// Whether writes are illegal whoever makes them.
     pub const fn is_read_only(self) -> bool {
         self.0 >> 10 & 3 == 3
@@ -153,11 +157,11 @@ pub struct IllegalCsr;
 pub struct CsrFile {
     config: CsrConfig,
     mstatus: Mstatus,
+    plain: plain::Registers,
     fflags: u8,
     frm: u8,
     /// FS is dirty already and nobody records: a floating-point write needs no bookkeeping.
     fs_settled: bool,
-    medeleg: u64,
     mideleg: u64,
     mie: u64,
     /// The bits of `mip` that software has written.
@@ -167,16 +171,6 @@ pub struct CsrFile {
     /// Time as last seen, which `stimecmp` is compared with.
     mtime: u64,
     stimecmp: u64,
-    mtvec: u64,
-    mscratch: u64,
-    mepc: u64,
-    mcause: u64,
-    mtval: u64,
-    stvec: u64,
-    sscratch: u64,
-    sepc: u64,
-    scause: u64,
-    stval: u64,
     satp: u64,
     menvcfg: u64,
     senvcfg: u64,
@@ -195,29 +189,20 @@ impl CsrFile {
     /// Source: Privileged ISA, "Reset".
     pub fn new(config: CsrConfig) -> Self {
         let menvcfg = envcfg::reset_menvcfg(&config);
+        let plain = plain::Registers::new(&config);
         Self {
             config,
             mstatus: Mstatus::RESET,
+            plain,
             fflags: 0,
             frm: 0,
             fs_settled: false,
-            medeleg: 0,
             mideleg: 0,
             mie: 0,
             soft_ip: 0,
             lines: 0,
             mtime: 0,
             stimecmp: 0,
-            mtvec: 0,
-            mscratch: 0,
-            mepc: 0,
-            mcause: 0,
-            mtval: 0,
-            stvec: 0,
-            sscratch: 0,
-            sepc: 0,
-            scause: 0,
-            stval: 0,
             satp: 0,
             menvcfg,
             senvcfg: 0,
@@ -253,11 +238,11 @@ impl CsrFile {
             return Err(IllegalCsr);
         }
         self.mtime = cx.mtime;
-        let old = (row.read)(self, addr, cx);
+        let old = row.read(self, addr, cx);
         let Some(modify) = modify else { return Ok((old, Effect::NONE)) };
         let new = modify(if addr == table::MIP { self.mip_to_modify(old) } else { old });
         let before = self.soft_ip;
-        let effect = (row.write)(self, addr, new, cx);
+        let effect = row.write(self, addr, new, cx);
         if self.record.is_on() && !effect.has(Effect::DROPPED) {
             self.note_write(addr, before, cx);
         }
@@ -271,7 +256,7 @@ impl CsrFile {
         // To M-mode everything that is there is open, but for floating point that is switched off.
         let cx = CsrCx { privilege: Privilege::Machine, ..*cx };
         let float = (table::FFLAGS..=table::FCSR).contains(&addr);
-        (float || (row.open)(self, addr, &cx)).then(|| (row.read)(self, addr, &cx))
+        (float || (row.open)(self, addr, &cx)).then(|| row.read(self, addr, &cx))
     }
 }
 

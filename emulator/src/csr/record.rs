@@ -85,9 +85,9 @@ impl CsrFile {
             let value = match table::row(addr) {
                 // The counters already stand at what the next instruction reads.
                 Some(row) if matches!(addr, table::MCYCLE | table::MINSTRET) => {
-                    (row.read)(self, addr, &CsrCx { insns: cx.insns.wrapping_add(1), ..*cx })
+                    row.read(self, addr, &CsrCx { insns: cx.insns.wrapping_add(1), ..*cx })
                 }
-                Some(row) => (row.read)(self, addr, cx),
+                Some(row) => row.read(self, addr, cx),
                 None => self.mvip(before),
             };
             self.note(addr, value);

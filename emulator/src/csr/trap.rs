@@ -3,6 +3,7 @@
 //! which mode takes a trap; instructions reach these registers through `table.rs`.
 
 use super::bits::status;
+use super::plain::Plain;
 use super::status::Mstatus;
 use super::{CsrConfig, CsrFile, table};
 use crate::addr::{Privilege, VirtAddr};
@@ -30,7 +31,9 @@ impl CsrFile {
     /// Whether a trap raised below M-mode goes to S-mode.
     pub fn delegates(&self, trap: Trap) -> bool {
         match trap {
-            Trap::Exception(exception) => self.medeleg >> exception.cause() & 1 != 0,
+            Trap::Exception(exception) => {
+                self.plain.get(Plain::Medeleg) >> exception.cause() & 1 != 0
+            }
             Trap::Interrupt(interrupt) => self.mideleg & interrupt.bit() != 0,
         }
     }
@@ -38,25 +41,29 @@ impl CsrFile {
     /// Notes a trap that S-mode takes from mode `from`; yields the handler's address.
     pub fn enter_supervisor(&mut self, trap: Trap, from: Privilege, epc: VirtAddr) -> VirtAddr {
         let (cause, tval) = cause_and_value(trap);
-        (self.scause, self.stval, self.sepc) = (cause, tval, epc.0);
+        self.plain.set(Plain::Scause, cause);
+        self.plain.set(Plain::Stval, tval);
+        self.plain.set(Plain::Sepc, epc.0);
         let old = self.mstatus;
         let mut new = old.0 & !(status::SIE | status::SPIE | status::SPP);
         new |= if old.sie() { status::SPIE } else { 0 };
         new |= if from == Privilege::User { 0 } else { status::SPP };
         self.stack(new);
-        handler(self.stvec, cause)
+        handler(self.plain.get(Plain::Stvec), cause)
     }
 
     /// Notes a trap that M-mode takes from mode `from`; yields the handler's address.
     pub fn enter_machine(&mut self, trap: Trap, from: Privilege, epc: VirtAddr) -> VirtAddr {
         let (cause, tval) = cause_and_value(trap);
-        (self.mcause, self.mtval, self.mepc) = (cause, tval, epc.0);
+        self.plain.set(Plain::Mcause, cause);
+        self.plain.set(Plain::Mtval, tval);
+        self.plain.set(Plain::Mepc, epc.0);
         let old = self.mstatus;
         let mut new = old.0 & !(status::MIE | status::MPIE | status::MPP);
         new |= if old.mie() { status::MPIE } else { 0 };
         new |= (from as u64) << status::MPP_SHIFT;
         self.stack(new);
-        handler(self.mtvec, cause)
+        handler(self.plain.get(Plain::Mtvec), cause)
     }
 
     /// `sret`: unstacks; yields the mode and address to go on with.
@@ -66,7 +73,7 @@ impl CsrFile {
         new |= if old.0 & status::SPIE != 0 { status::SIE } else { 0 };
         self.stack(new);
         self.note(table::MSTATUS, new);
-        (old.spp(), VirtAddr(self.sepc))
+        (old.spp(), VirtAddr(self.plain.get(Plain::Sepc)))
     }
 
     /// `mret`: unstacks; yields the mode and address to go on with.
@@ -79,7 +86,7 @@ impl CsrFile {
         }
         self.stack(new);
         self.note(table::MSTATUS, new);
-        (old.mpp(), VirtAddr(self.mepc))
+        (old.mpp(), VirtAddr(self.plain.get(Plain::Mepc)))
     }
 
     /// The mode changes with the stack, so the hart looks at everything again by itself.

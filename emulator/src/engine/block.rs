@@ -1,14 +1,18 @@
 //! Decoded basic blocks: found by physical address, linked to their successors on the same page,
-//! dropped by page when their code is written. Neighbour: `engine/mod.rs` decodes and runs them.
+//! dropped when their code is written: those that hold what was written, or, where a page is
+//! written to again and again and not executed, all of the page. Neighbour: `engine/mod.rs` decodes and runs them.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::addr::{PAGE_OFFSET_MASK, PAGE_SHIFT, Privilege};
 use crate::bus::RamOffset;
-use crate::isa::Insn;
+use crate::bus::ram::GRANULE_BYTES;
 
 /// Instructions in a block at most; [`Insn::at`] counts halfwords in a byte.
 pub(super) const BLOCK_MAX_INSNS: usize = 128;
+
+/// Successors that a block remembers: it ends in one or two, and each branch in it may leave.
+const LINKS: usize = 4;
 
 /// log2 of the entries in the direct-mapped front of the block map.
 const FRONT_BITS: u32 = 14;
@@ -32,6 +36,11 @@ impl BlockKey {
         Self(at.0 | (privilege as u64) << 56)
     }
 
+    /// Where in RAM the code is.
+    fn offset(self) -> u64 {
+        self.0 & !(0xff << 56)
+    }
+
     fn front_index(self) -> usize {
         // Fibonacci hashing; bit 0 of an instruction address is always 0.
         ((self.0 >> 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - FRONT_BITS)) as usize
@@ -52,38 +61,64 @@ struct Link {
 impl Link {
     /// No page offset is this large.
     const NONE: Self = Self { page_offset: u32::MAX, to: BlockId(0) };
+
+    /// Where a link to `page_offset` is kept.
+    fn slot(page_offset: u64) -> usize {
+        (page_offset / 2) as usize % LINKS
+    }
 }
 
 #[derive(Debug)]
-struct Block {
-    insns: Box<[Insn]>,
+struct Block<I> {
+    insns: Box<[I]>,
     len_bytes: u32,
-    links: [Link; 2],
+    links: [Link; LINKS],
+}
+
+/// Stores to code on a page, without any execution of new code there between them, after which the
+/// page is taken for one that is no longer code.
+const IDLE_HITS_MAX: u32 = 8;
+
+/// The blocks on a page.
+#[derive(Debug, Default)]
+struct Page {
+    blocks: Vec<(BlockKey, BlockId)>,
+    /// Stores to tracked granules since the last block came.
+    idle_hits: u32,
+}
+
+/// What has become of a page that was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overwritten {
+    /// It may hold blocks still.
+    Partly,
+    /// It holds none, and whoever stores there does not have to tell.
+    Wholly,
 }
 
 /// All decoded blocks.
 ///
-/// Invariant: links lead only to blocks of the same page, and blocks are dropped by page, so no
-/// link outlives its target.
+/// Invariant: links lead only to blocks of the same page, and where one of them is dropped, so are
+/// all links on its page: no link outlives its target.
 #[derive(Debug)]
-pub(super) struct BlockCache {
-    blocks: Vec<Block>,
+pub(super) struct BlockCache<I> {
+    blocks: Vec<Block<I>>,
     free: Vec<BlockId>,
     /// Instructions in all blocks.
     insns: usize,
-    by_key: HashMap<BlockKey, BlockId>,
-    by_page: HashMap<u64, Vec<(BlockKey, BlockId)>>,
+    by_key: FxHashMap<BlockKey, BlockId>,
+    by_page: FxHashMap<u64, Page>,
     front: Box<[(BlockKey, BlockId)]>,
 }
 
-impl BlockCache {
+impl<I> BlockCache<I> {
     pub(super) fn new() -> Self {
         Self {
             blocks: Vec::new(),
             free: Vec::new(),
             insns: 0,
-            by_key: HashMap::new(),
-            by_page: HashMap::new(),
+            by_key: FxHashMap::default(),
+            by_page: FxHashMap::default(),
             front: vec![(BlockKey::NONE, BlockId(0)); 1 << FRONT_BITS].into(),
         }
     }
@@ -110,11 +145,11 @@ impl BlockCache {
     }
 
     /// Keeps a block under `key`, which must be new.
-    pub(super) fn insert(&mut self, key: BlockKey, insns: Vec<Insn>, len_bytes: u64) -> BlockId {
+    pub(super) fn insert(&mut self, key: BlockKey, insns: Vec<I>, len_bytes: u64) -> BlockId {
         assert!(!insns.is_empty() && insns.len() <= BLOCK_MAX_INSNS);
         self.insns += insns.len();
         let block =
-            Block { insns: insns.into(), len_bytes: len_bytes as u32, links: [Link::NONE; 2] };
+            Block { insns: insns.into(), len_bytes: len_bytes as u32, links: [Link::NONE; LINKS] };
         let id = if let Some(id) = self.free.pop() {
             self.blocks[id.0 as usize] = block;
             id
@@ -124,14 +159,16 @@ impl BlockCache {
         };
         let known = self.by_key.insert(key, id);
         assert!(known.is_none(), "block decoded twice");
-        self.by_page.entry(page_of(key)).or_default().push((key, id));
+        let page = self.by_page.entry(page_of(key)).or_default();
+        page.blocks.push((key, id));
+        page.idle_hits = 0;
         self.front[key.front_index()] = (key, id);
         id
     }
 
     /// The instructions of a block, and their length in bytes.
     #[inline(always)]
-    pub(super) fn code(&self, id: BlockId) -> (&[Insn], u64) {
+    pub(super) fn code(&self, id: BlockId) -> (&[I], u64) {
         let block = &self.blocks[id.0 as usize];
         (&block.insns, block.len_bytes.into())
     }
@@ -139,42 +176,73 @@ impl BlockCache {
     /// The block linked behind `from` for a next pc at `page_offset` on the same page.
     #[inline(always)]
     pub(super) fn linked(&self, from: BlockId, page_offset: u64) -> Option<BlockId> {
-        let links = &self.blocks[from.0 as usize].links;
-        let link = links.iter().find(|link| u64::from(link.page_offset) == page_offset)?;
-        Some(link.to)
+        let link = &self.blocks[from.0 as usize].links[Link::slot(page_offset)];
+        (u64::from(link.page_offset) == page_offset).then_some(link.to)
     }
 
-    /// Remembers `to` as the successor of `from` at `page_offset`, in place of the older link.
+    /// Remembers `to` as the successor of `from` at `page_offset`.
     pub(super) fn link(&mut self, from: BlockId, page_offset: u64, to: BlockId) {
         debug_assert!(page_offset <= PAGE_OFFSET_MASK);
-        let links = &mut self.blocks[from.0 as usize].links;
-        links[1] = links[0];
-        links[0] = Link { page_offset: page_offset as u32, to };
+        let link = Link { page_offset: page_offset as u32, to };
+        self.blocks[from.0 as usize].links[Link::slot(page_offset)] = link;
+    }
+
+    /// Drops the blocks with code in the granule at `at`, which was written to.
+    pub(super) fn overwritten(&mut self, at: RamOffset) -> Overwritten {
+        let granule = at.0..at.0 + GRANULE_BYTES;
+        let Some(page) = self.by_page.get_mut(&(at.0 >> PAGE_SHIFT)) else {
+            return Overwritten::Wholly;
+        };
+        page.idle_hits += 1;
+        if page.idle_hits > IDLE_HITS_MAX {
+            self.drop_page(at);
+            return Overwritten::Wholly;
+        }
+        let mut known = std::mem::take(&mut page.blocks);
+        known.retain(|&(key, id)| {
+            let block = &mut self.blocks[id.0 as usize];
+            block.links = [Link::NONE; LINKS];
+            let start = key.offset();
+            let is_hit = start < granule.end && granule.start < start + u64::from(block.len_bytes);
+            if is_hit {
+                self.forget(key, id);
+            }
+            !is_hit
+        });
+        if let Some(page) = self.by_page.get_mut(&(at.0 >> PAGE_SHIFT)) {
+            page.blocks = known;
+        }
+        Overwritten::Partly
     }
 
     /// Drops every block on the page that holds `at`.
     pub(super) fn drop_page(&mut self, at: RamOffset) {
-        for (key, id) in self.by_page.remove(&(at.0 >> PAGE_SHIFT)).unwrap_or_default() {
-            self.by_key.remove(&key);
-            let front = &mut self.front[key.front_index()];
-            if front.0 == key {
-                *front = (BlockKey::NONE, BlockId(0));
-            }
-            let insns = std::mem::take(&mut self.blocks[id.0 as usize].insns);
-            self.insns -= insns.len();
-            self.free.push(id);
+        for (key, id) in self.by_page.remove(&(at.0 >> PAGE_SHIFT)).unwrap_or_default().blocks {
+            self.forget(key, id);
         }
+    }
+
+    /// Forgets a block, but for its place on its page.
+    fn forget(&mut self, key: BlockKey, id: BlockId) {
+        self.by_key.remove(&key);
+        let front = &mut self.front[key.front_index()];
+        if front.0 == key {
+            *front = (BlockKey::NONE, BlockId(0));
+        }
+        let insns = std::mem::take(&mut self.blocks[id.0 as usize].insns);
+        self.insns -= insns.len();
+        self.free.push(id);
     }
 }
 
 fn page_of(key: BlockKey) -> u64 {
-    (key.0 & !(0xff << 56)) >> PAGE_SHIFT
+    key.offset() >> PAGE_SHIFT
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isa::{Extensions, decode};
+    use crate::isa::{Extensions, Insn, decode};
 
     const PAGE: u64 = 1 << PAGE_SHIFT;
 
@@ -212,14 +280,43 @@ mod tests {
     }
 
     #[test]
-    fn the_third_link_replaces_the_oldest() {
+    fn a_write_drops_the_blocks_it_hits_and_the_links_of_its_page() {
         let mut cache = BlockCache::new();
-        let ids = [0, 4, 8, 12].map(|at| cache.insert(user(at), nops(1), 4));
-        for (offset, id) in [(4, ids[1]), (8, ids[2]), (12, ids[3])] {
+        let ids = [0, 60, 64, 128].map(|at| cache.insert(user(at), nops(2), 8));
+        cache.link(ids[0], 60, ids[1]);
+        cache.link(ids[3], 0, ids[0]);
+        assert_eq!(cache.overwritten(RamOffset(64)), Overwritten::Partly);
+        let found = [0, 60, 64, 128].map(|at| cache.find(user(at)));
+        assert_eq!(found, [Some(ids[0]), None, None, Some(ids[3])]);
+        assert_eq!([cache.linked(ids[0], 60), cache.linked(ids[3], 0)], [None; 2]);
+        assert_eq!(cache.overwritten(RamOffset(PAGE)), Overwritten::Wholly, "nothing is there");
+    }
+
+    #[test]
+    fn a_page_that_is_written_and_not_executed_is_code_no_longer() {
+        let mut cache = BlockCache::new();
+        for round in 0..3 * IDLE_HITS_MAX {
+            cache.insert(user(0), nops(1), 4);
+            assert_eq!(cache.overwritten(RamOffset(0)), Overwritten::Partly, "{round}");
+        }
+        let kept = cache.insert(user(256), nops(1), 4);
+        for _ in 0..IDLE_HITS_MAX {
+            assert_eq!(cache.overwritten(RamOffset(0)), Overwritten::Partly);
+            assert_eq!(cache.find(user(256)), Some(kept));
+        }
+        assert_eq!(cache.overwritten(RamOffset(0)), Overwritten::Wholly);
+        assert_eq!(cache.find(user(256)), None);
+    }
+
+    #[test]
+    fn links_are_told_apart_and_replace_each_other() {
+        let mut cache = BlockCache::new();
+        let ids = [0, 4, 6, 12].map(|at| cache.insert(user(at), nops(1), 4));
+        for (offset, id) in [(4, ids[1]), (6, ids[2]), (12, ids[3])] {
             cache.link(ids[0], offset, id);
         }
-        let linked = [4, 8, 12].map(|offset| cache.linked(ids[0], offset));
-        assert_eq!(linked, [None, Some(ids[2]), Some(ids[3])]);
+        let linked = [4, 6, 12].map(|offset| cache.linked(ids[0], offset));
+        assert_eq!(linked, [None, Some(ids[2]), Some(ids[3])], "4 and 12 share a slot");
     }
 
     #[test]
@@ -236,7 +333,8 @@ mod tests {
     #[test]
     fn long_blocks_are_bounded_by_their_instructions() {
         let mut cache = BlockCache::new();
-        let kept = |cache: &BlockCache| cache.blocks.iter().map(|b| b.insns.len()).sum::<usize>();
+        let kept =
+            |cache: &BlockCache<Insn>| cache.blocks.iter().map(|b| b.insns.len()).sum::<usize>();
         let mut most = 0;
         for at in 0..BLOCKS_MAX as u64 / 4 {
             cache.limit();

@@ -1,99 +1,78 @@
 //! [`Interp`]: what each instruction meaning does to a hart and the bus when it is executed
-//! right away. The hot paths (registers, TLB hits in RAM) are inlined into the dispatch loop;
-//! everything else is a call to the room that owns it: `mmu`, `system`, `isa::float`.
+//! right away. The hot paths (registers, TLB hits in RAM) are inlined into the function of each
+//! instruction (`dispatch.rs`); everything else is a call to the room that owns it: `mmu`,
+//! `system`, `isa::float`.
 
+use super::calls::{amo, load_reserved, load_slow, store_conditional, store_slow, system};
+use super::dispatch::{Code, Repeats, Turn};
 use crate::addr::{Access, Privilege, VirtAddr, Width};
 use crate::bus::Bus;
-use crate::hart::Hart;
 use crate::hart::observe::{FenceOrigin, Observer};
+use crate::hart::{Hart, X_SINK};
 use crate::isa::arith::{Bin, Un};
 use crate::isa::emit::{Amo, Extend, SystemOp};
-use crate::isa::float::{self, Flags, Rm};
+use crate::isa::float::{self, Flags, Quick, Rm};
 use crate::isa::fp::{Fmt, Fp1, Fp2, Fp3};
-use crate::isa::{self, Emit, Insn};
+use crate::isa::{Emit, Insn, Meaning};
 use crate::mmu::BLOCK_SIZE_BYTES;
 use crate::system::{self, Next};
 use crate::trap::Exception;
 
-/// An instruction has put what it raises into the slot for it. The loop over instructions carries
-/// this instead of the exception itself, which would take host registers on every turn.
+/// An instruction has put what it raises into the slot for it, or a quick one is refused. This is
+/// handed on instead of the exception itself, which would take host registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raised;
 
-/// One block in execution.
-pub(super) struct Interp<'a, O> {
+/// One instruction in execution. A `QUICK` one does only what is common and cheap: registers and
+/// TLB hits. Whatever else comes up it refuses, before it has changed anything (the order that all
+/// meanings keep), and the whole instruction is executed again by one that is not quick. So the
+/// common case has no calls in it, whose callees could ask for host registers.
+pub(super) struct Interp<'a, O, const QUICK: bool> {
     hart: &'a mut Hart,
     bus: &'a mut Bus,
-    observer: &'a mut O,
-    /// The slot for what an instruction raises.
-    exception: &'a mut Option<Exception>,
-    /// Address of the first instruction of the block.
-    block_pc: u64,
-    /// Instructions retired since reset when a system instruction, always the last, executes.
-    insns_before_last: u64,
-    /// Address bits that must be clear in a jump target.
-    ialign_mask: u64,
-    /// Address of the instruction that follows the block, as far as it is known.
-    pub(super) next_pc: VirtAddr,
-    /// What a system instruction wants done.
-    pub(super) next: Next,
+    turn: &'a mut Turn<O>,
+    /// How many instructions of its block stand behind it.
+    behind: usize,
+    /// Where it jumps to stands behind it.
+    repeats: Repeats,
+    /// What stands behind it is not what comes next.
+    pub(super) leaves: bool,
 }
 
-impl<'a, O: Observer> Interp<'a, O> {
-    /// Prepares a block of `count` instructions and `len_bytes` bytes at `hart.pc`.
+impl<'a, O: Observer, const QUICK: bool> Interp<'a, O, QUICK> {
     #[inline(always)]
     pub(super) fn new(
         hart: &'a mut Hart,
         bus: &'a mut Bus,
-        observer: &'a mut O,
-        exception: &'a mut Option<Exception>,
-        count: usize,
-        len_bytes: u64,
+        turn: &'a mut Turn<O>,
+        rest: &[Code<O>],
+        repeats: Repeats,
     ) -> Self {
-        let block_pc = hart.pc.0;
-        let next_pc = VirtAddr(block_pc.wrapping_add(len_bytes));
-        let insns_before_last = hart.insns + count as u64 - 1;
-        let (ialign_mask, next) = (hart.ialign_mask(), Next::CONTINUE);
-        Self {
-            hart,
-            bus,
-            observer,
-            exception,
-            block_pc,
-            insns_before_last,
-            ialign_mask,
-            next_pc,
-            next,
-        }
+        Self { hart, bus, turn, behind: rest.len(), repeats, leaves: false }
     }
 
-    /// Executes `insns` in order. Where one raises an exception: where ([`Insn::at`]) it is.
+    /// Executes `insn`, which means `M`.
     #[inline(always)]
-    pub(super) fn run(&mut self, insns: &[Insn]) -> Result<(), u8> {
-        for insn in insns {
-            let privilege = self.hart.privilege;
-            if O::ACTIVE {
-                let pc = self.pc(insn);
-                self.observer.begin(privilege, VirtAddr(pc), insn.bits);
-            }
-            let result: Result<(), Raised> = isa::apply(self, insn);
-            if O::ACTIVE {
-                self.report(insn, privilege, result);
-            }
-            result.map_err(|Raised| insn.at)?;
+    pub(super) fn execute<M: Meaning>(&mut self, insn: &Insn) -> Result<(), Raised> {
+        if !O::ACTIVE {
+            return M::apply(self, insn);
         }
-        Ok(())
+        let (privilege, pc) = (self.hart.privilege, VirtAddr(self.pc(insn)));
+        self.turn.observer.begin(privilege, pc, insn.bits);
+        let result = M::apply(self, insn);
+        self.report(insn, privilege, result);
+        result
     }
 
     /// Tells the observer what is left to tell of `insn`, which ran in mode `privilege`.
     fn report(&mut self, insn: &Insn, privilege: Privilege, result: Result<(), Raised>) {
         let pc = VirtAddr(self.pc(insn));
-        report_walks(self.hart, self.observer, privilege, pc);
+        report_walks(self.hart, &mut self.turn.observer, privilege, pc);
         if result.is_ok() {
             for (addr, value) in self.hart.csr.take_written() {
-                self.observer.csr(addr, value);
+                self.turn.observer.csr(addr, value);
             }
-            self.observer.retire(privilege, pc, insn.bits);
+            self.turn.observer.retire(privilege, pc, insn.bits);
         }
     }
 
@@ -103,26 +82,48 @@ impl<'a, O: Observer> Interp<'a, O> {
         match op {
             SystemOp::CboZero => {
                 let block = address & !(BLOCK_SIZE_BYTES - 1);
-                self.observer.lookup(Access::Store, VirtAddr(block), BLOCK_SIZE_BYTES);
+                self.turn.observer.lookup(Access::Store, VirtAddr(block), BLOCK_SIZE_BYTES);
                 for at in block..=block + (BLOCK_SIZE_BYTES - 1) {
-                    self.observer.store(VirtAddr(at), Width::Byte, 0);
+                    self.turn.observer.store(VirtAddr(at), Width::Byte, 0);
                 }
             }
             SystemOp::CboClean | SystemOp::CboFlush | SystemOp::CboInval => {
-                self.observer.lookup(Access::Load, VirtAddr(address), 1);
+                self.turn.observer.lookup(Access::Load, VirtAddr(address), 1);
             }
-            SystemOp::SfenceVma => report_fences(self.hart, self.observer, FenceOrigin::Sfence),
-            SystemOp::SinvalVma => report_fences(self.hart, self.observer, FenceOrigin::Sinval),
+            SystemOp::SfenceVma => {
+                report_fences(self.hart, &mut self.turn.observer, FenceOrigin::Sfence)
+            }
+            SystemOp::SinvalVma => {
+                report_fences(self.hart, &mut self.turn.observer, FenceOrigin::Sinval)
+            }
             _ => {}
         }
         // Where other system instructions have an rd, it is a reserved field.
         if op.is_csr_access() && i.rd != 0 {
-            self.observer.x(i.rd, self.hart.x[usize::from(i.rd)]);
+            self.turn.observer.x(i.rd, self.hart.x[usize::from(i.rd)]);
         }
     }
 }
 
-impl<O: Observer> Interp<'_, O> {
+impl<O: Observer, const QUICK: bool> Interp<'_, O, QUICK> {
+    /// `exception`, or a refusal.
+    #[inline(always)]
+    fn raise(&mut self, exception: Exception) -> Raised {
+        if QUICK { Raised } else { self.turn.raise(exception) }
+    }
+
+    /// What `quick` has found, or else what `full` computes, with its flags accrued.
+    #[inline(always)]
+    fn float(&mut self, quick: Quick, full: impl FnOnce() -> (u64, Flags)) -> Result<u64, Raised> {
+        let (result, flags) = match quick {
+            Some(found) => found,
+            None if QUICK => return Err(Raised),
+            None => full(),
+        };
+        self.hart.csr.accrue_fflags(flags.0);
+        Ok(result)
+    }
+
     /// Flags whose rise nobody would notice. A log of register writes notices all.
     #[inline(always)]
     fn accrued(&self) -> Flags {
@@ -149,98 +150,7 @@ pub(super) fn report_fences(hart: &mut Hart, observer: &mut impl Observer, origi
     }
 }
 
-// What is not inlined takes what it needs as arguments, never the `Interp`: as long as nobody
-// can change that behind the compiler's back, its fields stay in host registers.
-
-#[cold]
-#[inline(never)]
-fn raise(slot: &mut Option<Exception>, exception: Exception) -> Raised {
-    *slot = Some(exception);
-    Raised
-}
-
-#[cold]
-#[inline(never)]
-fn load_slow(hart: &mut Hart, bus: &mut Bus, va: VirtAddr, width: Width) -> Result<u64, Exception> {
-    bus.advance_clock(hart.insns);
-    hart.mmu.load(bus, va, width)
-}
-
-#[cold]
-#[inline(never)]
-fn store_slow(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    va: VirtAddr,
-    width: Width,
-    value: u64,
-) -> Result<(), Exception> {
-    bus.advance_clock(hart.insns);
-    hart.mmu.store(bus, va, width, value)
-}
-
-#[inline(never)]
-fn load_reserved(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    va: VirtAddr,
-    width: Width,
-) -> Result<u64, Exception> {
-    let (value, reservation) = hart.mmu.load_reserved(bus, va, width)?;
-    hart.reservation = Some(reservation);
-    Ok(value)
-}
-
-/// Whether it stored.
-#[inline(never)]
-fn store_conditional(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    va: VirtAddr,
-    width: Width,
-    value: u64,
-) -> Result<bool, Exception> {
-    let reservation = hart.reservation;
-    let stored = hart.mmu.store_conditional(bus, va, width, value, reservation)?;
-    // Whatever became of it, a store-conditional ends the reservation.
-    hart.reservation = None;
-    Ok(stored)
-}
-
-/// The old value and the new one.
-#[inline(never)]
-fn amo(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    op: Amo,
-    va: VirtAddr,
-    (width, operand): (Width, u64),
-) -> Result<(u64, u64), Exception> {
-    let mut new = 0;
-    let old = hart.mmu.amo(bus, va, width, |old| {
-        new = op.eval(width, old, operand);
-        new
-    })?;
-    Ok((old, new))
-}
-
-/// Runs `op` with time and counters exact. `hart.pc` is the next instruction's, before and after.
-#[inline(never)]
-fn system(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    op: SystemOp,
-    i: &Insn,
-    retired_insns: u64,
-) -> Result<Next, Exception> {
-    let insns_at_start = std::mem::replace(&mut hart.insns, retired_insns);
-    bus.advance_clock(retired_insns);
-    let result = system::execute(op, hart, bus, i);
-    hart.insns = insns_at_start;
-    result
-}
-
-impl<O: Observer> Emit for Interp<'_, O> {
+impl<O: Observer, const QUICK: bool> Emit for Interp<'_, O, QUICK> {
     type Value = u64;
     type Rounding = Rm;
     type Fault = Raised;
@@ -252,20 +162,21 @@ impl<O: Observer> Emit for Interp<'_, O> {
 
     #[inline(always)]
     fn x(&mut self, r: u8) -> u64 {
-        self.hart.x[usize::from(r & 31)]
+        self.hart.x[usize::from(r)]
     }
 
     #[inline(always)]
     fn set_x(&mut self, r: u8, value: u64) {
-        self.hart.set_x(r, value);
-        if O::ACTIVE && r != 0 {
-            self.observer.x(r, value);
+        debug_assert!(r != 0, "x0 is no destination");
+        self.hart.x[usize::from(r)] = value;
+        if O::ACTIVE && r != X_SINK {
+            self.turn.observer.x(r, value);
         }
     }
 
     #[inline(always)]
     fn pc(&mut self, i: &Insn) -> u64 {
-        self.block_pc.wrapping_add(2 * u64::from(i.at))
+        self.hart.pc.0.wrapping_add(2 * u64::from(i.at))
     }
 
     #[inline(always)]
@@ -291,15 +202,14 @@ impl<O: Observer> Emit for Interp<'_, O> {
     #[inline(always)]
     fn load(&mut self, at: u64, width: Width, extend: Extend) -> Result<u64, Raised> {
         let va = VirtAddr(at);
-        let value = match self.hart.mmu.lookup_aligned(va, Access::Load, width) {
-            Some(offset) => self.bus.ram.load(offset, width),
-            None => {
-                load_slow(self.hart, self.bus, va, width).map_err(|e| raise(self.exception, e))?
-            }
+        let value = match self.hart.mmu.load_hit(&self.bus.ram, va, width) {
+            Some(value) => value,
+            None if QUICK => return Err(Raised),
+            None => load_slow(self.hart, self.bus, self.turn, va, width)?,
         };
         if O::ACTIVE {
-            self.observer.lookup(Access::Load, va, width.bytes());
-            self.observer.load(va, width);
+            self.turn.observer.lookup(Access::Load, va, width.bytes());
+            self.turn.observer.load(va, width);
         }
         Ok(match extend {
             Extend::Sign => width.sign_extend(value),
@@ -310,16 +220,14 @@ impl<O: Observer> Emit for Interp<'_, O> {
     #[inline(always)]
     fn store(&mut self, at: u64, width: Width, value: u64) -> Result<(), Raised> {
         let va = VirtAddr(at);
-        match self.hart.mmu.lookup_aligned(va, Access::Store, width) {
-            Some(offset) => {
-                self.bus.ram.store_untracked(offset, width, value);
-            }
-            None => store_slow(self.hart, self.bus, va, width, value)
-                .map_err(|e| raise(self.exception, e))?,
+        match self.hart.mmu.store_hit(&mut self.bus.ram, va, width, value) {
+            Some(()) => {}
+            None if QUICK => return Err(Raised),
+            None => store_slow(self.hart, self.bus, self.turn, va, (width, value))?,
         }
         if O::ACTIVE {
-            self.observer.lookup(Access::Store, va, width.bytes());
-            self.observer.store(va, width, value);
+            self.turn.observer.lookup(Access::Store, va, width.bytes());
+            self.turn.observer.store(va, width, value);
         }
         Ok(())
     }
@@ -327,11 +235,13 @@ impl<O: Observer> Emit for Interp<'_, O> {
     #[inline(always)]
     fn load_reserved(&mut self, at: u64, width: Width) -> Result<u64, Raised> {
         let va = VirtAddr(at);
-        let value =
-            load_reserved(self.hart, self.bus, va, width).map_err(|e| raise(self.exception, e))?;
+        if QUICK {
+            return Err(Raised);
+        }
+        let value = load_reserved(self.hart, self.bus, self.turn, va, width)?;
         if O::ACTIVE {
-            self.observer.lookup(Access::Load, va, width.bytes());
-            self.observer.load(va, width);
+            self.turn.observer.lookup(Access::Load, va, width.bytes());
+            self.turn.observer.load(va, width);
         }
         Ok(width.sign_extend(value))
     }
@@ -339,12 +249,14 @@ impl<O: Observer> Emit for Interp<'_, O> {
     #[inline(always)]
     fn store_conditional(&mut self, at: u64, width: Width, value: u64) -> Result<u64, Raised> {
         let va = VirtAddr(at);
-        let stored = store_conditional(self.hart, self.bus, va, width, value)
-            .map_err(|e| raise(self.exception, e))?;
+        if QUICK {
+            return Err(Raised);
+        }
+        let stored = store_conditional(self.hart, self.bus, self.turn, va, (width, value))?;
         if O::ACTIVE {
-            self.observer.lookup(Access::Store, va, width.bytes());
+            self.turn.observer.lookup(Access::Store, va, width.bytes());
             if stored {
-                self.observer.store(va, width, value);
+                self.turn.observer.store(va, width, value);
             }
         }
         Ok(u64::from(!stored))
@@ -353,12 +265,14 @@ impl<O: Observer> Emit for Interp<'_, O> {
     #[inline(always)]
     fn amo(&mut self, op: Amo, at: u64, width: Width, value: u64) -> Result<u64, Raised> {
         let va = VirtAddr(at);
-        let (old, new) = amo(self.hart, self.bus, op, va, (width, value))
-            .map_err(|e| raise(self.exception, e))?;
+        if QUICK {
+            return Err(Raised);
+        }
+        let (old, new) = amo(self.hart, self.bus, self.turn, (op, va), (width, value))?;
         if O::ACTIVE {
-            self.observer.lookup(Access::Store, va, width.bytes());
-            self.observer.load(va, width);
-            self.observer.store(va, width, new);
+            self.turn.observer.lookup(Access::Store, va, width.bytes());
+            self.turn.observer.load(va, width);
+            self.turn.observer.store(va, width, new);
         }
         Ok(width.sign_extend(old))
     }
@@ -368,23 +282,27 @@ impl<O: Observer> Emit for Interp<'_, O> {
         if taken == 0 {
             return Ok(());
         }
+        self.leaves = true;
         let target = self.pc(i).wrapping_add(i64::from(i.imm) as u64);
         self.jump(target)
     }
 
     #[inline(always)]
     fn jump(&mut self, target: u64) -> Result<(), Raised> {
-        if target & self.ialign_mask != 0 {
-            let misaligned = Exception::Misaligned(Access::Fetch, VirtAddr(target));
-            return Err(raise(self.exception, misaligned));
+        if target & self.turn.ialign_mask != 0 {
+            return Err(self.raise(Exception::Misaligned(Access::Fetch, VirtAddr(target))));
         }
-        self.next_pc = VirtAddr(target);
+        if self.repeats == Repeats::No {
+            self.turn.next_pc = VirtAddr(target);
+        }
         Ok(())
     }
 
     #[inline(always)]
     fn require_fp(&mut self, i: &Insn) -> Result<(), Raised> {
-        if self.hart.csr.fp_enabled() { Ok(()) } else { Err(self.illegal(i)) }
+        // A quick instruction leaves FS as it is.
+        let ready = if QUICK { self.hart.csr.fs_settled() } else { self.hart.csr.fp_enabled() };
+        if ready { Ok(()) } else { Err(self.illegal(i)) }
     }
 
     #[inline(always)]
@@ -396,46 +314,42 @@ impl<O: Observer> Emit for Interp<'_, O> {
 
     #[inline(always)]
     fn f(&mut self, r: u8, fmt: Fmt) -> u64 {
-        float::unbox(fmt, self.hart.f[usize::from(r & 31)])
+        float::unbox(fmt, self.hart.f[usize::from(r)])
     }
 
     #[inline(always)]
     fn f_raw(&mut self, r: u8) -> u64 {
-        self.hart.f[usize::from(r & 31)]
+        self.hart.f[usize::from(r)]
     }
 
     #[inline(always)]
     fn set_f(&mut self, r: u8, fmt: Fmt, value: u64) {
         let boxed = float::box_(fmt, value);
-        self.hart.f[usize::from(r & 31)] = boxed;
-        self.hart.csr.set_fs_dirty();
+        self.hart.f[usize::from(r)] = boxed;
+        if !QUICK {
+            self.hart.csr.set_fs_dirty();
+        }
         if O::ACTIVE {
-            self.observer.f(r, boxed);
+            self.turn.observer.f(r, boxed);
         }
     }
 
     #[inline(always)]
-    fn fp1(&mut self, op: Fp1, fmt: Fmt, rm: Rm, a: u64) -> u64 {
-        let accrued = self.accrued();
-        let (result, flags) = float::eval1_fast(op, fmt, rm, accrued, a);
-        self.hart.csr.accrue_fflags(flags.0);
-        result
+    fn fp1(&mut self, op: Fp1, fmt: Fmt, rm: Rm, a: u64) -> Result<u64, Raised> {
+        let quick = float::quick1(op, fmt, rm, self.accrued(), a);
+        self.float(quick, || float::eval1(op, fmt, rm, a))
     }
 
     #[inline(always)]
-    fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, a: u64, b: u64) -> u64 {
-        let accrued = self.accrued();
-        let (result, flags) = float::eval2_fast(op, fmt, rm, accrued, a, b);
-        self.hart.csr.accrue_fflags(flags.0);
-        result
+    fn fp2(&mut self, op: Fp2, fmt: Fmt, rm: Rm, ab: [u64; 2]) -> Result<u64, Raised> {
+        let quick = float::quick2(op, fmt, rm, self.accrued(), ab);
+        self.float(quick, || float::eval2(op, fmt, rm, ab[0], ab[1]))
     }
 
     #[inline(always)]
-    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, [a, b, c]: [u64; 3]) -> u64 {
-        let accrued = self.accrued();
-        let (result, flags) = float::eval3_fast(op, fmt, rm, accrued, [a, b, c]);
-        self.hart.csr.accrue_fflags(flags.0);
-        result
+    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Rm, abc: [u64; 3]) -> Result<u64, Raised> {
+        let quick = float::quick3(op, fmt, rm, self.accrued(), abc);
+        self.float(quick, || float::eval3(op, fmt, rm, abc))
     }
 
     #[inline(always)]
@@ -445,11 +359,17 @@ impl<O: Observer> Emit for Interp<'_, O> {
 
     #[inline(always)]
     fn system(&mut self, op: SystemOp, i: &Insn) -> Result<(), Raised> {
-        self.hart.pc = self.next_pc;
-        let result = system(self.hart, self.bus, op, i, self.insns_before_last);
-        self.next_pc = self.hart.pc;
-        self.hart.pc = VirtAddr(self.block_pc);
-        self.next = result.map_err(|e| raise(self.exception, e))?;
+        if QUICK {
+            // After an access to a device the full way looks at it first.
+            if self.turn.next != Next::CONTINUE {
+                return Err(Raised);
+            }
+            let plain = op.is_csr_access().then(|| system::csr_plain(op, self.hart, i));
+            return plain.flatten().ok_or(Raised);
+        }
+        let next_pc = VirtAddr(self.next_pc(i));
+        let retired = self.turn.block_insns - 1 - self.behind as u64;
+        self.leaves = system(self.hart, self.bus, self.turn, (op, i), (next_pc, retired))?;
         if O::ACTIVE {
             self.report_system(op, i);
         }
@@ -458,6 +378,6 @@ impl<O: Observer> Emit for Interp<'_, O> {
 
     #[inline(always)]
     fn illegal(&mut self, i: &Insn) -> Raised {
-        raise(self.exception, Exception::IllegalInstruction(i.bits))
+        self.raise(Exception::IllegalInstruction(i.bits))
     }
 }

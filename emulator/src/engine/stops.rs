@@ -103,13 +103,13 @@ impl Stops {
     }
 }
 
-/// Whether decoded blocks can be kept.
+/// How decoded blocks are to be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blocks {
-    /// They are cut as they should be.
-    Fit,
+pub(super) enum Cut {
+    /// As they are.
+    AsBefore,
     /// They must be decoded anew.
-    Unfit,
+    Otherwise,
 }
 
 /// Instructions that are at least two bytes long have this many places in a page.
@@ -155,12 +155,12 @@ impl<O> Listening<O> {
     }
 
     /// From now on, looks out for `stops`.
-    pub(super) fn set(&mut self, stops: Stops) -> Blocks {
+    pub(super) fn set(&mut self, stops: Stops) -> Cut {
         let cuts = Cuts::at(&stops);
         let watches = |stops: &Stops| !stops.watchpoints.is_empty();
         let fit = cuts == self.cuts && watches(&stops) == watches(&self.stops);
         (self.stops, self.cuts, self.hit) = (stops, cuts, None);
-        if fit { Blocks::Fit } else { Blocks::Unfit }
+        if fit { Cut::AsBefore } else { Cut::Otherwise }
     }
 
     /// Whether a breakpoint is at this offset in some page.
@@ -338,16 +338,16 @@ mod tests {
         let mut listening = Listening::new(());
         let breakpoints = [0x1002, 0x8000_0002, u64::MAX - 1].map(VirtAddr);
         let stops = Stops { breakpoints: breakpoints.into(), ..Stops::default() };
-        assert_eq!(listening.set(stops.clone()), Blocks::Unfit);
+        assert_eq!(listening.set(stops.clone()), Cut::Otherwise);
         let cut: Vec<u64> = (0..4096).step_by(2).filter(|at| listening.is_cut(*at)).collect();
         assert_eq!(cut, [2, 0xffe]);
         let stops = Stops { stepping: vec![0], ..stops };
-        assert_eq!(listening.set(stops), Blocks::Fit, "steps do not change blocks");
-        assert_eq!(listening.set(Stops::default()), Blocks::Unfit);
+        assert_eq!(listening.set(stops), Cut::AsBefore, "steps do not change blocks");
+        assert_eq!(listening.set(Stops::default()), Cut::Otherwise);
         let watchpoint = Watchpoint { start: VirtAddr(0), len_bytes: 1, kind: WatchKind::Read };
         let stops = Stops { watchpoints: vec![watchpoint], ..Stops::default() };
-        assert_eq!(listening.set(stops.clone()), Blocks::Unfit);
+        assert_eq!(listening.set(stops.clone()), Cut::Otherwise);
         assert!(listening.ends_before(2) && !listening.is_cut(2));
-        assert_eq!(listening.set(stops), Blocks::Fit);
+        assert_eq!(listening.set(stops), Cut::AsBefore);
     }
 }

@@ -7,7 +7,7 @@ use crate::csr::{CsrAddr, CsrCx};
 use crate::hart::HartConfig;
 use crate::isa::{Fields, Op, encode};
 use crate::mmu::{Fence, WalkRecord};
-use crate::trap::Interrupt;
+use crate::trap::{Exception, Interrupt};
 
 mod pitfalls;
 mod stops;
@@ -196,7 +196,7 @@ fn traps_are_precise_in_the_middle_of_a_block() {
     assert_eq!(f.hart.x[5], 1);
     assert_eq!(f.hart.insns, 2, "addi, and the handler's first");
     assert_eq!(
-        f.engine.observer.observer.0[..3],
+        f.engine.turn.observer.observer.0[..3],
         ["x5=0x1", "Machine 0x80000000", "AccessFault(Load, VirtAddr(0x8)) from 0x80000004"]
     );
 }
@@ -252,7 +252,7 @@ fn dma_into_code_is_noticed() {
     f.run(2);
     f.put(RAM, &[addi(5, 0, 2)]);
     f.hart.pc = VirtAddr(RAM);
-    assert_eq!(f.run(2), Exit::Attention, "the machine may want to track the page anew");
+    assert_eq!(f.run(2), Exit::Budget);
     assert_eq!(f.hart.x[5], 2);
 }
 
@@ -343,7 +343,7 @@ fn system_instructions_report_what_they_did() {
     ]);
     f.hart.x[7] = RAM + 0x1047;
     f.run(3);
-    let heard = f.engine.observer.observer.0;
+    let heard = f.engine.turn.observer.observer.0;
     assert_eq!(heard[..3], ["x6=0x0", "c0x340=0x80001047", "Machine 0x80000000"]);
     assert_eq!(heard[3], "Machine 0x80000004");
     let zeros: Vec<String> =
@@ -354,7 +354,7 @@ fn system_instructions_report_what_they_did() {
 
 /// What was heard of how things came about, since the last call.
 fn heard(f: &mut Fixture) -> Vec<String> {
-    std::mem::take(&mut f.engine.observer.observer.1)
+    std::mem::take(&mut f.engine.turn.observer.observer.1)
 }
 
 #[test]

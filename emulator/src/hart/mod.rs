@@ -38,13 +38,20 @@ impl Default for HartConfig {
     }
 }
 
+/// Length of the arrays of registers: any byte is an index, so that none has to be checked where
+/// time counts. Only the first 32 are registers.
+pub const REGISTER_SLOTS: usize = 1 << u8::BITS;
+
+/// Where an engine may let instructions write whose destination is `x0`.
+pub const X_SINK: u8 = 32;
+
 /// The architectural state of one hart.
 #[derive(Debug)]
 pub struct Hart {
     /// Integer registers; `x[0]` stays zero.
-    pub x: [u64; 32],
+    pub x: [u64; REGISTER_SLOTS],
     /// Floating-point registers, narrower values NaN-boxed.
-    pub f: [u64; 32],
+    pub f: [u64; REGISTER_SLOTS],
     /// Address of the next instruction.
     pub pc: VirtAddr,
     /// Current mode.
@@ -66,8 +73,8 @@ impl Hart {
     /// A hart after reset.
     pub fn new(config: HartConfig) -> Self {
         let mut hart = Self {
-            x: [0; 32],
-            f: [0; 32],
+            x: [0; REGISTER_SLOTS],
+            f: [0; REGISTER_SLOTS],
             pc: config.reset_pc,
             privilege: Privilege::Machine,
             csr: CsrFile::new(config.csr.clone()),
@@ -114,8 +121,7 @@ impl Hart {
     /// Writes `x[r]`; a write to `x0` is discarded.
     #[inline(always)]
     pub fn set_x(&mut self, r: u8, value: u64) {
-        // Writing x0 and clearing it again is cheaper than asking which register it is.
-        self.x[usize::from(r & 31)] = value;
+        self.x[usize::from(r)] = value;
         self.x[0] = 0;
     }
 

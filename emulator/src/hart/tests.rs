@@ -60,7 +60,7 @@ fn reset_state() {
     (hart.x[5], hart.insns, hart.reservation) = (1, 9, Some(PhysAddr(0)));
     hart.reset();
     assert_eq!((hart.pc, hart.privilege, hart.insns), (VirtAddr(0x1000), Machine, 0));
-    assert_eq!((hart.x, hart.reservation), ([0; 32], None));
+    assert_eq!((&hart.x[..32], hart.reservation), (&[0; 32][..], None));
     assert_eq!((csr(&mut hart, MSTATUS), csr(&mut hart, 0x342)), (0xa_0000_0000, 0));
 }
 

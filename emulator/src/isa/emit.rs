@@ -212,19 +212,31 @@ pub trait Emit {
     fn f_raw(&mut self, r: u8) -> Self::Value;
     /// Writes `f[r]`, NaN-boxed, and marks the floating-point state dirty.
     fn set_f(&mut self, r: u8, fmt: Fmt, value: Self::Value);
-    /// One-operand floating-point arithmetic; accrues flags.
-    fn fp1(&mut self, op: Fp1, fmt: Fmt, rm: Self::Rounding, a: Self::Value) -> Self::Value;
+    /// One-operand floating-point arithmetic; accrues flags. Like the next two it cannot fault,
+    /// but an engine may leave what it finds difficult to another.
+    fn fp1(
+        &mut self,
+        op: Fp1,
+        fmt: Fmt,
+        rm: Self::Rounding,
+        a: Self::Value,
+    ) -> Result<Self::Value, Self::Fault>;
     /// Two-operand floating-point arithmetic; accrues flags.
     fn fp2(
         &mut self,
         op: Fp2,
         fmt: Fmt,
         rm: Self::Rounding,
-        a: Self::Value,
-        b: Self::Value,
-    ) -> Self::Value;
+        ab: [Self::Value; 2],
+    ) -> Result<Self::Value, Self::Fault>;
     /// Three-operand floating-point arithmetic; accrues flags.
-    fn fp3(&mut self, op: Fp3, fmt: Fmt, rm: Self::Rounding, abc: [Self::Value; 3]) -> Self::Value;
+    fn fp3(
+        &mut self,
+        op: Fp3,
+        fmt: Fmt,
+        rm: Self::Rounding,
+        abc: [Self::Value; 3],
+    ) -> Result<Self::Value, Self::Fault>;
     /// The rounding mode handed to operations whose result needs none.
     fn exact(&mut self) -> Self::Rounding;
 

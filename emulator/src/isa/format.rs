@@ -147,6 +147,11 @@ impl Format {
         self.layout().operands
     }
 
+    /// Whether [`Fields::rd`] names an integer register.
+    pub fn writes_x(self) -> bool {
+        self.operands().starts_with("rd")
+    }
+
     /// Whether [`Fields::rm`] holds the aq and rl bits.
     pub(super) const fn is_ordered(self) -> bool {
         matches!(self.layout().mode, Mode::Order)

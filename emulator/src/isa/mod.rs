@@ -23,7 +23,7 @@ pub use disasm::disassemble;
 pub use emit::Emit;
 pub use extension::{Extension, Extensions};
 pub use format::Fields;
-pub use table::{Flow, Op, Row, apply};
+pub use table::{Flow, ForEachOp, Meaning, Op, Row, for_op};
 
 /// One decoded instruction. 16 bytes, so that four fit a cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::fp::{Fmt, Fp1, Fp2, Fp3, IntFmt};
 pub(super) fn fp1<E: Emit>(e: &mut E, i: &Insn, op: Fp1, fmt: Fmt) -> Result<(), E::Fault> {
     let rm = e.rounding(i)?;
     let a = e.f(i.rs1, fmt);
-    let result = e.fp1(op, fmt, rm, a);
+    let result = e.fp1(op, fmt, rm, a)?;
     e.set_f(i.rd, fmt, result);
     Ok(())
 }
@@ -23,8 +23,8 @@ pub(super) fn fp1<E: Emit>(e: &mut E, i: &Insn, op: Fp1, fmt: Fmt) -> Result<(),
 #[inline(always)]
 pub(super) fn fp2<E: Emit>(e: &mut E, i: &Insn, op: Fp2, fmt: Fmt) -> Result<(), E::Fault> {
     let rm = e.rounding(i)?;
-    let (a, b) = (e.f(i.rs1, fmt), e.f(i.rs2, fmt));
-    let result = e.fp2(op, fmt, rm, a, b);
+    let ab = [e.f(i.rs1, fmt), e.f(i.rs2, fmt)];
+    let result = e.fp2(op, fmt, rm, ab)?;
     e.set_f(i.rd, fmt, result);
     Ok(())
 }
@@ -34,8 +34,8 @@ pub(super) fn fp2<E: Emit>(e: &mut E, i: &Insn, op: Fp2, fmt: Fmt) -> Result<(),
 pub(super) fn fp2_exact<E: Emit>(e: &mut E, i: &Insn, op: Fp2, fmt: Fmt) -> Result<(), E::Fault> {
     e.require_fp(i)?;
     let rm = e.exact();
-    let (a, b) = (e.f(i.rs1, fmt), e.f(i.rs2, fmt));
-    let result = e.fp2(op, fmt, rm, a, b);
+    let ab = [e.f(i.rs1, fmt), e.f(i.rs2, fmt)];
+    let result = e.fp2(op, fmt, rm, ab)?;
     e.set_f(i.rd, fmt, result);
     Ok(())
 }
@@ -45,7 +45,7 @@ pub(super) fn fp2_exact<E: Emit>(e: &mut E, i: &Insn, op: Fp2, fmt: Fmt) -> Resu
 pub(super) fn fp3<E: Emit>(e: &mut E, i: &Insn, op: Fp3, fmt: Fmt) -> Result<(), E::Fault> {
     let rm = e.rounding(i)?;
     let abc = [e.f(i.rs1, fmt), e.f(i.rs2, fmt), e.f(i.rs3, fmt)];
-    let result = e.fp3(op, fmt, rm, abc);
+    let result = e.fp3(op, fmt, rm, abc)?;
     e.set_f(i.rd, fmt, result);
     Ok(())
 }
@@ -55,8 +55,8 @@ pub(super) fn fp3<E: Emit>(e: &mut E, i: &Insn, op: Fp3, fmt: Fmt) -> Result<(),
 pub(super) fn compare<E: Emit>(e: &mut E, i: &Insn, op: Fp2, fmt: Fmt) -> Result<(), E::Fault> {
     e.require_fp(i)?;
     let rm = e.exact();
-    let (a, b) = (e.f(i.rs1, fmt), e.f(i.rs2, fmt));
-    let result = e.fp2(op, fmt, rm, a, b);
+    let ab = [e.f(i.rs1, fmt), e.f(i.rs2, fmt)];
+    let result = e.fp2(op, fmt, rm, ab)?;
     e.set_x(i.rd, result);
     Ok(())
 }
@@ -67,7 +67,7 @@ pub(super) fn classify<E: Emit>(e: &mut E, i: &Insn, fmt: Fmt) -> Result<(), E::
     e.require_fp(i)?;
     let rm = e.exact();
     let a = e.f(i.rs1, fmt);
-    let class = e.fp1(Fp1::Class, fmt, rm, a);
+    let class = e.fp1(Fp1::Class, fmt, rm, a)?;
     e.set_x(i.rd, class);
     Ok(())
 }
@@ -99,7 +99,7 @@ pub(super) fn mv_to_x<E: Emit>(e: &mut E, i: &Insn, fmt: Fmt) -> Result<(), E::F
     e.require_fp(i)?;
     let rm = e.exact();
     let raw = e.f_raw(i.rs1);
-    let bits = e.fp1(Fp1::Bits, fmt, rm, raw);
+    let bits = e.fp1(Fp1::Bits, fmt, rm, raw)?;
     e.set_x(i.rd, bits);
     Ok(())
 }
@@ -123,7 +123,7 @@ pub(super) fn float_to_float<E: Emit>(
 ) -> Result<(), E::Fault> {
     let rm = e.rounding(i)?;
     let a = e.f(i.rs1, from);
-    let result = e.fp1(Fp1::ToFloat(to), from, rm, a);
+    let result = e.fp1(Fp1::ToFloat(to), from, rm, a)?;
     e.set_f(i.rd, to, result);
     Ok(())
 }
@@ -138,7 +138,7 @@ pub(super) fn float_to_int<E: Emit>(
 ) -> Result<(), E::Fault> {
     let rm = e.rounding(i)?;
     let a = e.f(i.rs1, from);
-    let result = e.fp1(Fp1::ToInt(to), from, rm, a);
+    let result = e.fp1(Fp1::ToInt(to), from, rm, a)?;
     e.set_x(i.rd, result);
     Ok(())
 }
@@ -153,7 +153,7 @@ pub(super) fn int_to_float<E: Emit>(
 ) -> Result<(), E::Fault> {
     let rm = e.rounding(i)?;
     let a = e.x(i.rs1);
-    let result = e.fp1(Fp1::FromInt(from), to, rm, a);
+    let result = e.fp1(Fp1::FromInt(from), to, rm, a)?;
     e.set_f(i.rd, to, result);
     Ok(())
 }

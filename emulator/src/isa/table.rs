@@ -1,6 +1,6 @@
 //! The instruction table: one aligned row per instruction. From the rows a plain `macro_rules!`
-//! makes the enum [`Op`], the static [`TABLE`] that decoder and disassembler read, and the
-//! dispatch [`apply`]. Neighbours: `pattern.rs` reads the bit text, `format.rs` gives the format
+//! makes the enum [`Op`], the static [`TABLE`] that decoder and disassembler read, and a
+//! [`Meaning`] for each, from which engines make what they dispatch to ([`for_op`]). Neighbours: `pattern.rs` reads the bit text, `format.rs` gives the format
 //! names their operands, meanings are in `rv64*.rs` and `privileged.rs`.
 //!
 //! The hints of Zicbop and Zihintpause need no rows: they are `ori` with `rd = x0` and `fence`.
@@ -40,8 +40,10 @@ pub enum Flow {
     Branch,
     /// Somewhere else, always.
     Jump,
-    /// To the next instruction as a rule, but the machine state may have changed in a way that
-    /// blocks, translations or interrupts depend on.
+    /// To the next instruction, but the machine state may have changed in a way that blocks,
+    /// translations or interrupts depend on: whoever has executed it knows.
+    Check,
+    /// Where that has to be found anew: behind fences, traps and their returns, after a wait.
     Ends,
 }
 
@@ -57,6 +59,27 @@ impl Op {
     pub fn flow(self) -> Flow {
         self.row().flow
     }
+}
+
+/// What an instruction does, for engines that are generic over instructions.
+pub trait Meaning {
+    /// Where control goes after it.
+    const FLOW: Flow;
+
+    /// Carries it out on `e`, with the operands of `i`.
+    ///
+    /// # Errors
+    /// What `e` makes of an instruction that cannot complete.
+    fn apply<E: Emit>(e: &mut E, i: &Insn) -> Result<(), E::Fault>;
+}
+
+/// Something that there is one of for each instruction, such as the function that executes it.
+pub trait ForEachOp {
+    /// What there is.
+    type Item;
+
+    /// The one for an instruction that means `M`.
+    fn item<M: Meaning>() -> Self::Item;
 }
 
 macro_rules! instructions {
@@ -80,11 +103,28 @@ macro_rules! instructions {
             }),*
         ];
 
-        /// Carries out the meaning of `i` on `e`.
-        #[inline(always)]
-        pub fn apply<E: Emit>(e: &mut E, i: &Insn) -> Result<(), E::Fault> {
-            match i.op {
-                $(Op::$op => $module::$meaning(e, i $(, $argument)*)),*
+        /// The meaning of each row, as a type: what is generic over it is compiled once for each.
+        mod meanings {
+            use super::*;
+            $(
+                #[derive(Debug)]
+                pub(super) struct $op;
+
+                impl Meaning for $op {
+                    const FLOW: Flow = Flow::$flow;
+
+                    #[inline(always)]
+                    fn apply<E: Emit>(e: &mut E, i: &Insn) -> Result<(), E::Fault> {
+                        $module::$meaning(e, i $(, $argument)*)
+                    }
+                }
+            )*
+        }
+
+        /// What `P` has for `op`.
+        pub fn for_op<P: ForEachOp>(op: Op) -> P::Item {
+            match op {
+                $(Op::$op => P::item::<meanings::$op>()),*
             }
         }
     };
@@ -184,12 +224,12 @@ instructions! {
     AmominuD      "amominu.d"       Amo    "11000.. ..... ..... 011 ..... 0101111" A        Next   rv64a::amo(Amo::Minu, Width::Double);
     AmomaxuD      "amomaxu.d"       Amo    "11100.. ..... ..... 011 ..... 0101111" A        Next   rv64a::amo(Amo::Maxu, Width::Double);
     // Zicsr, Zifencei and the privileged instructions.
-    Csrrw         "csrrw"           Csr    "....... ..... ..... 001 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrWrite);
-    Csrrs         "csrrs"           Csr    "....... ..... ..... 010 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrSet);
-    Csrrc         "csrrc"           Csr    "....... ..... ..... 011 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrClear);
-    Csrrwi        "csrrwi"          CsrI   "....... ..... ..... 101 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrWriteImm);
-    Csrrsi        "csrrsi"          CsrI   "....... ..... ..... 110 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrSetImm);
-    Csrrci        "csrrci"          CsrI   "....... ..... ..... 111 ..... 1110011" Zicsr    Ends   privileged::system(SystemOp::CsrClearImm);
+    Csrrw         "csrrw"           Csr    "....... ..... ..... 001 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrWrite);
+    Csrrs         "csrrs"           Csr    "....... ..... ..... 010 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrSet);
+    Csrrc         "csrrc"           Csr    "....... ..... ..... 011 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrClear);
+    Csrrwi        "csrrwi"          CsrI   "....... ..... ..... 101 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrWriteImm);
+    Csrrsi        "csrrsi"          CsrI   "....... ..... ..... 110 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrSetImm);
+    Csrrci        "csrrci"          CsrI   "....... ..... ..... 111 ..... 1110011" Zicsr    Check  privileged::system(SystemOp::CsrClearImm);
     FenceI        "fence.i"         FenceI "....... ..... ..... 001 ..... 0001111" Zifencei Ends   privileged::system(SystemOp::FenceI);
     Sret          "sret"            Bare   "0001000 00010 00000 000 00000 1110011" I        Ends   privileged::system(SystemOp::Sret);
     Mret          "mret"            Bare   "0011000 00010 00000 000 00000 1110011" I        Ends   privileged::system(SystemOp::Mret);
@@ -199,11 +239,11 @@ instructions! {
     SfenceWInval  "sfence.w.inval"  Bare   "0001100 00000 00000 000 00000 1110011" Svinval  Ends   privileged::system(SystemOp::SfenceWInval);
     SfenceInvalIr "sfence.inval.ir" Bare   "0001100 00001 00000 000 00000 1110011" Svinval  Ends   privileged::system(SystemOp::SfenceInvalIr);
     WrsNto        "wrs.nto"         Bare   "0000000 01101 00000 000 00000 1110011" Zawrs    Ends   privileged::system(SystemOp::WrsNto);
-    WrsSto        "wrs.sto"         Bare   "0000000 11101 00000 000 00000 1110011" Zawrs    Ends   privileged::system(SystemOp::WrsSto);
-    CboInval      "cbo.inval"       Cbo    "0000000 00000 ..... 010 00000 0001111" Zicbom   Ends   privileged::system(SystemOp::CboInval);
-    CboClean      "cbo.clean"       Cbo    "0000000 00001 ..... 010 00000 0001111" Zicbom   Ends   privileged::system(SystemOp::CboClean);
-    CboFlush      "cbo.flush"       Cbo    "0000000 00010 ..... 010 00000 0001111" Zicbom   Ends   privileged::system(SystemOp::CboFlush);
-    CboZero       "cbo.zero"        Cbo    "0000000 00100 ..... 010 00000 0001111" Zicboz   Ends   privileged::system(SystemOp::CboZero);
+    WrsSto        "wrs.sto"         Bare   "0000000 11101 00000 000 00000 1110011" Zawrs    Check  privileged::system(SystemOp::WrsSto);
+    CboInval      "cbo.inval"       Cbo    "0000000 00000 ..... 010 00000 0001111" Zicbom   Check  privileged::system(SystemOp::CboInval);
+    CboClean      "cbo.clean"       Cbo    "0000000 00001 ..... 010 00000 0001111" Zicbom   Check  privileged::system(SystemOp::CboClean);
+    CboFlush      "cbo.flush"       Cbo    "0000000 00010 ..... 010 00000 0001111" Zicbom   Check  privileged::system(SystemOp::CboFlush);
+    CboZero       "cbo.zero"        Cbo    "0000000 00100 ..... 010 00000 0001111" Zicboz   Check  privileged::system(SystemOp::CboZero);
     // Zba.
     Sh1add        "sh1add"          R      "0010000 ..... ..... 010 ..... 0110011" Zba      Next   rv64i::op(Bin::Sh1add);
     Sh2add        "sh2add"          R      "0010000 ..... ..... 100 ..... 0110011" Zba      Next   rv64i::op(Bin::Sh2add);

@@ -194,9 +194,8 @@ impl Machine {
         let htif = self.htif.as_mut()?;
         let (ram, console, input) = (&mut self.bus.ram, &self.console, &mut self.input);
         let code = htif.service(&mut Host { ram, console, input });
-        // The engine stops at a store to a tracked granule, so that a command is seen at once, and
-        // then lets go of the whole page.
-        self.bus.ram.track(htif.tohost(), 8);
+        // The engine stops at a store there, so that a command is seen at once.
+        self.bus.ram.set_alarm(htif.tohost());
         self.spread_tracking();
         code
     }
@@ -246,6 +245,8 @@ impl Machine {
             self.bus.set_clock(now_insns, before);
             let exit = self.engine.run(hart, &mut self.bus, budget);
             let retired = hart.insns - before;
+            self.retired_insns += retired;
+            longest = longest.max(retired);
             match exit {
                 Exit::Wait => runner.activity = Activity::Waiting,
                 Exit::Firmware => self.serve_firmware(index),
@@ -260,8 +261,6 @@ impl Machine {
                 return Some(Stop::TrapLoop { hart: index, pc: hart.pc });
             }
             self.end_turn(index);
-            self.retired_insns += retired;
-            longest = longest.max(retired);
             if self.halted.is_some() {
                 // Whoever halts again and again must not keep the others from their turns.
                 self.first_turn = (index + 1) % harts;

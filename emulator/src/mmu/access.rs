@@ -74,6 +74,44 @@ impl Mmu {
         bus.store(at, width, value).map_err(|_| fault)
     }
 
+    /// [`load`](Self::load) where [`load_hit`](Self::load_hit) does not serve.
+    #[inline(always)]
+    pub(crate) fn load_missed(
+        &mut self,
+        bus: &mut Bus,
+        va: VirtAddr,
+        width: Width,
+    ) -> Result<u64, Exception> {
+        if is_misaligned(va, width) {
+            return self.load(bus, va, width);
+        }
+        if let Some(at) = self.refill(&bus.ram, va, Access::Load) {
+            return Ok(bus.ram.load(at, width));
+        }
+        let at = self.translate_in_full(bus, va, Access::Load, width.bytes())?;
+        bus.load(at, width).map_err(|_| Exception::AccessFault(Access::Load, va))
+    }
+
+    /// [`store`](Self::store) where [`store_hit`](Self::store_hit) does not serve.
+    #[inline(always)]
+    pub(crate) fn store_missed(
+        &mut self,
+        bus: &mut Bus,
+        va: VirtAddr,
+        width: Width,
+        value: u64,
+    ) -> Result<(), Exception> {
+        if is_misaligned(va, width) {
+            return self.store(bus, va, width, value);
+        }
+        if let Some(at) = self.refill(&bus.ram, va, Access::Store) {
+            bus.ram.store(at, width, value);
+            return Ok(());
+        }
+        let at = self.translate_in_full(bus, va, Access::Store, width.bytes())?;
+        bus.store(at, width, value).map_err(|_| Exception::AccessFault(Access::Store, va))
+    }
+
     /// Checks both halves of a page-crossing access, first page first.
     fn crossing(
         &mut self,

@@ -5,7 +5,7 @@
 use super::Leaf;
 use super::tlb::STORES;
 use crate::addr::{PAGE_OFFSET_MASK, PAGE_SHIFT, VirtAddr};
-use crate::bus::RamOffset;
+use crate::bus::{RamHome, RamOffset, RamPage};
 
 /// Entries of a table.
 const ENTRIES: usize = 512;
@@ -40,18 +40,49 @@ pub(super) struct Page {
     pub(super) mapping: Mapping,
 }
 
-/// What a hit needs to know of a base page.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
+/// What a hit needs to know of a base page: its virtual address, and how to get from there to RAM.
+pub(super) trait Entry: Copy {
+    /// Nothing: its tag is [`NO_TAG`].
+    const EMPTY: Self;
+
+    /// `page`, under the page address of `va`.
+    fn new(va: VirtAddr, page: RamPage) -> Self;
+
     /// Virtual page address.
+    fn tag(&self) -> u64;
+
+    /// Where in RAM, the one with this `home`, the byte at `va` is, which must be in the page.
+    fn place(&self, va: VirtAddr, home: RamHome) -> RamOffset;
+}
+
+/// An entry for fetches: code is known by its place in RAM.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CodeEntry {
     tag: u64,
     /// What to add to a virtual address to get the offset in RAM, modulo 2^64.
     to_ram: u64,
 }
 
+impl Entry for CodeEntry {
+    const EMPTY: Self = Self { tag: NO_TAG, to_ram: 0 };
+
+    fn new(va: VirtAddr, page: RamPage) -> Self {
+        let tag = va.page_base().0;
+        Self { tag, to_ram: page.offset().0.wrapping_sub(tag) }
+    }
+
+    fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    #[inline(always)]
+    fn place(&self, va: VirtAddr, _home: RamHome) -> RamOffset {
+        RamOffset(va.0.wrapping_add(self.to_ram))
+    }
+}
+
 /// Equals no page address, nor one with alignment bits of an access.
-const NO_TAG: u64 = u64::MAX;
-const EMPTY: Entry = Entry { tag: NO_TAG, to_ram: 0 };
+pub(super) const NO_TAG: u64 = u64::MAX;
 
 /// A range of addresses that covers every superpage and NAPOT range with entries in one half of
 /// the address space.
@@ -64,8 +95,8 @@ struct Large {
 
 /// Tables of one context.
 #[derive(Clone, Debug)]
-pub(super) struct Bank<const TABLES: usize> {
-    tables: [[Entry; ENTRIES]; TABLES],
+pub(super) struct Bank<E, const TABLES: usize> {
+    tables: [[E; ENTRIES]; TABLES],
     /// What fences ask about each entry; kept apart, so that hits touch few cache lines.
     mappings: [[Mapping; ENTRIES]; TABLES],
     /// Slots filled since the bank was last empty, table number above slot number.
@@ -76,29 +107,29 @@ pub(super) struct Bank<const TABLES: usize> {
     large: [Option<Large>; 2],
 }
 
-impl<const TABLES: usize> Bank<TABLES> {
+impl<E: Entry, const TABLES: usize> Bank<E, TABLES> {
     pub(super) fn new() -> Self {
-        let (tables, mappings) = ([[EMPTY; ENTRIES]; TABLES], [[Mapping::NONE; ENTRIES]; TABLES]);
+        let tables = [[E::EMPTY; ENTRIES]; TABLES];
+        let mappings = [[Mapping::NONE; ENTRIES]; TABLES];
         Self { tables, mappings, fills: [0; FILLS_MAX], filled: 0, large: [None; 2] }
     }
 
-    /// Offset in RAM of the byte at `va`, if `table` has an entry with the tag `page`: that of
-    /// `va`, with whatever the caller wants to see clear.
+    /// The only entry of `table` that may be the one of `va`.
     #[inline(always)]
-    pub(super) fn lookup(&self, table: usize, va: VirtAddr, page: u64) -> Option<RamOffset> {
-        let entry = &self.tables[table][slot(va)];
-        (entry.tag == page).then(|| RamOffset(va.0.wrapping_add(entry.to_ram)))
+    pub(super) fn entry(&self, table: usize, va: VirtAddr) -> &E {
+        &self.tables[table][slot(va)]
     }
 
-    pub(super) fn insert(&mut self, table: usize, va: VirtAddr, page: RamOffset, mapping: Mapping) {
-        let tag = va.page_base().0;
-        let slot = slot(va);
-        self.tables[table][slot] = Entry { tag, to_ram: page.0.wrapping_sub(tag) };
+    #[inline(always)]
+    pub(super) fn insert(&mut self, table: usize, va: VirtAddr, page: RamPage, mapping: Mapping) {
+        let (tag, slot) = (va.page_base().0, slot(va));
+        self.tables[table][slot] = E::new(va, page);
         self.mappings[table][slot] = mapping;
-        if let Some(fill) = self.fills.get_mut(self.filled) {
+        let filled = self.filled;
+        if let Some(fill) = self.fills.get_mut(filled) {
             *fill = (table * ENTRIES + slot) as u16;
         }
-        self.filled += 1;
+        self.filled = filled + 1;
         if u32::from(mapping.size_shift) > PAGE_SHIFT {
             self.widen(tag, mapping.size_shift);
         }
@@ -120,26 +151,27 @@ impl<const TABLES: usize> Bank<TABLES> {
         if self.large[half(va.0)].is_some_and(is_large) {
             let mappings = self.mappings.as_flattened();
             for (entry, mapping) in self.tables.as_flattened_mut().iter_mut().zip(mappings) {
-                if (entry.tag ^ va.0) >> mapping.size_shift == 0 {
-                    *entry = EMPTY;
+                if (entry.tag() ^ va.0) >> mapping.size_shift == 0 {
+                    *entry = E::EMPTY;
                 }
             }
             return;
         }
         for table in &mut self.tables {
             let entry = &mut table[slot(va)];
-            if entry.tag == va.page_base().0 {
-                *entry = EMPTY;
+            if entry.tag() == va.page_base().0 {
+                *entry = E::EMPTY;
             }
         }
     }
 
-    /// Drops the entries through which `page` could be stored to.
-    pub(super) fn forbid_stores(&mut self, page: RamOffset) {
+    /// Drops the entries through which the page at `page`, in the RAM with this `home`, could be
+    /// stored to.
+    pub(super) fn forbid_stores(&mut self, page: RamOffset, home: RamHome) {
         let Some(table) = self.tables.get_mut(STORES) else { return };
         for entry in table {
-            if entry.tag.wrapping_add(entry.to_ram) == page.0 & !PAGE_OFFSET_MASK {
-                *entry = EMPTY;
+            if entry.place(VirtAddr(entry.tag()), home).0 == page.0 & !PAGE_OFFSET_MASK {
+                *entry = E::EMPTY;
             }
         }
     }
@@ -148,7 +180,7 @@ impl<const TABLES: usize> Bank<TABLES> {
     pub(super) fn clear(&mut self) {
         match self.fills.get(..self.filled) {
             Some(fills) => fills.iter().for_each(|fill| empty(&mut self.tables, *fill)),
-            None => self.tables.as_flattened_mut().fill(EMPTY),
+            None => self.tables.as_flattened_mut().fill(E::EMPTY),
         }
         (self.filled, self.large) = (0, [None; 2]);
     }
@@ -170,20 +202,19 @@ impl<const TABLES: usize> Bank<TABLES> {
         self.filled = kept;
     }
 
-    /// What `table` holds.
-    pub(super) fn entries(&self, table: usize) -> impl Iterator<Item = Page> {
+    /// What `table` holds of the RAM with this `home`.
+    pub(super) fn entries(&self, table: usize, home: RamHome) -> impl Iterator<Item = Page> {
         let entries = self.tables[table].iter().zip(&self.mappings[table]);
-        entries.filter(|(entry, _)| entry.tag != NO_TAG).map(|(entry, mapping)| Page {
-            va: VirtAddr(entry.tag),
-            page: RamOffset(entry.tag.wrapping_add(entry.to_ram)),
-            mapping: *mapping,
+        entries.filter(|(entry, _)| entry.tag() != NO_TAG).map(move |(entry, mapping)| {
+            let va = VirtAddr(entry.tag());
+            Page { va, page: entry.place(va, home), mapping: *mapping }
         })
     }
 }
 
 /// Empties the slot of a fill, whoever fills it now.
-fn empty<const TABLES: usize>(tables: &mut [[Entry; ENTRIES]; TABLES], fill: u16) {
-    tables.as_flattened_mut()[usize::from(fill)] = EMPTY;
+fn empty<E: Entry, const TABLES: usize>(tables: &mut [[E; ENTRIES]; TABLES], fill: u16) {
+    tables.as_flattened_mut()[usize::from(fill)] = E::EMPTY;
 }
 
 /// Where the page of `va` is kept.

@@ -5,18 +5,23 @@
 
 mod access;
 mod bank;
+mod direct;
+mod key;
 mod pmp;
 mod probe;
 mod pte;
+mod refill;
+mod tables;
 mod tlb;
 mod walk;
 mod walk_cache;
 
 pub use access::BLOCK_SIZE_BYTES;
+pub use key::TlbContext;
 pub use pmp::Pmp;
 pub use probe::{Fence, WalkRecord};
 pub use pte::{PTE_SIZE_BYTES, Pte};
-pub use tlb::{TlbContext, TlbEntry};
+pub use tlb::TlbEntry;
 pub use walk::{
     Leaf, PteMemory, Step, Steps, VPN_BITS, Verdict, WalkFault, canonical, defect, leaf, walk,
 };
@@ -25,9 +30,10 @@ use crate::addr::{Access, Asid, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege,
 use crate::bus::{Bus, Ram, RamOffset};
 use crate::trap::Exception;
 use bank::Mapping;
+use pmp::Reach;
 use probe::Probe;
+use tables::{PageTables, Untouched};
 use tlb::Tlb;
-use walk::resume;
 use walk_cache::WalkCache;
 
 /// Translation scheme, `satp.MODE`.
@@ -67,6 +73,16 @@ impl Mode {
             Self::Sv57 => 10,
         }
     }
+
+    /// The mode with this encoding; Bare for those that this hart lacks.
+    const fn from_bits(bits: u64) -> Self {
+        match bits {
+            8 => Self::Sv39,
+            9 => Self::Sv48,
+            10 => Self::Sv57,
+            _ => Self::Bare,
+        }
+    }
 }
 
 /// Supervisor address translation and protection, `satp` decoded.
@@ -89,16 +105,22 @@ impl Satp {
 
     /// Decodes a value of the CSR. MODE encodings that this hart lacks, which the CSR never
     /// holds, read as Bare.
-    pub fn from_bits(bits: u64) -> Self {
-        let mode = Mode::PAGED.into_iter().find(|mode| mode.bits() == bits >> Self::MODE_SHIFT);
+    #[inline(always)]
+    pub const fn from_bits(bits: u64) -> Self {
         Self {
-            mode: mode.unwrap_or_default(),
-            asid: Asid((bits >> Self::ASID_SHIFT) as u16),
+            mode: Mode::from_bits(bits >> Self::MODE_SHIFT),
+            asid: Self::asid_of(bits),
             root_ppn: bits & Self::PPN_MASK,
         }
     }
 
+    /// The address space in a value of the CSR.
+    const fn asid_of(bits: u64) -> Asid {
+        Asid((bits >> Self::ASID_SHIFT) as u16)
+    }
+
     /// The value of the CSR.
+    #[inline(always)]
     pub const fn to_bits(self) -> u64 {
         self.mode.bits() << Self::MODE_SHIFT
             | (self.asid.0 as u64) << Self::ASID_SHIFT
@@ -151,6 +173,9 @@ pub struct Mmu {
     pmp: Pmp,
     tlb: Tlb,
     walks: WalkCache,
+    /// Pages that PMP leaves entirely to S- and U-mode, and to M-mode, around one that was used
+    /// last. Nothing while somebody watches: then every miss has to come the long way.
+    reaches: [Reach; 2],
     /// Records misses and fences, for who watches the hart. Looked at where those happen only.
     probe: Option<Box<Probe>>,
 }
@@ -171,6 +196,7 @@ impl Mmu {
             pmp: Pmp::default(),
             tlb: Tlb::new(),
             walks: WalkCache::new(),
+            reaches: [Reach::NOTHING; 2],
             probe: None,
         }
     }
@@ -186,22 +212,46 @@ impl Mmu {
     /// from the old ones.
     pub fn set_pmp(&mut self, regions: Vec<PmpRegion>) {
         self.pmp = Pmp::new(regions);
+        self.reaches = [Reach::NOTHING; 2];
         self.tlb.clear();
         self.walks.clear();
     }
 
-    /// The hit path: where in RAM the byte at `va` lies, if the TLB knows that `access` is allowed
-    /// there. Good to the end of its base page. `None` says nothing: ask [`translate`](Self::translate).
+    /// Makes `ram` the one that cached translations lead to, and drops those that lead to another.
+    /// Who runs a hart does this first; it costs next to nothing where nothing has changed.
+    #[inline(always)]
+    pub fn attach(&mut self, ram: &Ram) {
+        if !self.tlb.is_attached(ram) {
+            self.tlb.attach(ram);
+            self.walks.clear();
+        }
+    }
+
+    /// Where in RAM the byte at `va` lies, if the TLB knows that `access` is allowed there. Good to
+    /// the end of its base page. `None` says nothing: ask [`translate`](Self::translate).
     #[inline(always)]
     pub fn lookup(&self, va: VirtAddr, access: Access) -> Option<RamOffset> {
         self.tlb.lookup(va, access)
     }
 
-    /// As [`lookup`](Self::lookup); `None` also where `va` is not a multiple of `width`, so that what
-    /// it yields is good for the whole access.
+    /// The hit path: loads `width` bytes at `va`, zero-extended, from `ram`, which this MMU must be
+    /// attached to. `None` where the TLB does not know that this is allowed or `va` is not a
+    /// multiple of `width`: ask [`load`](Self::load).
     #[inline(always)]
-    pub fn lookup_aligned(&self, va: VirtAddr, access: Access, width: Width) -> Option<RamOffset> {
-        self.tlb.lookup_aligned(va, access, width)
+    pub(crate) fn load_hit(&self, ram: &Ram, va: VirtAddr, width: Width) -> Option<u64> {
+        self.tlb.load(ram, va, width)
+    }
+
+    /// Stores the low `width` bytes of `value`; otherwise as [`load_hit`](Self::load_hit).
+    #[inline(always)]
+    pub(crate) fn store_hit(
+        &mut self,
+        ram: &mut Ram,
+        va: VirtAddr,
+        width: Width,
+        value: u64,
+    ) -> Option<()> {
+        self.tlb.store(ram, va, width, value)
     }
 
     /// The physical address of `len_bytes` (at least one) bytes at `va`, which must not cross a
@@ -217,53 +267,14 @@ impl Mmu {
         len_bytes: u64,
     ) -> Result<PhysAddr, Exception> {
         debug_assert!(va.page_offset() + len_bytes <= PAGE_SIZE_BYTES, "access crosses a page");
-        match self.lookup(va, access) {
-            Some(at) => Ok(bus.ram.base().wrapping_add(at.0)),
-            None => self.translate_miss(bus, va, access, len_bytes),
+        self.attach(&bus.ram);
+        if let Some(at) = self.lookup(va, access) {
+            return Ok(bus.ram.base().wrapping_add(at.0));
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn translate_miss(
-        &mut self,
-        bus: &mut Bus,
-        va: VirtAddr,
-        access: Access,
-        len_bytes: u64,
-    ) -> Result<PhysAddr, Exception> {
-        let found = if self.probe.is_none() {
-            self.resolve_known(&mut bus.ram, (va, access), len_bytes)
-        } else {
-            self.resolve_recorded(&mut bus.ram, (va, access), len_bytes)
-        };
-        let (pa, mapping) = found.map_err(|refusal| exception(refusal, access, va))?;
-        self.fill(&bus.ram, (va, access), pa, mapping);
-        Ok(pa)
-    }
-
-    /// As [`resolve`](Self::resolve) in `ram`, by way of the last-level tables that are known.
-    #[inline]
-    fn resolve_known(
-        &mut self,
-        ram: &mut Ram,
-        (va, access): (VirtAddr, Access),
-        len_bytes: u64,
-    ) -> Result<(PhysAddr, Mapping), Refusal> {
-        let cx = *self.context(access);
-        let mut memory = PageTables { ram, pmp: &self.pmp };
-        let known = if cx.translates() { self.walks.find(va, cx.satp) } else { None };
-        let Some(table) = known else {
-            let mut last = LastTable(None);
-            let found = self.resolve(&cx, &mut memory, (va, access), len_bytes, &mut last);
-            if let Some(table) = last.0 {
-                self.walks.insert(va, cx.satp, table);
-            }
-            return found;
-        };
-        let leaf = resume(&mut memory, va, access, &cx, table).map_err(Refusal::Walk)?;
-        self.protect(&cx, leaf.pa, (access, len_bytes))?;
-        Ok((leaf.pa, Mapping::of(&leaf)))
+        match self.refill(&bus.ram, va, access) {
+            Some(at) => Ok(bus.ram.base().wrapping_add(at.0)),
+            None => self.translate_in_full(bus, va, access, len_bytes),
+        }
     }
 
     /// `Ok` where PMP allows the access.
@@ -279,8 +290,7 @@ impl Mmu {
         }
     }
 
-    /// Where `memory` and PMP say that the bytes are, without a look at the TLB.
-    #[inline(always)]
+    /// Where `memory` and PMP say that the bytes are, without a look at what is cached.
     fn resolve(
         &self,
         cx: &Context,
@@ -297,22 +307,6 @@ impl Mmu {
         };
         self.protect(cx, pa, (access, len_bytes))?;
         Ok((pa, mapping))
-    }
-
-    /// Caches a translation, where every access of its kind to the page may then go straight to RAM.
-    fn fill(
-        &mut self,
-        ram: &Ram,
-        (va, access): (VirtAddr, Access),
-        pa: PhysAddr,
-        mapping: Mapping,
-    ) {
-        let Some(page) = ram.offset_of(pa.page_base(), PAGE_SIZE_BYTES) else { return };
-        let rights = self.pmp.page_rights(pa, self.context(access).privilege);
-        let watched = access == Access::Store && ram.is_page_tracked(page);
-        if !watched && rights.is_some_and(|rights| rights.allows(access)) {
-            self.tlb.insert(va, access, page, mapping);
-        }
     }
 
     /// What `access` depends on at the moment.
@@ -361,18 +355,6 @@ impl Mmu {
     }
 }
 
-/// Notes the table at the last level that a walk comes to, whatever it finds there.
-struct LastTable(Option<PhysAddr>);
-
-impl Steps for LastTable {
-    #[inline(always)]
-    fn step(&mut self, step: Step) {
-        if step.level == 0 && step.verdict != Verdict::Fault(WalkFault::Unreadable) {
-            self.0 = Some(step.pte_at.page_base());
-        }
-    }
-}
-
 /// How an address was translated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
@@ -389,63 +371,6 @@ pub enum Refusal {
     Walk(WalkFault),
     /// PMP denies it, at this physical address.
     Protection(PhysAddr),
-}
-
-/// The exception that is due: for the original access, whatever the walk was doing.
-fn exception(refusal: Refusal, access: Access, va: VirtAddr) -> Exception {
-    match refusal {
-        Refusal::Walk(fault) if !fault.is_access_fault() => Exception::PageFault(access, va),
-        Refusal::Walk(_) | Refusal::Protection(_) => Exception::AccessFault(access, va),
-    }
-}
-
-/// Page tables in RAM as the hart's walker reaches them: with the rights of S-mode.
-///
-/// Source: Privileged ISA, "Physical Memory Protection and Paging".
-struct PageTables<'a> {
-    ram: &'a mut Ram,
-    pmp: &'a Pmp,
-}
-
-impl PteMemory for PageTables<'_> {
-    fn read_pte(&mut self, at: PhysAddr) -> Option<u64> {
-        read_pte(self.ram, self.pmp, at)
-    }
-
-    fn update_pte(&mut self, at: PhysAddr, old: u64, new: u64) -> Option<bool> {
-        let offset = self.ram.offset_of(at, PTE_SIZE_BYTES)?;
-        if !self.pmp.allows(at, PTE_SIZE_BYTES, Access::Store, Privilege::Supervisor) {
-            return None;
-        }
-        let unchanged = self.ram.load(offset, Width::Double) == old;
-        if unchanged {
-            self.ram.store(offset, Width::Double, new);
-        }
-        Some(unchanged)
-    }
-}
-
-/// Page tables that are looked at and never changed; an update would succeed where it may be made.
-struct Untouched<'a> {
-    ram: &'a Ram,
-    pmp: &'a Pmp,
-}
-
-impl PteMemory for Untouched<'_> {
-    fn read_pte(&mut self, at: PhysAddr) -> Option<u64> {
-        read_pte(self.ram, self.pmp, at)
-    }
-
-    fn update_pte(&mut self, at: PhysAddr, _old: u64, _new: u64) -> Option<bool> {
-        self.pmp.allows(at, PTE_SIZE_BYTES, Access::Store, Privilege::Supervisor).then_some(true)
-    }
-}
-
-/// Tables must be in RAM: reading a device register could have effects that no walk may have.
-fn read_pte(ram: &Ram, pmp: &Pmp, at: PhysAddr) -> Option<u64> {
-    let offset = ram.offset_of(at, PTE_SIZE_BYTES)?;
-    pmp.allows(at, PTE_SIZE_BYTES, Access::Load, Privilege::Supervisor)
-        .then(|| ram.load(offset, Width::Double))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! [`Pmp`]: physical memory protection, the check of one physical access against the active
 //! entries. The csr room decodes the entries into [`PmpRegion`]s; the MMU asks here.
 
-use crate::addr::{Access, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, Rights};
+use crate::addr::{
+    Access, PAGE_OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, Rights,
+};
 
 /// The active PMP entries, lowest-numbered first.
 ///
@@ -9,6 +11,27 @@ use crate::addr::{Access, PAGE_SIZE_BYTES, PhysAddr, PmpRegion, Privilege, Right
 #[derive(Clone, Debug, Default)]
 pub struct Pmp {
     regions: Vec<PmpRegion>,
+}
+
+/// Number of the last page of all.
+const LAST_PAGE: u64 = PhysAddr(u64::MAX).page_number();
+
+/// A range of base pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reach {
+    first_page: u64,
+    pages: u64,
+}
+
+impl Reach {
+    /// No page.
+    pub(super) const NOTHING: Self = Self { first_page: 0, pages: 0 };
+
+    /// Whether the page of `at` is one of them.
+    #[inline(always)]
+    pub(super) fn covers(self, at: PhysAddr) -> bool {
+        at.page_number().wrapping_sub(self.first_page) < self.pages
+    }
 }
 
 impl Pmp {
@@ -37,6 +60,53 @@ impl Pmp {
         self.rights(at.page_base(), PAGE_SIZE_BYTES, privilege)
     }
 
+    /// Whether the hart's walker, which has the rights of S-mode, may read all of the page table at
+    /// `table`.
+    pub(super) fn walker_reads(&self, table: PhysAddr) -> bool {
+        let rights = self.page_rights(table, Privilege::Supervisor);
+        rights.is_some_and(|rights| rights.read)
+    }
+
+    /// Pages that `privilege` may use for everything: all those around the one that holds `at` up
+    /// to the next that it may not use so; nothing where that is this one.
+    pub(super) fn reach(&self, at: PhysAddr, privilege: Privilege) -> Reach {
+        let Some((mut first, mut last)) = self.alike(at.page_number(), privilege) else {
+            return Reach::NOTHING;
+        };
+        while let Some((further, _)) = first.checked_sub(1).and_then(|p| self.alike(p, privilege)) {
+            first = further;
+        }
+        while last < LAST_PAGE
+            && let Some((_, further)) = self.alike(last + 1, privilege)
+        {
+            last = further;
+        }
+        Reach { first_page: first, pages: last - first + 1 }
+    }
+
+    /// The first and the last of the pages that `privilege` may use for everything for the same
+    /// reason as `page`, if it may use that one so.
+    fn alike(&self, page: u64, privilege: Privilege) -> Option<(u64, u64)> {
+        if self.page_rights(PhysAddr(page << PAGE_SHIFT), privilege) != Some(Rights::ALL) {
+            return None;
+        }
+        let (mut first, mut last) = (0, LAST_PAGE);
+        for region in &self.regions {
+            let (begin, end) = (region.first.page_number(), region.last.page_number());
+            if end < page {
+                first = first.max(end + 1);
+            } else if page < begin {
+                last = last.min(begin - 1);
+            } else {
+                // This one decides: it has all of the page, and of those between its ends.
+                first = first.max(begin + u64::from(region.first.page_offset() != 0));
+                last = last.min(end - u64::from(region.last.page_offset() != PAGE_OFFSET_MASK));
+                break;
+            }
+        }
+        Some((first, last))
+    }
+
     /// The rights given by the lowest-numbered entry that matches any of the bytes. `None` where
     /// it does not match all of them: such an access fails whatever the entry grants.
     fn rights(&self, first: PhysAddr, len_bytes: u64, privilege: Privilege) -> Option<Rights> {
@@ -56,6 +126,8 @@ impl Pmp {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const READ: Rights = Rights { read: true, write: false, execute: false };
@@ -136,6 +208,80 @@ mod tests {
         ] {
             assert_eq!(pmp().page_rights(PhysAddr(at), Machine), machine, "{at:#x}");
             assert_eq!(pmp().page_rights(PhysAddr(at), Supervisor), supervisor, "{at:#x}");
+        }
+    }
+
+    #[test]
+    fn reaches_are_the_pages_around_up_to_the_next_that_is_not_free() {
+        let all = |first, last, locked| region(first, last, Rights::ALL, locked);
+        let none = |first, last, locked| region(first, last, Rights::NONE, locked);
+        let everywhere = (0, u64::MAX >> 12);
+        let outside = vec![none(0x1000, 0x17ff, false), all(0x800, 0xf7ff, false)];
+        // Entries, mode, address; first and last page.
+        for (regions, machine, at, reach) in [
+            (vec![all(0, u64::MAX, false)], false, 0x8000_0123, Some(everywhere)),
+            (vec![all(0, u64::MAX, false)], true, 0x8000_0123, Some(everywhere)),
+            (vec![], true, 0x8000_0123, Some(everywhere)),
+            (vec![], false, 0x8000_0123, None),
+            (vec![none(0, u64::MAX, true)], true, 0x8000_0123, None),
+            (vec![none(0, u64::MAX, false)], true, 0x8000_0123, Some(everywhere)),
+            (vec![region(0, u64::MAX, READ, false)], false, 0x8000_0123, None),
+            // The entry before is in the way, and cuts a page.
+            (outside.clone(), false, 0x3fff, Some((2, 0xe))),
+            (outside.clone(), false, 0x1000, None),
+            (outside.clone(), false, 0x0fff, None),
+            (outside.clone(), false, 0xf000, None),
+            (outside.clone(), true, 0x1_0000, Some((0x10, u64::MAX >> 12))),
+            (outside.clone(), true, 0x3000, Some((2, 0xe))),
+            // M-mode is free within entries and between them.
+            (
+                vec![none(0x1000, 0x1fff, false), none(0x4000, 0x4fff, false)],
+                true,
+                0,
+                Some(everywhere),
+            ),
+            (
+                vec![all(0x1000, 0x1fff, false), all(0x2000, 0x4fff, true)],
+                false,
+                0x2000,
+                Some((1, 4)),
+            ),
+            (vec![none(0x3000, 0x3fff, false), all(0, 0x7fff, false)], false, 0, Some((0, 2))),
+            (outside, false, 0x1_0000, None),
+        ] {
+            let mode = if machine { Privilege::Machine } else { Privilege::Supervisor };
+            let got = Pmp::new(regions.clone()).reach(PhysAddr(at), mode);
+            let expect = reach.map_or(Reach::NOTHING, |(first, last): (u64, u64)| Reach {
+                first_page: first,
+                pages: last - first + 1,
+            });
+            assert_eq!(got, expect, "{at:#x} {mode:?} {regions:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the entries are: each page of a reach has all rights, and those just outside
+        /// have not.
+        #[test]
+        fn pages_within_reach_may_be_used(
+            regions in prop::collection::vec((0..0x9000u64, 0..0x9000u64, 0..4u8), 0..5),
+            page in 0..10u64,
+        ) {
+            let regions = regions.into_iter().map(|(first, last, kind)| {
+                let rights = if kind & 1 == 0 { Rights::ALL } else { READ };
+                region(first & !3, last | 3, rights, kind & 2 != 0)
+            });
+            let pmp = Pmp::new(regions.collect());
+            for privilege in [Privilege::Machine, Privilege::Supervisor] {
+                let reach = pmp.reach(PhysAddr(page << 12), privilege);
+                let rights = |page: u64| pmp.page_rights(PhysAddr(page << 12), privilege);
+                prop_assert_eq!(reach.covers(PhysAddr(page << 12)), rights(page) == Some(Rights::ALL));
+                for other in 0..12 {
+                    let between = page.min(other)..=page.max(other);
+                    let free = between.map(rights).all(|rights| rights == Some(Rights::ALL));
+                    prop_assert_eq!(reach.covers(PhysAddr(other << 12)), free, "{}", other);
+                }
+            }
         }
     }
 }

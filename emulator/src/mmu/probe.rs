@@ -2,7 +2,7 @@
 //! and fences. Nobody watches unless asked to; then the probe is looked at where misses and fences
 //! are served, and nowhere on the hit path. The engine takes the records after each instruction.
 
-use super::{Context, Explanation, Mapping, Mmu, PageTables, Refusal};
+use super::{Context, Explanation, Mapping, Mmu, PageTables, Reach, Refusal};
 use crate::addr::{Access, Asid, PhysAddr, Rights, VirtAddr};
 use crate::bus::Ram;
 
@@ -43,6 +43,7 @@ impl Mmu {
     /// From now on records misses and fences, until they are taken.
     pub fn watch(&mut self) {
         self.probe.get_or_insert_default();
+        self.reaches = [Reach::NOTHING; 2];
     }
 
     /// From now on records nothing; what was not taken is lost.

@@ -7,10 +7,12 @@
 //! they are selected again, from epochs and a short log, so that neither fences nor switches grow
 //! with the number of address spaces. Only `mmu/mod.rs` fills it; it knows RAM pages, never devices.
 
-use super::bank::{Bank, Mapping, Page};
-use super::{Context, Satp};
-use crate::addr::{Access, Asid, PAGE_OFFSET_MASK, Privilege, VirtAddr, Width};
-use crate::bus::RamOffset;
+use super::Context;
+use super::bank::{Bank, CodeEntry, Entry, Mapping, Page};
+use super::direct::{HostEntry, tag_wanted};
+use super::key::{Key, TlbContext};
+use crate::addr::{Access, Asid, VirtAddr, Width};
+use crate::bus::{Ram, RamHome, RamOffset, RamPage};
 
 /// Contexts kept beside the selected one, per kind of bank.
 const PARKED_MAX: usize = 63;
@@ -20,29 +22,6 @@ const LOG_EVENTS: usize = 64;
 
 /// Epochs of address spaces; those that share one are fenced together.
 const ASID_EPOCHS: usize = 256;
-
-/// What can decide about a translation besides address and access kind. Settings without
-/// influence are normalised away, so that contexts that translate alike share their entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlbContext {
-    /// No translation; PMP tells M-mode from the others.
-    Physical {
-        /// M-mode.
-        machine: bool,
-    },
-    /// Translation through `satp`. Its root is part of the key: software that reuses an ASID must
-    /// fence before it relies on the new tables, and until then old entries are merely unused.
-    Virtual {
-        /// Scheme, address space and root.
-        satp: Satp,
-        /// U-mode rather than S-mode.
-        user: bool,
-        /// `mstatus.SUM`, where it counts.
-        sum: bool,
-        /// `mstatus.MXR`, where it counts.
-        mxr: bool,
-    },
-}
 
 /// One base page that the TLB knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,25 +38,6 @@ pub struct TlbEntry {
     pub size_shift: u8,
     /// The mapping belongs to every address space.
     pub global: bool,
-}
-
-impl TlbContext {
-    fn new(cx: &Context, is_data: bool) -> Self {
-        if !cx.translates() {
-            return Self::Physical { machine: cx.privilege == Privilege::Machine };
-        }
-        let user = cx.privilege == Privilege::User;
-        let (sum, mxr) = (cx.sum && is_data && !user, cx.mxr && is_data);
-        Self::Virtual { satp: cx.satp, user, sum, mxr }
-    }
-
-    /// The address space that fences name; 0 without translation.
-    fn asid(&self) -> Asid {
-        match self {
-            Self::Physical { .. } => Asid(0),
-            Self::Virtual { satp, .. } => satp.asid,
-        }
-    }
 }
 
 /// Something that a bank has to drop entries for.
@@ -107,12 +67,15 @@ struct Events {
     log: [Event; LOG_EVENTS],
     /// Events logged so far.
     count: u64,
+    /// The RAM that all of the banks' entries belong to.
+    home: RamHome,
 }
 
 impl Events {
     fn new() -> Self {
         let nothing = Event::ForbidStores(RamOffset(u64::MAX));
-        Self { all: 0, spaces: Box::new([0; ASID_EPOCHS]), log: [nothing; LOG_EVENTS], count: 0 }
+        let (spaces, log) = (Box::new([0; ASID_EPOCHS]), [nothing; LOG_EVENTS]);
+        Self { all: 0, spaces, log, count: 0, home: RamHome::NOWHERE }
     }
 
     fn stamp(&self, asid: Asid) -> Stamp {
@@ -138,33 +101,33 @@ impl Events {
 
 /// The banks of one kind: for fetches (one table), or for loads and stores (two).
 #[derive(Clone, Debug)]
-struct Banks<const TABLES: usize> {
-    active: Box<Bank<TABLES>>,
-    key: TlbContext,
+struct Banks<E, const TABLES: usize> {
+    active: Box<Bank<E, TABLES>>,
+    key: Key,
     stamp: Stamp,
-    parked: Vec<(TlbContext, Stamp, Box<Bank<TABLES>>)>,
+    parked: Vec<(Key, Stamp, Box<Bank<E, TABLES>>)>,
     /// Where the bank selected before is parked: traps and their returns swap the same two.
     last: usize,
     /// The parked bank that makes room next.
     victim: usize,
 }
 
-impl<const TABLES: usize> Banks<TABLES> {
-    fn new(key: TlbContext) -> Self {
+impl<E: Entry, const TABLES: usize> Banks<E, TABLES> {
+    fn new(key: Key) -> Self {
         let (active, stamp) = (Box::new(Bank::new()), Stamp::default());
         Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 }
     }
 
     #[inline]
-    fn select(&mut self, key: TlbContext, events: &Events) {
+    fn select(&mut self, key: Key, events: &Events) {
         if self.key != key {
             self.swap_in(key, events);
             self.catch_up(events);
         }
     }
 
-    fn swap_in(&mut self, key: TlbContext, events: &Events) {
-        let is_wanted = |(known, ..): &(TlbContext, Stamp, _)| *known == key;
+    fn swap_in(&mut self, key: Key, events: &Events) {
+        let is_wanted = |(known, ..): &(Key, Stamp, _)| *known == key;
         if !self.parked.get(self.last).is_some_and(is_wanted) {
             self.last =
                 self.parked.iter().position(is_wanted).unwrap_or_else(|| self.park(key, events));
@@ -176,7 +139,7 @@ impl<const TABLES: usize> Banks<TABLES> {
     }
 
     /// Makes an empty bank for `key` among the parked ones; yields where.
-    fn park(&mut self, key: TlbContext, events: &Events) -> usize {
+    fn park(&mut self, key: Key, events: &Events) -> usize {
         let stamp = events.stamp(key.asid());
         if self.parked.len() < PARKED_MAX {
             self.parked.push((key, stamp, Box::new(Bank::new())));
@@ -201,7 +164,7 @@ impl<const TABLES: usize> Banks<TABLES> {
                 if self.stamp.space != now.space {
                     self.active.clear_space();
                 }
-                missed.for_each(|event| self.apply(*event));
+                missed.for_each(|event| self.apply(*event, events.home));
             }
             _ => self.active.clear(),
         }
@@ -209,24 +172,24 @@ impl<const TABLES: usize> Banks<TABLES> {
     }
 
     /// Every bank as it is when it is selected next.
-    fn settled(&self, events: &Events) -> Vec<(TlbContext, Box<Bank<TABLES>>)> {
-        let active = (self.key, self.active.clone());
+    fn settled(&self, events: &Events) -> Vec<(TlbContext, Box<Bank<E, TABLES>>)> {
+        let active = (self.key.context(), self.active.clone());
         let parked = self.parked.iter().map(|(key, stamp, bank)| {
             let (key, stamp, active) = (*key, *stamp, bank.clone());
             let mut alone = Self { active, key, stamp, parked: Vec::new(), last: 0, victim: 0 };
             alone.catch_up(events);
-            (key, alone.active)
+            (key.context(), alone.active)
         });
         std::iter::once(active).chain(parked).collect()
     }
 
-    fn apply(&mut self, event: Event) {
+    fn apply(&mut self, event: Event, home: RamHome) {
         match event {
             Event::Fence(va, asid) if asid.is_none_or(|asid| asid == self.key.asid()) => {
                 self.active.drop_address(va);
             }
             Event::Fence(..) => {}
-            Event::ForbidStores(page) => self.active.forbid_stores(page),
+            Event::ForbidStores(page) => self.active.forbid_stores(page, home),
         }
     }
 }
@@ -235,8 +198,8 @@ impl<const TABLES: usize> Banks<TABLES> {
 #[derive(Debug)]
 pub(super) struct Tlb {
     /// Loads and stores.
-    data: Banks<2>,
-    fetch: Banks<1>,
+    data: Banks<HostEntry, 2>,
+    fetch: Banks<CodeEntry, 1>,
     events: Events,
 }
 
@@ -247,50 +210,78 @@ pub(super) const STORES: usize = 1;
 impl Tlb {
     /// An empty TLB, with untranslated M-mode selected.
     pub(super) fn new() -> Self {
-        let key = TlbContext::new(&Context::RESET, true);
+        let key = Key::of_data(&Context::RESET);
         Self { data: Banks::new(key), fetch: Banks::new(key), events: Events::new() }
+    }
+
+    /// Makes `ram` the one that entries belong to; drops all.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn attach(&mut self, ram: &Ram) {
+        self.clear();
+        self.events.home = ram.home();
+    }
+
+    /// Whether entries belong to `ram`.
+    #[inline(always)]
+    pub(super) fn is_attached(&self, ram: &Ram) -> bool {
+        ram.is_at(self.events.home)
     }
 
     /// Offset in RAM of the byte at `va`, if an entry of the selected context allows `access`.
     #[inline(always)]
     pub(super) fn lookup(&self, va: VirtAddr, access: Access) -> Option<RamOffset> {
-        self.lookup_aligned(va, access, Width::Byte)
+        match access {
+            Access::Fetch => self.place(self.fetch.active.entry(0, va), va),
+            Access::Load => self.place(self.data.active.entry(LOADS, va), va),
+            Access::Store => self.place(self.data.active.entry(STORES, va), va),
+        }
     }
 
-    /// As [`lookup`](Self::lookup); `None` also where `va` is not a multiple of `width`: one
-    /// comparison sees both.
     #[inline(always)]
-    pub(super) fn lookup_aligned(
-        &self,
+    fn place(&self, entry: &impl Entry, va: VirtAddr) -> Option<RamOffset> {
+        let is_it = entry.tag() == tag_wanted(va, Width::Byte);
+        is_it.then(|| entry.place(va, self.events.home))
+    }
+
+    /// Loads from `ram`, if an entry of the selected context allows it and `va` is a multiple of
+    /// `width`.
+    #[inline(always)]
+    pub(super) fn load(&self, ram: &Ram, va: VirtAddr, width: Width) -> Option<u64> {
+        debug_assert!(self.is_attached(ram), "who runs a hart attaches its MMU to the RAM");
+        self.data.active.entry(LOADS, va).load(ram, va, width)
+    }
+
+    /// Stores to `ram`, where [`load`](Self::load) would load from.
+    #[inline(always)]
+    pub(super) fn store(
+        &mut self,
+        ram: &mut Ram,
         va: VirtAddr,
-        access: Access,
         width: Width,
-    ) -> Option<RamOffset> {
-        let page = va.0 & !(PAGE_OFFSET_MASK & !(width.bytes() - 1));
-        match access {
-            Access::Fetch => self.fetch.active.lookup(0, va, page),
-            Access::Load => self.data.active.lookup(LOADS, va, page),
-            Access::Store => self.data.active.lookup(STORES, va, page),
-        }
+        value: u64,
+    ) -> Option<()> {
+        debug_assert!(self.is_attached(ram), "who runs a hart attaches its MMU to the RAM");
+        self.data.active.entry(STORES, va).store(ram, va, width, value)
+    }
+
+    /// The selected context.
+    #[inline(always)]
+    pub(super) fn key(&self, access: Access) -> Key {
+        if access == Access::Fetch { self.fetch.key } else { self.data.key }
     }
 
     /// Makes these the contexts of lookups and fills from now on. Drops nothing.
     #[inline]
     pub(super) fn select(&mut self, fetch: &Context, data: &Context) {
-        self.fetch.select(TlbContext::new(fetch, false), &self.events);
-        self.data.select(TlbContext::new(data, true), &self.events);
+        self.fetch.select(Key::of_fetches(fetch), &self.events);
+        self.data.select(Key::of_data(data), &self.events);
     }
 
-    /// Enters that the page of `va` lies at `page` in RAM and may be reached by `access` in the
-    /// selected context.
-    pub(super) fn insert(
-        &mut self,
-        va: VirtAddr,
-        access: Access,
-        page: RamOffset,
-        mapping: Mapping,
-    ) {
-        debug_assert!(page.0 & PAGE_OFFSET_MASK == 0, "entries map whole pages");
+    /// Enters that the page of `va` is `page`, of the RAM attached, and may be reached by `access`
+    /// in the selected context.
+    #[inline(always)]
+    pub(super) fn insert(&mut self, va: VirtAddr, access: Access, page: RamPage, mapping: Mapping) {
         match access {
             Access::Fetch => self.fetch.active.insert(0, va, page, mapping),
             Access::Load => self.data.active.insert(LOADS, va, page, mapping),
@@ -325,14 +316,17 @@ impl Tlb {
 
     /// What is cached, in no particular order.
     pub(super) fn entries(&self) -> impl Iterator<Item = TlbEntry> {
-        let data = self.data.settled(&self.events).into_iter().flat_map(|(context, bank)| {
-            let of = |access, table| bank.entries(table).map(move |e| e.entry(access, context));
+        let home = self.events.home;
+        let data = self.data.settled(&self.events).into_iter().flat_map(move |(context, bank)| {
+            let of =
+                |access, table| bank.entries(table, home).map(move |e| e.entry(access, context));
             let loads: Vec<_> = of(Access::Load, LOADS).collect();
             loads.into_iter().chain(of(Access::Store, STORES)).collect::<Vec<_>>()
         });
-        let fetch = self.fetch.settled(&self.events).into_iter().flat_map(|(context, bank)| {
-            bank.entries(0).map(|e| e.entry(Access::Fetch, context)).collect::<Vec<_>>()
-        });
+        let fetch =
+            self.fetch.settled(&self.events).into_iter().flat_map(move |(context, bank)| {
+                bank.entries(0, home).map(|e| e.entry(Access::Fetch, context)).collect::<Vec<_>>()
+            });
         fetch.chain(data)
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::pte::{NAPOT_PAGES_SHIFT, PTE_SIZE_BYTES, Pte};
 use super::{Context, Mode};
-use crate::addr::{Access, PAGE_SHIFT, PhysAddr, VirtAddr};
+use crate::addr::{Access, PAGE_SHIFT, PhysAddr, Privilege, VirtAddr};
 
 /// Bits of a virtual page number that index one table.
 pub const VPN_BITS: u32 = 9;
@@ -169,19 +169,18 @@ pub fn walk(
     descend(memory, (va, access, cx), root, cx.satp.mode.levels() - 1, steps)
 }
 
-/// The last turn of a [`walk`] for `va` that an earlier one with the same `satp` has taken to
-/// `table`, at the last level. Of entries above it, the leaf shows no G.
+/// The rest of a [`walk`] for `va` that an earlier one with the same `satp` has taken to a table:
+/// from where that is, and of which level. Of entries above it, the leaf shows no G.
 ///
 /// # Errors
 /// As for the whole walk.
 pub(super) fn resume(
     memory: &mut impl PteMemory,
-    va: VirtAddr,
-    access: Access,
-    cx: &Context,
-    table: PhysAddr,
+    what: (VirtAddr, Access, &Context),
+    (table, level): (PhysAddr, u32),
+    steps: &mut impl Steps,
 ) -> Result<Leaf, WalkFault> {
-    descend(memory, (va, access, cx), table, 0, &mut ())
+    descend(memory, what, table, level, steps)
 }
 
 /// Steps 2 to 10, from the table at `level` downwards.
@@ -195,8 +194,7 @@ fn descend(
 ) -> Result<Leaf, WalkFault> {
     let mut global = false;
     loop {
-        let vpn = va.0 >> (PAGE_SHIFT + VPN_BITS * level) & ((1 << VPN_BITS) - 1);
-        let pte_at = table.wrapping_add(vpn * PTE_SIZE_BYTES);
+        let pte_at = table.wrapping_add(entry_index(va, level) * PTE_SIZE_BYTES);
         // Step 2: fetch the entry; PMA and PMP speak first.
         let fetched = memory.read_pte(pte_at);
         let pte = Pte(fetched.unwrap_or(0));
@@ -221,6 +219,12 @@ fn descend(
             }
         }
     }
+}
+
+/// Which entry of its table at `level` translates `va`.
+#[inline(always)]
+pub(super) const fn entry_index(va: VirtAddr, level: u32) -> u64 {
+    va.0 >> (PAGE_SHIFT + VPN_BITS * level) & ((1 << VPN_BITS) - 1)
 }
 
 /// Whether the bits of `va` above those that `mode` translates all equal the highest translated
@@ -303,7 +307,7 @@ pub fn defect(pte: Pte, level: u32, cx: &Context) -> Option<WalkFault> {
 }
 
 fn is_misaligned(leaf: Pte, level: u32) -> bool {
-    leaf.ppn() & ((1 << (VPN_BITS * level)) - 1) != 0
+    leaf.ppn() & (pages(level) - 1) != 0
 }
 
 /// Steps 5 to 8 for a leaf (step 7 speaks of shadow stacks, which this hart does not have).
@@ -323,12 +327,71 @@ fn check_leaf(pte: Pte, level: u32, access: Access, cx: &Context) -> Result<(), 
     Ok(())
 }
 
+/// What the common leaves look like that pass steps 3 to 9 for one kind of access in one kind of
+/// context, with A and D as they are: readable, and with neither N nor PBMT, so that nothing else
+/// about the context counts. Other leaves may pass too: [`resume`] knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plain {
+    mask: u64,
+    /// The bits of `mask` that are set.
+    set: u64,
+}
+
+impl Plain {
+    /// For each of [`Access::ALL`] in S- or U-mode, with SUM or without it.
+    pub(super) const fn row(privilege: Privilege, sum: bool) -> [Self; 3] {
+        let [fetch, load, store] = Access::ALL;
+        let of = Self::of;
+        [Self::of(privilege, sum, fetch), of(privilege, sum, load), of(privilege, sum, store)]
+    }
+
+    const fn of(privilege: Privilege, sum: bool, access: Access) -> Self {
+        // Steps 3, 8 and 9.
+        let permission = match access {
+            Access::Fetch => Pte::X,
+            Access::Load => Pte::R,
+            Access::Store => Pte::W,
+        };
+        let set = marked(Pte(Pte::V | Pte::R | permission), access).0;
+        let mask = set | Pte::RESERVED | Pte::PBMT | Pte::N;
+        // Step 6.
+        let (user, kernel) = (Pte(Pte::U), Pte(0));
+        match (user.lets_in(privilege, access, sum), kernel.lets_in(privilege, access, sum)) {
+            (true, true) => Self { mask, set },
+            (in_user_pages, _) => {
+                Self { mask: mask | Pte::U, set: if in_user_pages { set | Pte::U } else { set } }
+            }
+        }
+    }
+
+    /// Whether `pte`, of a table at `level`, is such a leaf.
+    #[inline(always)]
+    pub(super) const fn admits(self, pte: Pte, level: u32) -> bool {
+        // Step 5 is about the low bits of the PPN.
+        pte.0 & (self.mask | Pte::new(pages(level) - 1, 0).0) == self.set
+    }
+
+    /// Whether `pte`, of a table at the last level, is such a leaf but for being part of a NAPOT
+    /// range that `cx` allows.
+    #[inline(always)]
+    pub(super) const fn admits_napot(self, pte: Pte, cx: &Context) -> bool {
+        pte.has(Pte::N) && cx.napot && pte.is_napot_64k() && self.admits(Pte(pte.0 & !Pte::N), 0)
+    }
+}
+
+/// Base pages that a leaf at `level` maps.
+#[inline(always)]
+const fn pages(level: u32) -> u64 {
+    1 << (VPN_BITS * level)
+}
+
 /// `pte` with the bits set that step 9 demands for `access`.
-fn marked(pte: Pte, access: Access) -> Pte {
-    Pte(pte.0 | Pte::A | if access == Access::Store { Pte::D } else { 0 })
+const fn marked(pte: Pte, access: Access) -> Pte {
+    Pte(pte.0 | Pte::A | if matches!(access, Access::Store) { Pte::D } else { 0 })
 }
 
 /// Step 10: the address, from the leaf above its size and from `va` below it.
+#[inline(always)]
 pub fn leaf(pte: Pte, pte_at: PhysAddr, level: u32, global: bool, va: VirtAddr) -> Leaf {
     let napot = if pte.has(Pte::N) { NAPOT_PAGES_SHIFT } else { 0 };
     let size_shift = PAGE_SHIFT + VPN_BITS * level + napot;

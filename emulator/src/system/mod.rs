@@ -30,10 +30,22 @@ impl Next {
     pub const WAIT: Next = Next(4);
     /// An interrupt may have to be taken before the next instruction.
     pub const CHECK_INTERRUPTS: Next = Next(8);
+    /// A device was accessed or tracked memory written.
+    pub const LOOK_AROUND: Next = Next(16);
 
     /// Whether all of `other` is in `self`.
     pub const fn has(self, other: Next) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Both.
+    pub const fn or(self, other: Next) -> Next {
+        Next(self.0 | other.0)
+    }
+
+    /// Whether nothing but `other` is in `self`.
+    pub const fn is_within(self, other: Next) -> bool {
+        self.0 & !other.0 == 0
     }
 }
 
@@ -41,7 +53,7 @@ impl BitOr for Next {
     type Output = Next;
 
     fn bitor(self, other: Next) -> Next {
-        Next(self.0 | other.0)
+        self.or(other)
     }
 }
 
@@ -52,12 +64,12 @@ impl BitOr for Next {
 /// The exception that `i` raises; nothing is changed then.
 pub fn execute(op: SystemOp, hart: &mut Hart, bus: &mut Bus, i: &Insn) -> Result<Next, Exception> {
     match op {
-        SystemOp::CsrWrite | SystemOp::CsrSet | SystemOp::CsrClear => {
-            csr(op, hart.x[usize::from(i.rs1)], hart, bus, i)
-        }
-        SystemOp::CsrWriteImm => csr(SystemOp::CsrWrite, i.rs1.into(), hart, bus, i),
-        SystemOp::CsrSetImm => csr(SystemOp::CsrSet, i.rs1.into(), hart, bus, i),
-        SystemOp::CsrClearImm => csr(SystemOp::CsrClear, i.rs1.into(), hart, bus, i),
+        SystemOp::CsrWrite
+        | SystemOp::CsrSet
+        | SystemOp::CsrClear
+        | SystemOp::CsrWriteImm
+        | SystemOp::CsrSetImm
+        | SystemOp::CsrClearImm => csr(op, hart, bus, i),
         SystemOp::Ecall => Err(Exception::EnvironmentCall(hart.privilege)),
         SystemOp::Ebreak => Err(Exception::Breakpoint(control::own_pc(hart, i))),
         SystemOp::Mret => control::mret(hart, i),
@@ -83,17 +95,40 @@ fn require(allowed: bool, i: &Insn) -> Result<(), Exception> {
     if allowed { Ok(()) } else { Err(illegal(i)) }
 }
 
-/// The CSR instructions.
+/// What the CSR instruction `op` makes of the old value; `None` where it does not write.
 ///
 /// Source: Unprivileged ISA, "Zicsr", "CSR Instructions": `csrrs` and `csrrc` with `x0` or a zero
 /// immediate do not write; no CSR here has a side effect on reading.
-fn csr(
-    op: SystemOp,
-    operand: u64,
-    hart: &mut Hart,
-    bus: &mut Bus,
-    i: &Insn,
-) -> Result<Next, Exception> {
+#[inline(always)]
+fn modification(op: SystemOp, hart: &Hart, i: &Insn) -> Option<impl FnOnce(u64) -> u64 + use<>> {
+    use SystemOp::{CsrClear, CsrClearImm, CsrSet, CsrSetImm, CsrWrite};
+    let operand = match op {
+        CsrWrite | CsrSet | CsrClear => hart.x[usize::from(i.rs1)],
+        _ => i.rs1.into(),
+    };
+    let writes = !matches!(op, CsrSet | CsrClear | CsrSetImm | CsrClearImm) || i.rs1 != 0;
+    writes.then_some(move |old: u64| match op {
+        CsrSet | CsrSetImm => old | operand,
+        CsrClear | CsrClearImm => old & !operand,
+        _ => operand,
+    })
+}
+
+fn csr_addr(i: &Insn) -> CsrAddr {
+    CsrAddr((i.imm & 0xfff) as u16)
+}
+
+/// A CSR instruction on a register without effects; `None` says nothing about others.
+#[inline(always)]
+pub fn csr_plain(op: SystemOp, hart: &mut Hart, i: &Insn) -> Option<()> {
+    let modify = modification(op, hart, i);
+    let old = hart.csr.access_plain(csr_addr(i), modify, hart.privilege)?;
+    hart.set_x(i.rd, old);
+    Some(())
+}
+
+/// The CSR instructions.
+fn csr(op: SystemOp, hart: &mut Hart, bus: &mut Bus, i: &Insn) -> Result<Next, Exception> {
     // An access to a device just before may have changed what mip and sip show, perhaps by way of
     // the interrupt controller.
     if bus.attention {
@@ -101,16 +136,9 @@ fn csr(
         hart.sample_lines(bus);
     }
     let deadline = hart.csr.supervisor_deadline();
-    let modify = |old: u64| match op {
-        SystemOp::CsrSet => old | operand,
-        SystemOp::CsrClear => old & !operand,
-        _ => operand,
-    };
-    let writes = op == SystemOp::CsrWrite || i.rs1 != 0;
-    let addr = CsrAddr((i.imm & 0xfff) as u16);
+    let modify = modification(op, hart, i);
     let cx = hart.csr_cx(bus);
-    let (old, effect) =
-        hart.csr.access(addr, writes.then_some(modify), &cx).map_err(|_| illegal(i))?;
+    let (old, effect) = hart.csr.access(csr_addr(i), modify, &cx).map_err(|_| illegal(i))?;
     hart.set_x(i.rd, old);
     // The time up to which the machine lets this hart run may have come nearer.
     bus.attention |= hart.csr.supervisor_deadline() != deadline;

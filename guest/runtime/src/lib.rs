@@ -10,24 +10,29 @@
 #![no_std]
 #![cfg(target_arch = "riscv64")]
 
+pub mod arena;
 pub mod board;
 mod cell;
 pub mod check;
 pub mod console;
 pub mod csr;
 mod entry;
+pub mod float;
 pub mod frames;
 pub mod harts;
 pub mod kernel;
 pub mod mmio;
 mod power;
+pub mod ram;
+pub mod routine;
 pub mod run;
 pub mod sbi;
 pub mod supervisor;
+pub mod user;
 
 pub use cell::Global;
 #[doc(hidden)]
 pub use entry::machine_start;
 #[doc(hidden)]
 pub use kernel::kernel_start;
-pub use power::{EXIT_PANIC, exit};
+pub use power::{EXIT_PANIC, exit, exit_by_mailbox};

@@ -45,6 +45,17 @@ pub(crate) fn build(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Builds the guest programs with the first compiler that is found; their paths, sorted.
+///
+/// # Errors
+/// No compiler, or an inner cargo that cannot be started or fails.
+pub(crate) fn executables() -> Result<Vec<PathBuf>> {
+    match toolchain::find(&ThisHost, Choice::Auto) {
+        Some(found) => programs(&run_cargo(&found)?),
+        None => bail!("{}", toolchain::HELP),
+    }
+}
+
 fn describe(found: &Toolchain) -> String {
     let compiler = match found.kind {
         Kind::Active => "the active compiler",
@@ -119,7 +130,10 @@ fn is_outer_cargos(name: &OsStr, kind: Kind) -> bool {
 }
 
 /// The executables that cargo's messages name, sorted.
-fn programs(messages: &str) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// Messages that are not JSON, or name none.
+pub(crate) fn programs(messages: &str) -> Result<Vec<PathBuf>> {
     let mut programs = Vec::new();
     for line in messages.lines() {
         let message: serde_json::Value = serde_json::from_str(line).context("cargo's message")?;

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod guest;
 mod lockstep;
 mod man;
@@ -17,6 +18,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask", max_term_width = 100)]
 enum Command {
+    /// Measure Pagewalk and its peers on the same programs; a table, JSON and a chart.
+    Bench(bench::Args),
     /// Cross-compile the guest programs; print the path of each, a line each.
     Guest(guest::Options),
     /// Compare commit logs of random programs with Spike's.
@@ -27,6 +30,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
+        Command::Bench(args) => bench::run(&args),
         Command::Guest(options) => guest::build(&options),
         Command::Lockstep(args) => lockstep::run(&args),
         Command::Man(options) => man::write(&options),

@@ -62,8 +62,8 @@ fn register(view: &View<'_>, name: &str) -> Option<u64> {
         "pc" => Some(hart.pc.0),
         "priv" => Some(hart.privilege as u64),
         "fp" => Some(hart.x[8]),
-        _ => (index(&X_NAMES, 'x').and_then(|r| hart.x.get(r)))
-            .or_else(|| index(&F_NAMES, 'f').and_then(|r| hart.f.get(r)))
+        _ => (index(&X_NAMES, 'x').and_then(|r| hart.x[..32].get(r)))
+            .or_else(|| index(&F_NAMES, 'f').and_then(|r| hart.f[..32].get(r)))
             .copied()
             .or_else(|| view.csr(CsrAddr::named(name)?)),
     }

@@ -10,18 +10,18 @@
 mod double;
 mod single;
 
-use super::{Flags, Rm, eval1, eval2, eval3};
+use super::{Flags, Rm, eval1, eval2};
 use crate::isa::fp::{Fmt, Fp1, Fp2, Fp3, IntFmt};
 
 /// A result and its flags; none where the software has to decide.
-type Quick = Option<(u64, Flags)>;
+pub type Quick = Option<(u64, Flags)>;
 
-/// [`eval1`] for a hart whose `fflags` hold `accrued`: the result is the same, the flags are
-/// the same once accrued.
+/// [`eval1`] for a hart whose `fflags` hold `accrued`, where it is a common case: the result is the
+/// same, the flags are the same once accrued.
 #[inline(always)]
-pub fn eval1_fast(op: Fp1, fmt: Fmt, rm: Rm, accrued: Flags, a: u64) -> (u64, Flags) {
-    let quick = match (op, fmt, rm) {
-        (Fp1::Class | Fp1::Bits, _, _) => return eval1(op, fmt, rm, a),
+pub fn quick1(op: Fp1, fmt: Fmt, rm: Rm, accrued: Flags, a: u64) -> Quick {
+    match (op, fmt, rm) {
+        (Fp1::Class | Fp1::Bits, _, _) => Some(eval1(op, fmt, rm, a)),
         (Fp1::Sqrt, Fmt::S, Rm::Rne) => single::sqrt(accrued, a),
         (Fp1::Sqrt, Fmt::D, Rm::Rne) => double::sqrt(accrued, a),
         (Fp1::ToFloat(Fmt::D), Fmt::S, _) => single::to_double(a),
@@ -31,21 +31,17 @@ pub fn eval1_fast(op: Fp1, fmt: Fmt, rm: Rm, accrued: Flags, a: u64) -> (u64, Fl
         (Fp1::FromInt(from), Fmt::S, _) => single::from_int(from, rm, a),
         (Fp1::FromInt(from), Fmt::D, _) => double::from_int(from, rm, a),
         _ => None,
-    };
-    match quick {
-        Some(result) => result,
-        None => slow1(op, fmt, rm, a),
     }
 }
 
-/// [`eval2`] for a hart whose `fflags` hold `accrued`: the result is the same, the flags are
-/// the same once accrued.
+/// [`eval2`] for a hart whose `fflags` hold `accrued`, where it is a common case: the result is the
+/// same, the flags are the same once accrued.
 #[inline(always)]
-pub fn eval2_fast(op: Fp2, fmt: Fmt, rm: Rm, accrued: Flags, a: u64, b: u64) -> (u64, Flags) {
+pub fn quick2(op: Fp2, fmt: Fmt, rm: Rm, accrued: Flags, [a, b]: [u64; 2]) -> Quick {
     if !matches!(op, Fp2::Add | Fp2::Sub | Fp2::Mul | Fp2::Div) {
-        return eval2(op, fmt, rm, a, b);
+        return Some(eval2(op, fmt, rm, a, b));
     }
-    let quick = match (op, fmt, rm) {
+    match (op, fmt, rm) {
         (Fp2::Add, Fmt::S, Rm::Rne) => single::add(accrued, a, b),
         (Fp2::Add, Fmt::D, Rm::Rne) => double::add(accrued, a, b),
         (Fp2::Sub, Fmt::S, Rm::Rne) => single::add(accrued, a, b ^ single::SIGN),
@@ -55,17 +51,13 @@ pub fn eval2_fast(op: Fp2, fmt: Fmt, rm: Rm, accrued: Flags, a: u64, b: u64) -> 
         (Fp2::Div, Fmt::S, Rm::Rne) => single::div(accrued, a, b),
         (Fp2::Div, Fmt::D, Rm::Rne) => double::div(accrued, a, b),
         _ => None,
-    };
-    match quick {
-        Some(result) => result,
-        None => slow2(op, fmt, rm, a, b),
     }
 }
 
-/// [`eval3`] for a hart whose `fflags` hold `accrued`: the result is the same, the flags are
-/// the same once accrued.
+/// [`eval3`] for a hart whose `fflags` hold `accrued`, where it is a common case: the result is the
+/// same, the flags are the same once accrued.
 #[inline(always)]
-pub fn eval3_fast(op: Fp3, fmt: Fmt, rm: Rm, accrued: Flags, abc: [u64; 3]) -> (u64, Flags) {
+pub fn quick3(op: Fp3, fmt: Fmt, rm: Rm, accrued: Flags, abc: [u64; 3]) -> Quick {
     let sign = match fmt {
         Fmt::S => single::SIGN,
         _ => double::SIGN,
@@ -77,14 +69,10 @@ pub fn eval3_fast(op: Fp3, fmt: Fmt, rm: Rm, accrued: Flags, abc: [u64; 3]) -> (
         Fp3::NegMulSub => (a ^ sign, c),
         Fp3::NegMulAdd => (a ^ sign, c ^ sign),
     };
-    let quick = match (fmt, rm) {
+    match (fmt, rm) {
         (Fmt::S, Rm::Rne) => single::mul_add(accrued, a, b, c),
         (Fmt::D, Rm::Rne) => double::mul_add(accrued, a, b, c),
         _ => None,
-    };
-    match quick {
-        Some(result) => result,
-        None => slow3(op, fmt, rm, abc),
     }
 }
 
@@ -114,22 +102,4 @@ const fn magnitude(from: IntFmt, register: u64) -> u64 {
         IntFmt::L => (register as i64).unsigned_abs(),
         IntFmt::Lu => register,
     }
-}
-
-#[cold]
-#[inline(never)]
-fn slow1(op: Fp1, fmt: Fmt, rm: Rm, a: u64) -> (u64, Flags) {
-    eval1(op, fmt, rm, a)
-}
-
-#[cold]
-#[inline(never)]
-fn slow2(op: Fp2, fmt: Fmt, rm: Rm, a: u64, b: u64) -> (u64, Flags) {
-    eval2(op, fmt, rm, a, b)
-}
-
-#[cold]
-#[inline(never)]
-fn slow3(op: Fp3, fmt: Fmt, rm: Rm, abc: [u64; 3]) -> (u64, Flags) {
-    eval3(op, fmt, rm, abc)
 }

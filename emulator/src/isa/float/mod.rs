@@ -10,7 +10,7 @@ use std::ops::{BitOr, BitOrAssign};
 use super::fp::{Fmt, Fp1, Fp2, Fp3};
 use format::{Double, Format, Half, Single};
 
-pub use host::{eval1_fast, eval2_fast, eval3_fast};
+pub use host::{Quick, quick1, quick2, quick3};
 
 mod compare;
 mod convert;

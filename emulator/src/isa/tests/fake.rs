@@ -4,7 +4,7 @@
 use super::super::arith::{Bin, Un};
 use super::super::emit::{Amo, Emit, Extend, SystemOp};
 use super::super::fp::{Fmt, Fp1, Fp2, Fp3};
-use super::super::{Insn, apply};
+use super::super::{ForEachOp, Insn, Meaning, for_op};
 use crate::addr::Width;
 
 /// Something that a meaning asked for, with the operands it gave.
@@ -32,7 +32,7 @@ pub(super) enum Act {
 impl Act {
     /// Whether it can make the instruction trap.
     fn may_fault(self) -> bool {
-        use Act::{Amo, Branch, Jump, Load, LoadReserved};
+        use Act::{Amo, Branch, Fp1, Fp2, Fp3, Jump, Load, LoadReserved};
         use Act::{RequireFp, Rounding, Store, StoreConditional, System};
         matches!(
             self,
@@ -46,6 +46,9 @@ impl Act {
                 | RequireFp
                 | Rounding
                 | System(_)
+                | Fp1(..)
+                | Fp2(..)
+                | Fp3(..)
         )
     }
 
@@ -89,20 +92,31 @@ impl Fake {
 
     /// Executes `i`.
     pub(super) fn apply(&mut self, i: &Insn) -> Result<(), Fault> {
-        apply(self, i)
+        for_op::<ApplyToFake>(i.op)(self, i)
     }
 
     fn act(&mut self, act: Act) -> Result<(), Fault> {
-        self.acts.push(act);
         if act.may_fault() {
             self.successes = self.successes.checked_sub(1).ok_or(Fault)?;
         }
+        self.acts.push(act);
         Ok(())
     }
 
     fn note(&mut self, act: Act) {
         assert!(!act.may_fault());
         self.acts.push(act);
+    }
+}
+
+/// What carries out an instruction on a fake.
+struct ApplyToFake;
+
+impl ForEachOp for ApplyToFake {
+    type Item = fn(&mut Fake, &Insn) -> Result<(), Fault>;
+
+    fn item<M: Meaning>() -> Self::Item {
+        M::apply
     }
 }
 
@@ -189,17 +203,14 @@ impl Emit for Fake {
         self.note(Act::SetF(r, fmt, value));
         self.f[usize::from(r)] = value;
     }
-    fn fp1(&mut self, op: Fp1, fmt: Fmt, (): (), a: u64) -> u64 {
-        self.note(Act::Fp1(op, fmt, a));
-        FLOAT_RESULT
+    fn fp1(&mut self, op: Fp1, fmt: Fmt, (): (), a: u64) -> Result<u64, Fault> {
+        self.act(Act::Fp1(op, fmt, a)).map(|()| FLOAT_RESULT)
     }
-    fn fp2(&mut self, op: Fp2, fmt: Fmt, (): (), a: u64, b: u64) -> u64 {
-        self.note(Act::Fp2(op, fmt, a, b));
-        FLOAT_RESULT
+    fn fp2(&mut self, op: Fp2, fmt: Fmt, (): (), [a, b]: [u64; 2]) -> Result<u64, Fault> {
+        self.act(Act::Fp2(op, fmt, a, b)).map(|()| FLOAT_RESULT)
     }
-    fn fp3(&mut self, op: Fp3, fmt: Fmt, (): (), abc: [u64; 3]) -> u64 {
-        self.note(Act::Fp3(op, fmt, abc));
-        FLOAT_RESULT
+    fn fp3(&mut self, op: Fp3, fmt: Fmt, (): (), abc: [u64; 3]) -> Result<u64, Fault> {
+        self.act(Act::Fp3(op, fmt, abc)).map(|()| FLOAT_RESULT)
     }
     fn exact(&mut self) {}
     fn system(&mut self, op: SystemOp, _: &Insn) -> Result<(), Fault> {

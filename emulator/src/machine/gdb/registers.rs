@@ -42,8 +42,8 @@ fn csr_cx(hart: &Hart, bus: &Bus) -> CsrCx {
 /// What `register` holds; `None` where the hart does not have it.
 pub(super) fn read(hart: &Hart, bus: &Bus, register: Register) -> Option<u64> {
     match register {
-        Register::Gpr(r) => hart.x.get(usize::from(r)).copied(),
-        Register::Fpr(r) => hart.f.get(usize::from(r)).copied(),
+        Register::Gpr(r) => hart.x[..32].get(usize::from(r)).copied(),
+        Register::Fpr(r) => hart.f[..32].get(usize::from(r)).copied(),
         Register::Pc => Some(hart.pc.0),
         Register::Csr(number) => hart.csr.peek(CsrAddr(number), &csr_cx(hart, bus)),
         Register::Priv => Some(hart.privilege as u64),
@@ -64,7 +64,7 @@ pub(super) fn write(
     match register {
         Register::Gpr(r) => hart.set_x(r, value),
         Register::Fpr(r) => {
-            *hart.f.get_mut(usize::from(r)).ok_or(Refused)? = value;
+            *hart.f[..32].get_mut(usize::from(r)).ok_or(Refused)? = value;
             if hart.csr.fp_enabled() {
                 hart.csr.set_fs_dirty();
             }

@@ -158,7 +158,8 @@ impl Target for Debuggee<'_> {
 impl MultiThreadBase for Debuggee<'_> {
     fn read_registers(&mut self, regs: &mut RiscvCoreRegs<u64>, tid: Tid) -> Answer<()> {
         let hart = &self.runner(tid)?.hart;
-        (regs.x, regs.pc) = (hart.x, hart.pc.0);
+        regs.x.copy_from_slice(&hart.x[..32]);
+        regs.pc = hart.pc.0;
         self.current = tid.get() - 1;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::addr::Privilege;
-use crate::bus::{BusFault, Device, DeviceCx};
+use crate::bus::{BusFault, Device, DeviceCx, Ram};
 use crate::mmu::tests::{ALL_MEMORY, Fixture, RAM_BASE, RWX};
 use crate::mmu::{Context, Pte};
 
@@ -307,4 +307,60 @@ fn code_is_fetched_from_ram_only() {
     f.enter(Context { privilege: Privilege::Machine, ..Context::RESET });
     let beyond = f.mmu.fetch(&mut f.bus, VirtAddr(u64::MAX - 1));
     assert_eq!(beyond, Err(access_fault(Access::Fetch, u64::MAX - 1)));
+}
+
+#[test]
+fn hits_do_what_loads_and_stores_in_full_do() {
+    let mut f = Fixture::new();
+    f.map(0x5000, 0, RAM_BASE + 0x3000, RWX);
+    let va = VirtAddr(0x5008);
+    f.mmu.attach(&f.bus.ram);
+    for width in [Width::Byte, Width::Half, Width::Word, Width::Double] {
+        f.mmu.sfence_vma(None, None);
+        assert_eq!(f.mmu.load_hit(&f.bus.ram, va, width), None);
+        assert_eq!(f.mmu.store_hit(&mut f.bus.ram, va, width, 0), None);
+        f.mmu.store(&mut f.bus, va, width, u64::MAX).expect("mapped");
+        assert_eq!(f.mmu.load_hit(&f.bus.ram, va, width), None, "only stores are known");
+        assert_eq!(f.mmu.store_hit(&mut f.bus.ram, va, width, 0x1122_3344_5566_7788), Some(()));
+        let got = f.mmu.load(&mut f.bus, va, width).expect("mapped");
+        assert_eq!(got, 0x1122_3344_5566_7788 & width.mask());
+        assert_eq!(f.mmu.load_hit(&f.bus.ram, va, width), Some(got));
+        let odd = va.wrapping_add(1);
+        assert_eq!(f.mmu.load_hit(&f.bus.ram, odd, width).is_some(), width == Width::Byte);
+    }
+}
+
+#[test]
+fn nothing_leads_to_a_ram_that_was_replaced() {
+    let machine = Context { privilege: Privilege::Machine, ..Context::RESET };
+    let mut f = Fixture::new();
+    let home = f.cx;
+    let va = VirtAddr(RAM_BASE + 0x3000);
+    for attach in [true, false] {
+        for cx in [machine, home] {
+            f.enter(cx);
+            if cx == home {
+                f.map(va.0, 0, va.0, RWX);
+            }
+            f.mmu.store(&mut f.bus, va, Width::Word, 1).expect("RAM");
+            f.mmu.load(&mut f.bus, va, Width::Word).expect("RAM");
+            assert_eq!(f.mmu.load_hit(&f.bus.ram, va, Width::Word), Some(1));
+        }
+        let len_bytes = f.bus.ram.len_bytes();
+        // Here the new one begins elsewhere; where it begins in the same place, its number differs.
+        let old = std::mem::replace(&mut f.bus.ram, Ram::new(PhysAddr(RAM_BASE), len_bytes));
+        f.bus.ram.write(RamOffset(0x30_0000), old.slice(RamOffset(0x30_0000), 0x10_0000));
+        drop(old);
+        if attach {
+            f.mmu.attach(&f.bus.ram);
+            assert_eq!(f.mmu.tlb_entries().count(), 0);
+        }
+        // Banks that are not selected follow when they are.
+        for cx in [home, machine] {
+            f.enter(cx);
+            assert_eq!(f.mmu.load(&mut f.bus, va, Width::Word), Ok(0), "{attach} {cx:?}");
+            f.mmu.store(&mut f.bus, va, Width::Word, 0).expect("RAM");
+            assert_eq!(f.mmu.load_hit(&f.bus.ram, va, Width::Word), Some(0));
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! A minimal ELF writer: an executable of segments and symbols, as both simulators load it.
+//! A minimal ELF writer: an executable of segments and symbols, as emulators load it.
 
 /// Bytes to be loaded at a physical address.
 #[derive(Debug)]
-pub(super) struct Segment {
-    pub(super) address: u64,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Segment {
+    pub(crate) address: u64,
+    pub(crate) bytes: Vec<u8>,
 }
 
 const HEADER_BYTES: u64 = 64;
@@ -50,7 +50,7 @@ impl File {
 }
 
 /// The file: a RISC-V executable that starts at `entry`.
-pub(super) fn write(entry: u64, segments: &[Segment], symbols: &[(&str, u64)]) -> Vec<u8> {
+pub(crate) fn write(entry: u64, segments: &[Segment], symbols: &[(&str, u64)]) -> Vec<u8> {
     let mut strings = b"\0".to_vec();
     let mut symbol_table = File::default();
     symbol_table.0.resize(SYMBOL_BYTES as usize, 0);

@@ -11,7 +11,7 @@ use super::program::RAM_BYTES;
 
 /// What Spike must have to be the hart that Pagewalk is. Zicclsm makes misaligned accesses work;
 /// Ziccid makes stores to code visible without `fence.i`.
-const ISA: &str = "rv64gc_zba_zbb_zbc_zbs_zicond_zfh_zcb_zicbom_zicbop_zicboz_zihintpause_zawrs\
+pub(crate) const ISA: &str = "rv64gc_zba_zbb_zbc_zbs_zicond_zfh_zcb_zicbom_zicbop_zicboz_zihintpause_zawrs\
                    _zicntr_zihpm_sstc_svadu_svinval_svnapot_svpbmt_zicclsm_ziccid";
 
 /// Where a program that does not end is stopped.
@@ -94,7 +94,7 @@ impl Running {
 ///
 /// # Errors
 /// None of these.
-pub(super) fn find_spike(given: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn find_spike(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = given {
         return Ok(path.to_path_buf());
     }
@@ -111,7 +111,11 @@ pub(super) fn find_spike(given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-fn build_pagewalk() -> Result<PathBuf> {
+/// The executable of Pagewalk's release build, built now.
+///
+/// # Errors
+/// A build that fails.
+pub(crate) fn build_pagewalk() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--release", "--package", "pagewalk"])
@@ -122,6 +126,6 @@ fn build_pagewalk() -> Result<PathBuf> {
         bail!("the release build of pagewalk failed");
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| crate::root().join("target"));
+    let target = crate::root().join(target.unwrap_or_else(|| "target".into()));
     Ok(target.join("release/pagewalk"))
 }

@@ -283,7 +283,7 @@ impl Rest {
             (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
         });
         let mstatus = rig.get(MSTATUS);
-        Self { x: rig.hart.x, pc: rig.hart.pc.0, mstatus, ram: hash }
+        Self { x: std::array::from_fn(|r| rig.hart.x[r]), pc: rig.hart.pc.0, mstatus, ram: hash }
     }
 }
 
