@@ -81,7 +81,7 @@ fn fence() -> impl Strategy<Value = Action> {
 }
 
 fn write(va: impl Strategy<Value = u64>) -> impl Strategy<Value = Action> {
-    let level = prop_oneof![6 => Just(0), 3 => Just(1), 1 => 2..LEVELS_MAX];
+    let level = prop_oneof![5 => Just(0), 4 => Just(1), 1 => 2..LEVELS_MAX];
     (level, 0..2_usize, va, world::entry()).prop_map(|(level, table, va, entry)| Action::Write {
         level,
         table,
@@ -103,8 +103,9 @@ fn change() -> impl Strategy<Value = Vec<Act>> {
     (page(), 0..HARTS).prop_flat_map(|(va, hart)| {
         let away = proptest::option::of((0..SATPS, 0..SATPS));
         let asid = proptest::option::of(select(&world::ASIDS[..3]));
-        // Another page may be part of the same superpage or NAPOT range.
-        let named = prop_oneof![2 => Just(Some(va)), 2 => page().prop_map(Some), 1 => Just(None)];
+        // A neighbour may be part of the same superpage or NAPOT range.
+        let neighbour = va ^ 0x3000;
+        let named = prop_oneof![Just(Some(va)), Just(Some(neighbour)), Just(None)];
         let fence = (named, asid);
         let fence = fence.prop_map(|(va, asid)| Action::Fence { va, asid });
         let is_code = prop_oneof![3 => Just(false), 1 => Just(true)];

@@ -3,7 +3,6 @@
 //! reached in many ways, some of them old.
 
 use super::super::super::pte::NAPOT_PAGES_SHIFT;
-use super::super::super::refill::exception;
 use super::manual::{Beliefs, Memory, OnPath, Path};
 use super::*;
 
