@@ -44,6 +44,8 @@ enum Action {
     Write { level: u32, table: usize, va: u64, entry: Entry },
     /// Writes `satp`.
     Switch { satp: usize },
+    /// Loads from so many pages that always stay mapped.
+    Sweep { count: u64 },
     /// Uses so many address spaces in turn.
     Tour { first: usize, count: usize, va: u64 },
     /// A trap, or a return from one; in M-mode, loads and stores may act for another mode.
@@ -79,7 +81,7 @@ fn fence() -> impl Strategy<Value = Action> {
 }
 
 fn write(va: impl Strategy<Value = u64>) -> impl Strategy<Value = Action> {
-    let level = prop_oneof![6 => Just(0), 3 => Just(1), 1 => 2..LEVELS_MAX];
+    let level = prop_oneof![5 => Just(0), 4 => Just(1), 1 => 2..LEVELS_MAX];
     (level, 0..2_usize, va, world::entry()).prop_map(|(level, table, va, entry)| Action::Write {
         level,
         table,
@@ -101,7 +103,10 @@ fn change() -> impl Strategy<Value = Vec<Act>> {
     (page(), 0..HARTS).prop_flat_map(|(va, hart)| {
         let away = proptest::option::of((0..SATPS, 0..SATPS));
         let asid = proptest::option::of(select(&world::ASIDS[..3]));
-        let fence = (select(vec![Some(va), None]), asid);
+        // A neighbour may be part of the same superpage or NAPOT range.
+        let neighbour = va ^ 0x3000;
+        let named = prop_oneof![Just(Some(va)), Just(Some(neighbour)), Just(None)];
+        let fence = (named, asid);
         let fence = fence.prop_map(|(va, asid)| Action::Fence { va, asid });
         let is_code = prop_oneof![3 => Just(false), 1 => Just(true)];
         let others = prop_oneof![3 => Just(None), 1 => (1..100_u64).prop_map(Some)];
@@ -132,7 +137,7 @@ fn guard() -> impl Strategy<Value = Guard> {
         2 => (frame.clone(), left, any::<bool>())
             .prop_map(|(frame, left, locked)| Guard::Frame { frame, left, locked }),
         1 => frame.prop_map(|frame| Guard::HalfFrame { frame }),
-        2 => (0..world::TABLES, select(&[Rights::NONE, world::READ][..]))
+        3 => (0..world::TABLES / 2, select(&[Rights::NONE, world::READ][..]))
             .prop_map(|(table, left)| Guard::Table { table, left }),
     ]
 }
@@ -143,6 +148,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         4 => write(page()),
         2 => (0..SATPS).prop_map(|satp| Action::Switch { satp }),
+        1 => (1..world::STATIC_PAGES).prop_map(|count| Action::Sweep { count }),
         1 => (0..SATPS, 1..2 * SATPS, page())
             .prop_map(|(first, count, va)| Action::Tour { first, count, va }),
         2 => (privilege.clone(), privilege)
@@ -170,6 +176,12 @@ impl World {
         match *action {
             Action::Write { level, table, va, entry } => self.write(level, table, va, entry),
             Action::Switch { satp } => self.enter(hart, |side| side.cx.satp = world::satp(satp)),
+            Action::Sweep { count } => {
+                for page in 0..count {
+                    let va = world::STATIC + page * PAGE_SIZE_BYTES;
+                    self.access(hart, va, Access::Load, 1);
+                }
+            }
             Action::Tour { first, count, va } => {
                 for satp in first..first + count {
                     self.enter(hart, |side| side.cx.satp = world::satp(satp % SATPS));

@@ -15,8 +15,11 @@ pub(super) const TABLES: usize = LEVELS_MAX as usize * TABLES_PER_LEVEL;
 
 /// Pages used in every address space. Some share their place in any direct-mapped table, some a
 /// table, a megapage or a NAPOT range.
-pub(super) const PAGES: [u64; 6] =
-    [0x20_5000, 0x20_6000, 0x40_5000, 0x40_9000, 0x4020_5000, 0xffff_ffff_ffc0_6000];
+pub(super) const PAGES: [u64; 7] =
+    [0x20_5000, 0x20_6000, 0x40_5000, 0x40_9000, 0x60_5000, 0x4020_5000, 0xffff_ffff_ffc0_6000];
+/// Pages that are mapped in the same way for ever, every second one to U-mode.
+pub(super) const STATIC: u64 = 0x8000_0000;
+pub(super) const STATIC_PAGES: u64 = 512;
 /// Addresses that nobody accesses.
 pub(super) const NOWHERE: u64 = 0x12_3450_0000;
 
@@ -69,7 +72,7 @@ pub(super) enum Entry {
 }
 
 /// Mostly leaves that allow something, lest nothing is ever remembered.
-const LEAF_BITS: [u64; 20] = [
+const LEAF_BITS: [u64; 22] = [
     0,
     RWX,
     RWX,
@@ -82,7 +85,9 @@ const LEAF_BITS: [u64; 20] = [
     RWX | Pte::N,
     RWX | Pte::N | Pte::U,
     RWX & !Pte::D,
+    (RWX | Pte::U) & !Pte::D,
     RWX & !Pte::A & !Pte::D,
+    RWX & !Pte::A & !Pte::D | Pte::U,
     Pte::V | Pte::R | Pte::A,
     Pte::V | Pte::X | Pte::A,
     Pte::V | Pte::W | Pte::A,
@@ -187,7 +192,33 @@ impl World {
                 }
             }
         }
+        world.map_static();
         world
+    }
+
+    /// The static pages by tables of their own, two levels, below the tables of the third.
+    fn map_static(&mut self) {
+        let [middle, last] = [TABLES, TABLES + 1].map(table_at);
+        for page in 0..STATIC_PAGES {
+            let va = STATIC + page * PAGE_SIZE_BYTES;
+            let user = if page % 2 == 0 { Pte::U } else { 0 };
+            let frame = frame_at(page % FRAMES) >> PAGE_SHIFT;
+            self.set(entry_at(last, va, 0), Pte::new(frame, RWX | user).0);
+        }
+        self.set(entry_at(middle, STATIC, 1), Pte::new(last >> PAGE_SHIFT, Pte::V).0);
+        for level in 2..LEVELS_MAX {
+            for table in 0..TABLES_PER_LEVEL {
+                let below = TABLES_PER_LEVEL * (level as usize - 1) + table;
+                let below = if level == 2 { middle } else { table_at(below) };
+                let table = table_at(TABLES_PER_LEVEL * level as usize + table);
+                self.set(entry_at(table, STATIC, level), Pte::new(below >> PAGE_SHIFT, Pte::V).0);
+            }
+        }
+    }
+
+    fn set(&mut self, at: u64, value: u64) {
+        self.bus.store(PhysAddr(at), Width::Double, value).expect("RAM");
+        self.memory.note(at, value);
     }
 
     pub(super) fn write(&mut self, level: u32, table: usize, va: u64, entry: Entry) {
@@ -201,8 +232,7 @@ impl World {
             false => (at, PTE_SIZE_BYTES),
         };
         for at in (first..first + len_bytes).step_by(PTE_SIZE_BYTES as usize) {
-            self.bus.store(PhysAddr(at), Width::Double, value).expect("RAM");
-            self.memory.note(at, value);
+            self.set(at, value);
         }
     }
 
@@ -258,7 +288,7 @@ impl World {
         let cx = side.context(access);
         let allowed = self.allows(side, &cx, (va, access, len_bytes), got);
         assert!(allowed, "{access:?} at {va:#x} in {cx:x?}: {got:x?}, hit {hit:x?}");
-        self.note_updates(access, cx.adue && hit.is_none());
+        self.note_updates(va, access, cx.adue && hit.is_none());
         let page = |pa: PhysAddr| self.bus.ram.offset_of(pa.page_base(), PAGE_SIZE_BYTES);
         self.accessed = got.ok().and_then(page).or(self.accessed);
     }
@@ -307,11 +337,15 @@ impl World {
         remembered.next()
     }
 
-    /// Notes what a walk has written to the tables, which must be what it may write.
-    fn note_updates(&mut self, access: Access, may_update: bool) {
-        let known: Vec<_> = self.memory.entries().collect();
+    /// Notes what a walk for `va` has written to the tables, which must be what it may write.
+    fn note_updates(&mut self, va: u64, access: Access, may_update: bool) {
+        let entries = (0..TABLES).map(|table| {
+            let level = table / TABLES_PER_LEVEL;
+            entry_at(table_at(table), va, level as u32)
+        });
         let mut updates = 0;
-        for (at, old) in known {
+        for at in entries {
+            let old = self.memory.value(at);
             let new = self.bus.load(PhysAddr(at), Width::Double).expect("RAM");
             if new != old {
                 let marks = Pte::A | if access == Access::Store { Pte::D } else { 0 };
@@ -326,6 +360,10 @@ impl World {
     /// Everything that the TLB of a hart holds is what a hit may give.
     pub(super) fn audit(&self, hart: usize) {
         let side = &self.harts[hart];
+        for (at, value) in self.memory.entries() {
+            let found = self.bus.ram.load(RamOffset(at - RAM_BASE), Width::Double);
+            assert_eq!(found, value, "the entry at {at:#x}, which nobody has written");
+        }
         for entry in side.mmu.tlb_entries() {
             let (pa, va) = (PhysAddr(RAM_BASE + entry.page.0), entry.va.0);
             let (cx, is_known) = match entry.context {
