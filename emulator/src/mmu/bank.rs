@@ -8,10 +8,19 @@ use crate::addr::{PAGE_OFFSET_MASK, PAGE_SHIFT, VirtAddr};
 use crate::bus::{RamHome, RamOffset, RamPage};
 
 /// Entries of a table.
-const ENTRIES: usize = 512;
+const ENTRIES: usize = 1024;
 
 /// Fills after which emptying starts over with the whole table.
-const FILLS_MAX: usize = 128;
+const FILLS_MAX: usize = 512;
+
+/// Hashes of pages that stores reach.
+const PAGE_HASHES: usize = 256;
+
+/// No slot leads to a page with this hash.
+const NOWHERE: u16 = u16::MAX;
+
+/// Any slot may lead to a page with this hash.
+const MANY: u16 = u16::MAX - 1;
 
 /// The range that one walk mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +60,9 @@ pub(super) trait Entry: Copy {
     /// Virtual page address.
     fn tag(&self) -> u64;
 
+    /// Becomes nothing.
+    fn forget(&mut self);
+
     /// Where in RAM, the one with this `home`, the byte at `va` is, which must be in the page.
     fn place(&self, va: VirtAddr, home: RamHome) -> RamOffset;
 }
@@ -76,6 +88,11 @@ impl Entry for CodeEntry {
     }
 
     #[inline(always)]
+    fn forget(&mut self) {
+        self.tag = NO_TAG;
+    }
+
+    #[inline(always)]
     fn place(&self, va: VirtAddr, _home: RamHome) -> RamOffset {
         RamOffset(va.0.wrapping_add(self.to_ram))
     }
@@ -83,15 +100,6 @@ impl Entry for CodeEntry {
 
 /// Equals no page address, nor one with alignment bits of an access.
 pub(super) const NO_TAG: u64 = u64::MAX;
-
-/// A range of addresses that covers every superpage and NAPOT range with entries in one half of
-/// the address space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Large {
-    base: u64,
-    /// Bits in which any two addresses of the range agree.
-    mask: u64,
-}
 
 /// Tables of one context.
 #[derive(Clone, Debug)]
@@ -103,15 +111,20 @@ pub(super) struct Bank<E, const TABLES: usize> {
     fills: [u16; FILLS_MAX],
     /// Number of fills; they are not all logged when this is above [`FILLS_MAX`].
     filled: usize,
-    /// For the lower and the upper half of the address space.
-    large: [Option<Large>; 2],
+    /// A bit for each gibibyte, by its number modulo 64, with a superpage or NAPOT range, or part of
+    /// one.
+    large: u64,
+    /// Which slot leads to a page for stores, by a hash of the page: [`NOWHERE`], [`MANY`], or the
+    /// only one that can.
+    writable: [u16; PAGE_HASHES],
 }
 
 impl<E: Entry, const TABLES: usize> Bank<E, TABLES> {
     pub(super) fn new() -> Self {
         let tables = [[E::EMPTY; ENTRIES]; TABLES];
         let mappings = [[Mapping::NONE; ENTRIES]; TABLES];
-        Self { tables, mappings, fills: [0; FILLS_MAX], filled: 0, large: [None; 2] }
+        let (fills, writable) = ([0; FILLS_MAX], [NOWHERE; PAGE_HASHES]);
+        Self { tables, mappings, fills, filled: 0, large: 0, writable }
     }
 
     /// The only entry of `table` that may be the one of `va`.
@@ -122,7 +135,7 @@ impl<E: Entry, const TABLES: usize> Bank<E, TABLES> {
 
     #[inline(always)]
     pub(super) fn insert(&mut self, table: usize, va: VirtAddr, page: RamPage, mapping: Mapping) {
-        let (tag, slot) = (va.page_base().0, slot(va));
+        let slot = slot(va);
         self.tables[table][slot] = E::new(va, page);
         self.mappings[table][slot] = mapping;
         let filled = self.filled;
@@ -131,64 +144,93 @@ impl<E: Entry, const TABLES: usize> Bank<E, TABLES> {
         }
         self.filled = filled + 1;
         if u32::from(mapping.size_shift) > PAGE_SHIFT {
-            self.widen(tag, mapping.size_shift);
+            self.large |= gibibytes(va, mapping.size_shift);
+        }
+        if table == STORES {
+            let only = &mut self.writable[page_hash(page.offset())];
+            *only = if [NOWHERE, slot as u16].contains(only) { slot as u16 } else { MANY };
         }
     }
 
-    /// Makes the range of large mappings cover the one around `tag`.
-    fn widen(&mut self, tag: u64, size_shift: u8) {
-        let half = &mut self.large[half(tag)];
-        let old = half.unwrap_or(Large { base: tag, mask: u64::MAX });
-        let mask = old.mask & u64::MAX << size_shift;
-        let differing = (old.base ^ tag) & mask;
-        let agreeing = !u64::MAX.checked_shr(differing.leading_zeros()).unwrap_or(0);
-        *half = Some(Large { base: tag, mask: mask & agreeing });
-    }
-
-    /// Drops the pages of what maps `va`: a base page, or all of something larger.
+    /// Drops the pages of what maps `va`: a base page, or all of something larger. Where that takes
+    /// long to find, more.
+    #[inline]
     pub(super) fn drop_address(&mut self, va: VirtAddr) {
-        let is_large = |large: Large| (va.0 ^ large.base) & large.mask == 0;
-        if self.large[half(va.0)].is_some_and(is_large) {
-            let mappings = self.mappings.as_flattened();
-            for (entry, mapping) in self.tables.as_flattened_mut().iter_mut().zip(mappings) {
-                if (entry.tag() ^ va.0) >> mapping.size_shift == 0 {
-                    *entry = E::EMPTY;
-                }
-            }
-            return;
+        if self.large & gibibytes(va, PAGE_SHIFT as u8) != 0 {
+            return self.drop_large(va);
         }
         for table in &mut self.tables {
             let entry = &mut table[slot(va)];
             if entry.tag() == va.page_base().0 {
-                *entry = E::EMPTY;
+                entry.forget();
+            }
+        }
+    }
+
+    /// [`drop_address`](Self::drop_address) where the mapping may be a large one.
+    #[cold]
+    fn drop_large(&mut self, va: VirtAddr) {
+        let Some(fills) = self.fills.get(..self.filled) else { return self.clear() };
+        let entries = self.tables.as_flattened_mut();
+        for fill in fills {
+            let (entry, mapping) = (
+                &mut entries[usize::from(*fill)],
+                self.mappings.as_flattened()[usize::from(*fill)],
+            );
+            if (entry.tag() ^ va.0) >> mapping.size_shift == 0 {
+                entry.forget();
             }
         }
     }
 
     /// Drops the entries through which the page at `page`, in the RAM with this `home`, could be
     /// stored to.
+    #[inline]
     pub(super) fn forbid_stores(&mut self, page: RamOffset, home: RamHome) {
+        if self.writable[page_hash(page)] != NOWHERE {
+            self.drop_writable(RamOffset(page.0 & !PAGE_OFFSET_MASK), home);
+        }
+    }
+
+    #[cold]
+    fn drop_writable(&mut self, page: RamOffset, home: RamHome) {
         let Some(table) = self.tables.get_mut(STORES) else { return };
-        for entry in table {
-            if entry.place(VirtAddr(entry.tag()), home).0 == page.0 & !PAGE_OFFSET_MASK {
-                *entry = E::EMPTY;
+        let only = &mut self.writable[page_hash(page)];
+        let suspects = match *only {
+            MANY => 0..ENTRIES,
+            slot => usize::from(slot)..usize::from(slot) + 1,
+        };
+        *only = NOWHERE;
+        for (slot, entry) in suspects.clone().zip(&mut table[suspects]) {
+            if entry.tag() == NO_TAG {
+                continue;
+            }
+            let to = entry.place(VirtAddr(entry.tag()), home);
+            if to == page {
+                entry.forget();
+            } else if page_hash(to) == page_hash(page) {
+                *only = if *only == NOWHERE { slot as u16 } else { MANY };
             }
         }
     }
 
     /// Drops everything.
+    #[inline]
     pub(super) fn clear(&mut self) {
-        match self.fills.get(..self.filled) {
-            Some(fills) => fills.iter().for_each(|fill| empty(&mut self.tables, *fill)),
-            None => self.tables.as_flattened_mut().fill(E::EMPTY),
+        if let Some(fills) = self.fills.get(..self.filled) {
+            let entries = self.tables.as_flattened_mut();
+            fills.iter().for_each(|fill| entries[usize::from(*fill)].forget());
+        } else {
+            self.tables.as_flattened_mut().fill(E::EMPTY);
         }
-        (self.filled, self.large) = (0, [None; 2]);
+        (self.filled, self.large) = (0, 0);
     }
 
     /// Drops everything that is not known to be global.
+    #[inline]
     pub(super) fn clear_space(&mut self) {
         let Some(fills) = self.fills.get_mut(..self.filled) else { return self.clear() };
-        let mappings = self.mappings.as_flattened();
+        let (entries, mappings) = (self.tables.as_flattened_mut(), self.mappings.as_flattened());
         let mut kept = 0;
         for index in 0..fills.len() {
             let fill = fills[index];
@@ -196,7 +238,7 @@ impl<E: Entry, const TABLES: usize> Bank<E, TABLES> {
                 fills[kept] = fill;
                 kept += 1;
             } else {
-                empty(&mut self.tables, fill);
+                entries[usize::from(fill)].forget();
             }
         }
         self.filled = kept;
@@ -212,17 +254,27 @@ impl<E: Entry, const TABLES: usize> Bank<E, TABLES> {
     }
 }
 
-/// Empties the slot of a fill, whoever fills it now.
-fn empty<E: Entry, const TABLES: usize>(tables: &mut [[E; ENTRIES]; TABLES], fill: u16) {
-    tables.as_flattened_mut()[usize::from(fill)] = E::EMPTY;
-}
-
 /// Where the page of `va` is kept.
 #[inline(always)]
 fn slot(va: VirtAddr) -> usize {
     va.page_number() as usize % ENTRIES
 }
 
-fn half(va: u64) -> usize {
-    (va >> 63) as usize
+/// The bits of [`Bank::large`] for the range of that size around `va`.
+#[inline(always)]
+fn gibibytes(va: VirtAddr, size_shift: u8) -> u64 {
+    const GIBIBYTE_SHIFT: u32 = 30;
+    match u32::from(size_shift) {
+        ..=GIBIBYTE_SHIFT => 1 << ((va.0 >> GIBIBYTE_SHIFT) % 64),
+        _ => u64::MAX,
+    }
 }
+
+/// Index into [`Bank::writable`].
+#[inline(always)]
+fn page_hash(page: RamOffset) -> usize {
+    (page.0 >> PAGE_SHIFT) as usize % PAGE_HASHES
+}
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,11 @@ impl Entry for HostEntry {
     }
 
     #[inline(always)]
+    fn forget(&mut self) {
+        self.tag = NO_TAG;
+    }
+
+    #[inline(always)]
     fn place(&self, va: VirtAddr, home: RamHome) -> RamOffset {
         home.offset_of(self.to_host.wrapping_add(va.0 as usize))
     }

@@ -89,6 +89,14 @@ impl Key {
         Satp::asid_of(self.satp)
     }
 
+    /// Well mixed; the low bits suffice.
+    #[inline(always)]
+    pub(super) fn hash(self) -> u64 {
+        // Fibonacci hashing: the upper bits are good ones. Flags are small, and so may ASIDs be.
+        const BITS: u32 = 8;
+        (self.satp ^ self.flags << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - BITS)
+    }
+
     /// What leaves look like that allow `access` as they are; for contexts that translate.
     #[inline(always)]
     pub(super) fn plain(self, access: Access) -> Plain {

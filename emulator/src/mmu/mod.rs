@@ -5,6 +5,7 @@
 
 mod access;
 mod bank;
+mod banks;
 mod direct;
 mod key;
 mod pmp;
@@ -36,18 +37,19 @@ use tables::{PageTables, Untouched};
 use tlb::Tlb;
 use walk_cache::WalkCache;
 
-/// Translation scheme, `satp.MODE`.
+/// Translation scheme, `satp.MODE`, encoded as there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Mode {
     /// No translation.
     #[default]
-    Bare,
+    Bare = 0,
     /// Three levels, 39-bit virtual addresses.
-    Sv39,
+    Sv39 = 8,
     /// Four levels, 48-bit virtual addresses.
-    Sv48,
+    Sv48 = 9,
     /// Five levels, 57-bit virtual addresses.
-    Sv57,
+    Sv57 = 10,
 }
 
 impl Mode {
@@ -64,22 +66,12 @@ impl Mode {
         }
     }
 
-    /// The encoding in `satp.MODE`.
-    const fn bits(self) -> u64 {
-        match self {
-            Self::Bare => 0,
-            Self::Sv39 => 8,
-            Self::Sv48 => 9,
-            Self::Sv57 => 10,
-        }
-    }
-
     /// The mode with this encoding; Bare for those that this hart lacks.
     const fn from_bits(bits: u64) -> Self {
         match bits {
-            8 => Self::Sv39,
-            9 => Self::Sv48,
-            10 => Self::Sv57,
+            _ if bits == Self::Sv39 as u64 => Self::Sv39,
+            _ if bits == Self::Sv48 as u64 => Self::Sv48,
+            _ if bits == Self::Sv57 as u64 => Self::Sv57,
             _ => Self::Bare,
         }
     }
@@ -122,7 +114,7 @@ impl Satp {
     /// The value of the CSR.
     #[inline(always)]
     pub const fn to_bits(self) -> u64 {
-        self.mode.bits() << Self::MODE_SHIFT
+        (self.mode as u64) << Self::MODE_SHIFT
             | (self.asid.0 as u64) << Self::ASID_SHIFT
             | self.root_ppn & Self::PPN_MASK
     }
