@@ -34,8 +34,8 @@ enum Guard {
     Frame { frame: u64, left: Rights, locked: bool },
     /// The second half of a frame of data.
     HalfFrame { frame: u64 },
-    /// A table: all rights, or that to write.
-    Table { table: usize, left: Rights },
+    /// A table: all rights, or that to write; or of its first entries only.
+    Table { table: usize, left: Rights, len_bytes: u64 },
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ fn access(va: impl Strategy<Value = u64>) -> impl Strategy<Value = Action> {
     )
 }
 
-/// A hart uses a page, and goes away or does not. The page changes, and a fence names it, or it
+/// A hart uses a page, perhaps another one, and goes away or does not. The page changes, and a fence names it, or it
 /// becomes code; perhaps there are many other fences. The hart is back, and uses it again.
 fn change() -> impl Strategy<Value = Vec<Act>> {
     (page(), 0..HARTS).prop_flat_map(|(va, hart)| {
@@ -110,8 +110,9 @@ fn change() -> impl Strategy<Value = Vec<Act>> {
         let fence = fence.prop_map(|(va, asid)| Action::Fence { va, asid });
         let is_code = prop_oneof![3 => Just(false), 1 => Just(true)];
         let others = prop_oneof![3 => Just(None), 1 => (1..100_u64).prop_map(Some)];
-        (access(Just(va)), away, (write(Just(va)), fence), is_code, others).prop_map(
-            move |(access, away, (write, fence), is_code, others)| {
+        let accesses = (access(Just(va)), proptest::option::of(access(page())));
+        (accesses, away, (write(Just(va)), fence), is_code, others).prop_map(
+            move |((access, another), away, (write, fence), is_code, others)| {
                 let leave = away.map(|(_, to)| Action::Switch { satp: to });
                 let home = away.map(|(home, _)| Action::Switch { satp: home });
                 let store = Action::Access { va, access: Access::Store, len_bytes: 1 };
@@ -120,8 +121,9 @@ fn change() -> impl Strategy<Value = Vec<Act>> {
                     false => (access, vec![write, fence]),
                 };
                 let others = others.map(|count| Action::Fences { count, asid: None });
-                let before = home.clone().into_iter().chain([access.clone()]).chain(leave);
-                let acts = before.chain(change).chain(others).chain(home).chain([access]);
+                let before = home.clone().into_iter().chain([access.clone()]).chain(another);
+                let between = leave.into_iter().chain(change).chain(others).chain(home);
+                let acts = before.chain(between).chain([access]);
                 acts.map(|action| (hart, action)).collect()
             },
         )
@@ -131,14 +133,16 @@ fn change() -> impl Strategy<Value = Vec<Act>> {
 fn guard() -> impl Strategy<Value = Guard> {
     let left = select(&[Rights::NONE, world::READ, world::EXECUTE][..]);
     let frame = 0..world::FRAMES;
+    // Between the entries of the first two pages.
+    let table_len_bytes = select(&[PAGE_SIZE_BYTES, 6 * PTE_SIZE_BYTES][..]);
     prop_oneof![
         3 => Just(Guard::Nothing),
         1 => Just(Guard::Everything),
         2 => (frame.clone(), left, any::<bool>())
             .prop_map(|(frame, left, locked)| Guard::Frame { frame, left, locked }),
         1 => frame.prop_map(|frame| Guard::HalfFrame { frame }),
-        3 => (0..world::TABLES / 2, select(&[Rights::NONE, world::READ][..]))
-            .prop_map(|(table, left)| Guard::Table { table, left }),
+        3 => (0..world::TABLES / 2, select(&[Rights::NONE, world::READ][..]), table_len_bytes)
+            .prop_map(|(table, left, len_bytes)| Guard::Table { table, left, len_bytes }),
     ]
 }
 
@@ -230,8 +234,8 @@ impl Guard {
             Self::HalfFrame { frame } => {
                 region(world::frame_at(frame) + 0x800, 0x800, Rights::NONE, false)
             }
-            Self::Table { table, left } => {
-                region(world::table_at(table), PAGE_SIZE_BYTES, left, false)
+            Self::Table { table, left, len_bytes } => {
+                region(world::table_at(table), len_bytes, left, false)
             }
         }
     }
