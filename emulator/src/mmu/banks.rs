@@ -20,7 +20,7 @@ const LOG_EVENTS: usize = 64;
 const ASID_EPOCHS: usize = 256;
 
 /// Something that a bank has to drop entries for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// A fence for an address, in one address space or in all.
     Fence(VirtAddr, Option<Asid>),
@@ -66,12 +66,18 @@ impl Events {
         self.spaces[Self::slot(asid)] = self.now;
     }
 
-    /// Notes another event.
+    /// Notes another event. The same one again takes no more room: code that changes itself may
+    /// forbid stores to a page over and over.
     #[inline]
     pub(super) fn log(&mut self, event: Event) {
         self.now += 1;
-        self.log[self.next] = (self.now, event);
-        self.next = (self.next + 1) % LOG_EVENTS;
+        let last = &mut self.log[(self.next + LOG_EVENTS - 1) % LOG_EVENTS];
+        if last.1 == event {
+            last.0 = self.now;
+        } else {
+            self.log[self.next] = (self.now, event);
+            self.next = (self.next + 1) % LOG_EVENTS;
+        }
     }
 
     #[inline]

@@ -130,6 +130,17 @@ fn change() -> impl Strategy<Value = Vec<Act>> {
     })
 }
 
+/// Other protection, and accesses to a page and its neighbour under it.
+fn protect() -> impl Strategy<Value = Vec<Act>> {
+    (page(), 0..HARTS, guard()).prop_flat_map(|(va, hart, guard)| {
+        let neighbour = va ^ 0x3000;
+        (access(Just(va)), access(Just(neighbour))).prop_map(move |(access, another)| {
+            let acts = [Action::Guard(guard), access.clone(), another, access];
+            acts.map(|action| (hart, action)).to_vec()
+        })
+    })
+}
+
 fn guard() -> impl Strategy<Value = Guard> {
     let left = select(&[Rights::NONE, world::READ, world::EXECUTE][..]);
     let frame = 0..world::FRAMES;
@@ -170,8 +181,9 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop_oneof![
-        3 => (0..HARTS, action()).prop_map(|act| vec![act]),
-        1 => change(),
+        12 => (0..HARTS, action()).prop_map(|act| vec![act]),
+        4 => change(),
+        1 => protect(),
     ]
 }
 

@@ -15,10 +15,19 @@ pub(super) const TABLES: usize = LEVELS_MAX as usize * TABLES_PER_LEVEL;
 
 /// Pages used in every address space. Some share their place in any direct-mapped table, some a
 /// table, a megapage or a NAPOT range.
-pub(super) const PAGES: [u64; 7] =
-    [0x20_5000, 0x20_6000, 0x40_5000, 0x40_9000, 0x60_5000, 0x4020_5000, 0xffff_ffff_ffc0_6000];
+pub(super) const PAGES: [u64; 8] = [
+    0x20_5000,
+    0x20_6000,
+    0x40_5000,
+    0x40_6000,
+    0x60_5000,
+    0x4020_5000,
+    0xffff_ffff_ffc0_6000,
+    // Without translation, the only one that is in RAM: frame 0.
+    0x8010_0000,
+];
 /// Pages that are mapped in the same way for ever, every second one to U-mode.
-pub(super) const STATIC: u64 = 0x8000_0000;
+pub(super) const STATIC: u64 = 0xc000_0000;
 pub(super) const STATIC_PAGES: u64 = 512;
 /// Addresses that nobody accesses.
 pub(super) const NOWHERE: u64 = 0x12_3450_0000;
@@ -364,6 +373,9 @@ impl World {
             let found = self.bus.ram.load(RamOffset(at - RAM_BASE), Width::Double);
             assert_eq!(found, value, "the entry at {at:#x}, which nobody has written");
         }
+        let (mut n, mut l, mut st) = (0, 0, 0);
+        for entry in side.mmu.tlb_entries() { n += 1; if entry.size_shift > 12 { l += 1; } if entry.access == Access::Store { st += 1; } }
+        eprintln!("AUDIT {n} {l} {st}");
         for entry in side.mmu.tlb_entries() {
             let (pa, va) = (PhysAddr(RAM_BASE + entry.page.0), entry.va.0);
             let (cx, is_known) = match entry.context {
