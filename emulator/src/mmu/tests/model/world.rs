@@ -373,9 +373,6 @@ impl World {
             let found = self.bus.ram.load(RamOffset(at - RAM_BASE), Width::Double);
             assert_eq!(found, value, "the entry at {at:#x}, which nobody has written");
         }
-        let (mut n, mut l, mut st) = (0, 0, 0);
-        for entry in side.mmu.tlb_entries() { n += 1; if entry.size_shift > 12 { l += 1; } if entry.access == Access::Store { st += 1; } }
-        eprintln!("AUDIT {n} {l} {st}");
         for entry in side.mmu.tlb_entries() {
             let (pa, va) = (PhysAddr(RAM_BASE + entry.page.0), entry.va.0);
             let (cx, is_known) = match entry.context {
