@@ -165,8 +165,8 @@ pub struct Mmu {
     pmp: Pmp,
     tlb: Tlb,
     walks: WalkCache,
-    /// Pages that PMP leaves entirely to S- and U-mode, and to M-mode, around one that was used
-    /// last. Nothing while somebody watches: then every miss has to come the long way.
+    /// Pages that PMP leaves entirely to S- and U-mode, the walker included, and to M-mode, around
+    /// one that was used last. Nothing while somebody watches: then every miss has to come the long way.
     reaches: [Reach; 2],
     /// Records misses and fences, for who watches the hart. Looked at where those happen only.
     probe: Option<Box<Probe>>,

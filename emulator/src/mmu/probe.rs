@@ -77,7 +77,7 @@ impl Mmu {
         len_bytes: u64,
     ) -> Result<(PhysAddr, Mapping), Refusal> {
         let (cx, mut steps) = (*self.context(access), Vec::new());
-        let mut memory = PageTables { ram, pmp: &self.pmp };
+        let mut memory = PageTables { ram, pmp: &self.pmp, reach: Reach::NOTHING };
         let found = self.resolve(&cx, &mut memory, (va, access), len_bytes, &mut steps);
         let pa = found.map(|(pa, _)| pa);
         let page_rights = match pa {

@@ -79,13 +79,14 @@ impl Mmu {
     ) -> Result<(PhysAddr, Mapping), Refusal> {
         let key = self.tlb.key(access);
         let (pa, mapping) = if key.is_virtual() {
+            let walker = self.reaches[usize::from(false)];
             let known = self.walks.find(va, key.satp());
             let mut last = LastTable(None);
-            let leaf = self.walk_from(known, ram, (va, access), &mut last);
+            let leaf = self.walk_from(known, (ram, walker), (va, access), &mut last);
             if let Some((table, level)) = last.0
                 && let Some(page) = ram.page_at(table)
                 && known != Some(Known::new(page.offset(), level))
-                && self.pmp.walker_reads(table)
+                && (walker.covers(table) || self.pmp.walker_reads(table))
             {
                 self.walks.insert(va, key.satp(), Known::new(page.offset(), level));
             }
@@ -93,7 +94,9 @@ impl Mmu {
         } else {
             (PhysAddr(va.0), Mapping::NONE)
         };
-        self.protect(self.context(access), pa, (access, len_bytes))?;
+        if !self.reaches[usize::from(key.is_machine())].covers(pa) {
+            self.protect(self.context(access), pa, (access, len_bytes))?;
+        }
         Ok((pa, mapping))
     }
 
@@ -101,13 +104,13 @@ impl Mmu {
     fn walk_from(
         &self,
         known: Option<Known>,
-        ram: &mut Ram,
+        (ram, reach): (&mut Ram, Reach),
         (va, access): (VirtAddr, Access),
         last: &mut LastTable,
     ) -> Result<Leaf, WalkFault> {
         let cx = self.context(access);
         let base = ram.base();
-        let mut memory = PageTables { ram, pmp: &self.pmp };
+        let mut memory = PageTables { ram, pmp: &self.pmp, reach };
         match known {
             None => walk(&mut memory, va, access, cx, last),
             Some(known) => {
@@ -127,16 +130,25 @@ impl Mmu {
         mapping: Mapping,
     ) {
         let Some(page) = ram.page_at(pa) else { return };
-        let privilege = self.context(access).privilege;
-        let rights = self.pmp.page_rights(pa, privilege);
         let watched = access == Access::Store && ram.is_page_tracked(page.offset());
-        if !watched && rights.is_some_and(|rights| rights.allows(access)) {
+        if self.may_reach(pa, access) && !watched {
             self.tlb.insert(va, access, page, mapping);
         }
+    }
+
+    /// Whether PMP leaves all of the page of `pa` to `access`. Remembers the pages around where it
+    /// leaves them to every access, unless somebody watches.
+    fn may_reach(&mut self, pa: PhysAddr, access: Access) -> bool {
+        let class = usize::from(self.tlb.key(access).is_machine());
+        if self.reaches[class].covers(pa) {
+            return true;
+        }
+        let privilege = self.context(access).privilege;
         let reach = self.pmp.reach(pa, privilege);
         if self.probe.is_none() && reach != Reach::NOTHING {
-            self.reaches[usize::from(self.tlb.key(access).is_machine())] = reach;
+            self.reaches[class] = reach;
         }
+        self.pmp.page_rights(pa, privilege).is_some_and(|rights| rights.allows(access))
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Source: Privileged ISA, "Physical Memory Protection and Paging".
 
+use super::pmp::Reach;
 use super::{PTE_SIZE_BYTES, Pmp, PteMemory};
 use crate::addr::{Access, PhysAddr, Privilege, Width};
 use crate::bus::{Ram, RamOffset};
@@ -11,15 +12,28 @@ use crate::bus::{Ram, RamOffset};
 pub(super) struct PageTables<'a> {
     pub(super) ram: &'a mut Ram,
     pub(super) pmp: &'a Pmp,
+    /// Where PMP needs not be asked.
+    pub(super) reach: Reach,
+}
+
+impl PageTables<'_> {
+    #[inline(always)]
+    fn offset_of(&self, at: PhysAddr, access: Access) -> Option<RamOffset> {
+        match self.reach.covers(at) {
+            true => self.ram.offset_of(at, PTE_SIZE_BYTES),
+            false => offset_of(self.ram, self.pmp, at, access),
+        }
+    }
 }
 
 impl PteMemory for PageTables<'_> {
+    #[inline(always)]
     fn read_pte(&mut self, at: PhysAddr) -> Option<u64> {
-        read_pte(self.ram, self.pmp, at)
+        self.offset_of(at, Access::Load).map(|offset| self.ram.load(offset, Width::Double))
     }
 
     fn update_pte(&mut self, at: PhysAddr, old: u64, new: u64) -> Option<bool> {
-        let offset = offset_of(self.ram, self.pmp, at, Access::Store)?;
+        let offset = self.offset_of(at, Access::Store)?;
         let unchanged = self.ram.load(offset, Width::Double) == old;
         if unchanged {
             self.ram.store(offset, Width::Double, new);
@@ -36,16 +50,13 @@ pub(super) struct Untouched<'a> {
 
 impl PteMemory for Untouched<'_> {
     fn read_pte(&mut self, at: PhysAddr) -> Option<u64> {
-        read_pte(self.ram, self.pmp, at)
+        let offset = offset_of(self.ram, self.pmp, at, Access::Load)?;
+        Some(self.ram.load(offset, Width::Double))
     }
 
     fn update_pte(&mut self, at: PhysAddr, _old: u64, _new: u64) -> Option<bool> {
         offset_of(self.ram, self.pmp, at, Access::Store).map(|_| true)
     }
-}
-
-fn read_pte(ram: &Ram, pmp: &Pmp, at: PhysAddr) -> Option<u64> {
-    offset_of(ram, pmp, at, Access::Load).map(|offset| ram.load(offset, Width::Double))
 }
 
 /// Where the entry at `at` is, if the walker may make this access to it. Tables must be in RAM:
