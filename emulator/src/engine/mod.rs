@@ -1,8 +1,11 @@
 //! Execution engines. [`Engine`] is what the machine drives; the first one is the interpreter of
-//! decoded basic blocks: `block.rs` keeps the blocks, `interp.rs` gives the instruction meanings
-//! their effect on a hart, and this file runs one after the other.
+//! decoded blocks: `fetch.rs` makes them, `block.rs` keeps them, `dispatch.rs` goes through the
+//! instructions of one, `interp.rs` gives their meanings an effect on a hart, and this file runs one
+//! block after the other.
 //!
 //! Invariants:
+//! - A block is entered at its start, and left at its end, by a branch or by an exception; a loop of
+//!   one block may stand in it several times.
 //! - Blocks are keyed by physical address, so neither `satp` writes nor fences touch them; only
 //!   writes to code do, through the tracker of `bus/ram.rs`.
 //! - A block lies within one page of RAM. Whatever does not (an instruction that straddles two
