@@ -1,6 +1,7 @@
 //! Decoded basic blocks: found by physical address, linked to their successors on the same page,
 //! dropped when their code is written: those that hold what was written, or, where a page is
-//! written to again and again and not executed, all of the page. Neighbour: `engine/mod.rs` decodes and runs them.
+//! written to again and again and not executed, all of the page. Neighbours: `fetch.rs` decodes
+//! them, `mod.rs` runs them.
 
 use rustc_hash::FxHashMap;
 

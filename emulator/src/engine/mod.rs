@@ -70,8 +70,8 @@ pub enum Exit {
 
 /// Runs guest instructions on a hart.
 pub trait Engine: Send {
-    /// Runs `hart` for `budget_insns` instructions. Takes traps as they come. Whatever the guest does, this returns: after the budget, or earlier
-    /// for the reasons of [`Exit`].
+    /// Runs `hart` for `budget_insns` instructions. Takes traps as they come. Whatever the guest
+    /// does, this returns: after the budget, or earlier for the reasons of [`Exit`].
     fn run(&mut self, hart: &mut Hart, bus: &mut Bus, budget_insns: u64) -> Exit;
 
     /// Replaces what harts stop at. Only an engine with an active observer can watch memory.
