@@ -1,5 +1,8 @@
-//! Hands the runtime's memory layouts to the linker of the bare-metal programs.
+//! Hands their memory layouts to the linker: the runtime's to the bare-metal programs, its own to
+//! the kernel.
 
+/// The operating system.
+const KERNEL: &str = "kernel";
 /// Programs that start in S-mode, on top of firmware.
 const KERNELS: [&str; 1] = ["sbi"];
 
@@ -8,6 +11,7 @@ fn main() {
     for script in ["layout.ld", "virt.ld", "kernel.ld"] {
         println!("cargo::rerun-if-changed=runtime/{script}");
     }
+    println!("cargo::rerun-if-changed=src/kernel/kernel.ld");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
         return;
     }
@@ -17,7 +21,11 @@ fn main() {
     for bin in manifest.split("[[bin]]").skip(1) {
         let name = bin.lines().find_map(|line| line.strip_prefix("name = "));
         let name = name.expect("a binary has a name").trim_matches('"');
-        let script = if KERNELS.contains(&name) { "kernel.ld" } else { "virt.ld" };
-        println!("cargo::rustc-link-arg-bin={name}=-T{here}/runtime/{script}");
+        let script = match name {
+            KERNEL => "src/kernel/kernel.ld",
+            name if KERNELS.contains(&name) => "runtime/kernel.ld",
+            _ => "runtime/virt.ld",
+        };
+        println!("cargo::rustc-link-arg-bin={name}=-T{here}/{script}");
     }
 }

@@ -1,12 +1,47 @@
-//! Virtual memory in portable Rust: the Sv39 page-table entry, the tables made of it, and a walk
-//! through them that can be printed. No `unsafe`, no hardware: memory comes in behind
-//! [`FrameMemory`], so everything here is tested on the host. `first_walk/` runs it on a hart.
+//! The operating system in portable Rust, as far as it is policy: the Sv39 page-table entry, tables
+//! and a walk that can be printed; with the feature `alloc` also address spaces, files, pipes,
+//! signals. No `unsafe`, no hardware: memory comes in behind traits, so everything here is tested
+//! on the host. `kernel/` runs it on harts, `first_walk/` its beginnings.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+#[cfg(feature = "alloc")]
+pub mod board;
+#[cfg(feature = "alloc")]
+pub mod boot_options;
+#[cfg(feature = "alloc")]
+pub mod errno;
+#[cfg(feature = "alloc")]
+pub mod fs;
+#[cfg(feature = "alloc")]
+pub mod ipc;
+#[cfg(feature = "alloc")]
+pub mod locked;
+#[cfg(feature = "alloc")]
+pub mod log;
+#[cfg(feature = "alloc")]
+pub mod mm;
+#[cfg(feature = "alloc")]
+pub mod proc_text;
 pub mod pte;
+pub mod ranges;
+#[cfg(feature = "alloc")]
+pub mod sched;
+#[cfg(feature = "alloc")]
+pub mod symbols;
 pub mod table;
+#[cfg(feature = "alloc")]
+pub mod task;
+#[cfg(feature = "alloc")]
+pub mod timers;
+#[cfg(feature = "alloc")]
+pub mod tty;
+#[cfg(feature = "alloc")]
+pub mod virtio;
 pub mod walk;
 
 pub use pte::{Flags, Ppn, Pte};

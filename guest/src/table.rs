@@ -74,6 +74,11 @@ impl PageTable {
         Ok(Self { root: empty_table(memory, pool)? })
     }
 
+    /// The table whose root is in this frame.
+    pub const fn at(root: Ppn) -> Self {
+        Self { root }
+    }
+
     /// Frame of the root table, for `satp.PPN`.
     pub const fn root(self) -> Ppn {
         self.root

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::houses::{House, house_of};
 use super::source::Source;
 
 /// Limit of a file, tests included.
@@ -9,7 +10,7 @@ const FILE_MAX_LINES: usize = 500;
 /// Limit of a function, from `fn` to its closing brace.
 const FUNCTION_MAX_LINES: usize = 70;
 
-/// The only files that may hold `unsafe`.
+/// The only files and folders that may hold `unsafe`.
 pub(crate) const UNSAFE_ISLANDS: [&str; 21] = [
     "emulator/src/bus/ram.rs",
     "emulator/src/mmu/direct.rs",
@@ -42,30 +43,6 @@ pub(crate) const FORBIDDING_ROOTS: [&str; 5] = [
     "tests/main.rs",
     "tests/e2e.rs",
 ];
-
-/// The emulator's rooms and whom each may import. A lower room never imports a higher one.
-const ROOMS: [(&str, &[&str]); 12] = [
-    ("addr", &[]),
-    ("trap", &["addr"]),
-    ("bus", &["trap", "addr"]),
-    ("device", &["bus", "addr"]),
-    ("isa", &["trap", "addr"]),
-    ("csr", &["trap", "addr"]),
-    ("mmu", &["bus", "trap", "addr"]),
-    ("hart", &["csr", "mmu", "bus", "trap", "addr"]),
-    ("system", &["hart", "csr", "mmu", "isa", "bus", "trap", "addr"]),
-    ("engine", &["system", "hart", "csr", "mmu", "isa", "bus", "trap", "addr"]),
-    ("debug", &["system", "hart", "csr", "mmu", "isa", "bus", "trap", "addr"]),
-    (
-        "machine",
-        &[
-            "engine", "device", "debug", "system", "hart", "csr", "mmu", "isa", "bus", "trap",
-            "addr",
-        ],
-    ),
-];
-/// The highest room: it may import all others.
-const TOP_ROOM: &str = "cli";
 
 /// Something that is wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -135,13 +112,18 @@ fn lengths(source: &Source<'_>) -> Vec<Violation> {
     found
 }
 
+/// Whether an island, which is a file or, with a slash at the end, a folder, has this file.
+pub(crate) fn is_on(island: &str, path: &str) -> bool {
+    path == island || island.ends_with('/') && path.starts_with(island)
+}
+
 /// Whether the keyword occurs in code.
 pub(crate) fn mentions_unsafe(source: &Source<'_>) -> bool {
     source.words().iter().any(|word| source.text_of(*word) == "unsafe")
 }
 
 fn unsafe_code(source: &Source<'_>) -> Vec<Violation> {
-    if UNSAFE_ISLANDS.contains(&source.path) {
+    if UNSAFE_ISLANDS.iter().any(|island| is_on(island, source.path)) {
         return Vec::new();
     }
     words(source, &["unsafe"], "unsafe outside its islands")
@@ -165,12 +147,14 @@ fn words(source: &Source<'_>, unwanted: &[&str], what: &str) -> Vec<Violation> {
     hits.map(|word| Violation::new(source.path, source.line_of(word), what)).collect()
 }
 
-/// The module a file of the emulator is, from the crate's root; none for other files and the root.
-fn module(path: &str) -> Option<Vec<&str>> {
-    let path = path.strip_prefix("emulator/src/")?.strip_suffix(".rs")?;
+/// The house a file is in, and the module that it is, from the crate's root; none for other files
+/// and the root.
+fn module(path: &str) -> Option<(&'static House, Vec<&str>)> {
+    let (house, path) = house_of(path)?;
+    let path = path.strip_suffix(".rs")?;
     let path = path.strip_suffix("/mod").unwrap_or(path);
     let module: Vec<&str> = path.split('/').collect();
-    (!matches!(module[..], ["lib" | "main"])).then_some(module)
+    (!matches!(module[..], ["lib" | "main"])).then_some((house, module))
 }
 
 /// Every name of a room that a file reaches through `crate::` or enough `super::`, with its line.
@@ -193,17 +177,14 @@ fn rooms_reached(source: &Source<'_>, depth: usize) -> Vec<(usize, String)> {
 }
 
 fn imports(source: &Source<'_>) -> Vec<Violation> {
-    let Some(module) = module(source.path) else { return Vec::new() };
+    let Some((house, module)) = module(source.path) else { return Vec::new() };
     let room = module[0];
-    let allowed = match ROOMS.iter().find(|(name, _)| *name == room) {
-        Some((_, allowed)) => *allowed,
-        None if room == TOP_ROOM => return Vec::new(),
-        None => return vec![Violation::new(source.path, 1, format!("no room is called {room}"))],
+    let Some(allowed) = house.imports(room) else {
+        return vec![Violation::new(source.path, 1, format!("no room is called {room}"))];
     };
-    let is_room = |name: &str| name == TOP_ROOM || ROOMS.iter().any(|(room, _)| *room == name);
     rooms_reached(source, module.len())
         .into_iter()
-        .filter(|(_, head)| is_room(head) && head != room && !allowed.contains(&head.as_str()))
+        .filter(|(_, head)| head != room && house.has(head) && !allowed.contains(&head.as_str()))
         .map(|(line, head)| Violation::new(source.path, line, format!("{room} imports {head}")))
         .collect()
 }

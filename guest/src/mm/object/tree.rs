@@ -1,0 +1,199 @@
+//! [`Tree`]: frames by page number, in a radix tree that is as high as the largest number needs.
+//! Nodes come from the heap, and a heap that is exhausted is an error, not a panic.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::super::OutOfMemory;
+use crate::pte::Ppn;
+
+/// Bits of a page number that one node decides.
+const NODE_BITS: u32 = 6;
+/// Entries of a node.
+const NODE_ENTRIES: usize = 1 << NODE_BITS;
+/// In a leaf: no frame. The first frame of the physical address space is never an object's.
+const HOLE: u32 = 0;
+
+#[derive(Debug)]
+enum Node {
+    Inner(Box<[Option<Node>]>),
+    Leaf(Box<[u32]>),
+}
+
+/// Frames by page number.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    root: Option<Node>,
+    /// Levels below the root.
+    height: u32,
+    count: u64,
+}
+
+impl Tree {
+    /// The frame with this number.
+    pub(super) fn get(&self, index: u64) -> Option<Ppn> {
+        if self.is_beyond(index) {
+            return None;
+        }
+        let mut node = self.root.as_ref()?;
+        let mut height = self.height;
+        loop {
+            match node {
+                Node::Leaf(frames) => {
+                    let frame = frames[digit(index, 0)];
+                    return (frame != HOLE).then_some(Ppn(frame.into()));
+                }
+                Node::Inner(children) => node = children[digit(index, height)].as_ref()?,
+            }
+            height -= 1;
+        }
+    }
+
+    /// Puts a frame where none is.
+    pub(super) fn insert(&mut self, index: u64, frame: Ppn) -> Result<(), OutOfMemory> {
+        let frame = u32::try_from(frame.0).expect("frame numbers fit 32 bits");
+        assert!(frame != HOLE, "frame 0 in an object");
+        while self.is_beyond(index) {
+            if let Some(root) = self.root.take() {
+                match inner() {
+                    Ok(mut children) => {
+                        children[0] = Some(root);
+                        self.root = Some(Node::Inner(children));
+                    }
+                    Err(error) => {
+                        self.root = Some(root);
+                        return Err(error);
+                    }
+                }
+            }
+            self.height += 1;
+        }
+        let mut place = &mut self.root;
+        for height in (1..=self.height).rev() {
+            if place.is_none() {
+                *place = Some(Node::Inner(inner()?));
+            }
+            let Some(Node::Inner(children)) = place else { unreachable!("leaves are lowest") };
+            place = &mut children[digit(index, height)];
+        }
+        if place.is_none() {
+            *place = Some(Node::Leaf(filled(|| HOLE)?));
+        }
+        let Some(Node::Leaf(frames)) = place else { unreachable!("only leaves are lowest") };
+        let old = mem::replace(&mut frames[digit(index, 0)], frame);
+        assert!(old == HOLE, "page {index} is no hole");
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Takes out all frames with this or a larger number, and calls `removed` with each, upwards.
+    pub(super) fn remove_from(&mut self, first: u64, removed: &mut dyn FnMut(Ppn)) {
+        let count = &mut self.count;
+        let mut removed = |frame| {
+            *count -= 1;
+            removed(frame);
+        };
+        if let Some(root) = &mut self.root
+            && prune(root, self.height, 0, first, &mut removed)
+        {
+            (self.root, self.height) = (None, 0);
+        }
+    }
+
+    /// How many frames there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Calls `visit` with each number and frame, upwards.
+    pub(super) fn for_each(&self, visit: &mut dyn FnMut(u64, Ppn)) {
+        if let Some(root) = &self.root {
+            walk(root, self.height, 0, visit);
+        }
+    }
+
+    /// Whether a tree of this height has no place for the number.
+    fn is_beyond(&self, index: u64) -> bool {
+        index.checked_shr(NODE_BITS * (self.height + 1)).unwrap_or(0) != 0
+    }
+}
+
+/// What of a page number selects the entry of a node at this height.
+fn digit(index: u64, height: u32) -> usize {
+    (index >> (NODE_BITS * height)) as usize % NODE_ENTRIES
+}
+
+fn filled<T>(entry: impl FnMut() -> T) -> Result<Box<[T]>, OutOfMemory> {
+    let mut entries = Vec::new();
+    entries.try_reserve_exact(NODE_ENTRIES).map_err(|_| OutOfMemory)?;
+    entries.resize_with(NODE_ENTRIES, entry);
+    Ok(entries.into_boxed_slice())
+}
+
+fn inner() -> Result<Box<[Option<Node>]>, OutOfMemory> {
+    filled(|| None)
+}
+
+/// Number of the first page below entry `entry` of the node that begins with page `base`.
+fn child_base(base: u64, height: u32, entry: usize) -> u64 {
+    base | (entry as u64) << (NODE_BITS * height)
+}
+
+/// Takes out what [`Tree::remove_from`] says; whether nothing is left in the node.
+fn prune(
+    node: &mut Node,
+    height: u32,
+    base: u64,
+    first: u64,
+    removed: &mut dyn FnMut(Ppn),
+) -> bool {
+    let from = if first > base { digit_within(first, base, height) } else { 0 };
+    match node {
+        Node::Leaf(frames) => {
+            for frame in frames.iter_mut().skip(from) {
+                let frame = mem::replace(frame, HOLE);
+                if frame != HOLE {
+                    removed(Ppn(frame.into()));
+                }
+            }
+            frames.iter().all(|frame| *frame == HOLE)
+        }
+        Node::Inner(children) => {
+            for (entry, child) in children.iter_mut().enumerate().skip(from) {
+                let base = child_base(base, height, entry);
+                if let Some(node) = child
+                    && prune(node, height - 1, base, first, removed)
+                {
+                    *child = None;
+                }
+            }
+            children.iter().all(Option::is_none)
+        }
+    }
+}
+
+/// The entry of a node that holds page `first`, which does not lie before the node.
+fn digit_within(first: u64, base: u64, height: u32) -> usize {
+    let entry = (first - base) >> (NODE_BITS * height);
+    usize::try_from(entry).map_or(NODE_ENTRIES, |entry| entry.min(NODE_ENTRIES))
+}
+
+fn walk(node: &Node, height: u32, base: u64, visit: &mut dyn FnMut(u64, Ppn)) {
+    match node {
+        Node::Leaf(frames) => {
+            for (index, frame) in (base..).zip(frames) {
+                if *frame != HOLE {
+                    visit(index, Ppn((*frame).into()));
+                }
+            }
+        }
+        Node::Inner(children) => {
+            for (entry, child) in children.iter().enumerate() {
+                if let Some(node) = child {
+                    walk(node, height - 1, child_base(base, height, entry), visit);
+                }
+            }
+        }
+    }
+}

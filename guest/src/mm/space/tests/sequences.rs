@@ -1,0 +1,478 @@
+//! Any sequence of operations shows what the model says: on harts that keep what they may, with
+//! and without hardware that sets A and D, with memory running out anywhere; and leaves nothing.
+
+use std::ops::Range;
+
+use proptest::prelude::*;
+
+use super::model::{Model, ModelObject, ModelPage, ModelSpace, OFFSETS, Words};
+use super::*;
+use crate::mm::toy::AdUpdate;
+
+/// Eight pages below a gigabyte's end, and sixteen above: where mappings insist to go.
+const PLAYGROUND: Range<u64> = (1 << 18) - 8..(1 << 18) + 16;
+/// Two pages below the end of a leaf table.
+const HEAP: u64 = (1 << 18) + 510;
+/// Eight pages above the end of another.
+const TOP: u64 = (1 << 18) + 1024 + 8;
+const STACK_END: u64 = (1 << 18) + 2048;
+const STACK_PAGES: u64 = 8;
+const PROTS: [Prot; 8] = [
+    Prot::READ_WRITE,
+    Prot::READ,
+    Prot::NONE,
+    Prot::READ_EXEC,
+    Prot::ALL,
+    Prot::READ_WRITE,
+    Prot { exec: true, ..Prot::NONE },
+    Prot { write: true, ..Prot::NONE },
+];
+const SPACES_MAX: usize = 3;
+const OBJECTS: usize = 2;
+const OBJECT_PAGES: u64 = 10;
+const HARTS: usize = 2;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Map {
+        pages: Range<u64>,
+        prot: usize,
+        behind: Option<(usize, u64)>,
+        sharing: Sharing,
+        place: u8,
+    },
+    Unmap(Range<u64>),
+    Protect(Range<u64>, usize),
+    Discard(Range<u64>),
+    Remap {
+        old: Range<u64>,
+        new_pages: u64,
+        to: Option<u64>,
+        stays: bool,
+        rest: Rest,
+    },
+    Break(u64),
+    Fork,
+    Exit,
+    Truncate(usize, u64),
+    Access {
+        page: u64,
+        slot: usize,
+        access: Access,
+        hart: usize,
+    },
+    Populate(Range<u64>),
+}
+
+/// A step, in which space it is done, and which allocation fails in it.
+type Doing = (Step, usize, Option<u64>);
+
+/// Pages that are touched or changed, some of them hardly ever mapped.
+fn page() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        6 => PLAYGROUND,
+        2 => HEAP..HEAP + 6,
+        1 => TOP - 10..TOP,
+        2 => STACK_END - STACK_PAGES - 1..STACK_END,
+    ]
+}
+
+fn pages() -> impl Strategy<Value = Range<u64>> {
+    (page(), 1..10u64).prop_map(|(start, pages)| start..start + pages)
+}
+
+fn access() -> impl Strategy<Value = Step> {
+    let access =
+        prop_oneof![3 => Just(Access::Load), 4 => Just(Access::Store), 1 => Just(Access::Fetch)];
+    (page(), 0..OFFSETS.len(), access, 0..HARTS)
+        .prop_map(|(page, slot, access, hart)| Step::Access { page, slot, access, hart })
+}
+
+fn map() -> impl Strategy<Value = Step> {
+    let sharing = prop_oneof![Just(Sharing::Private), Just(Sharing::Shared)];
+    let behind = prop::option::of((0..OBJECTS, 0..4u64));
+    let pages = (PLAYGROUND, 1..10u64).prop_map(|(start, pages)| start..start + pages);
+    (pages, 0..PROTS.len(), behind, sharing, 0..6u8).prop_map(
+        |(pages, prot, behind, sharing, place)| {
+            let sharing = if behind.is_some() { sharing } else { Sharing::Private };
+            Step::Map { pages, prot, behind, sharing, place }
+        },
+    )
+}
+
+fn remap() -> impl Strategy<Value = Step> {
+    let rest = prop_oneof![3 => Just(Rest::Unmapped), 1 => Just(Rest::Mapped)];
+    (pages(), 0..4u64, prop::option::of(page()), any::<bool>(), rest).prop_map(
+        |(old, more, to, stays, rest)| {
+            let length = old.end - old.start;
+            let new_pages = if rest == Rest::Mapped { length } else { (length + more).max(3) - 2 };
+            Step::Remap { old, new_pages, to, stays, rest }
+        },
+    )
+}
+
+fn doing() -> impl Strategy<Value = Doing> {
+    let step = prop_oneof![
+        24 => access(),
+        8 => map(),
+        2 => pages().prop_map(Step::Unmap),
+        4 => (pages(), 0..PROTS.len()).prop_map(|(pages, prot)| Step::Protect(pages, prot)),
+        2 => pages().prop_map(Step::Discard),
+        4 => remap(),
+        2 => (0..6 * PAGE).prop_map(|above| Step::Break(HEAP * PAGE + above)),
+        3 => Just(Step::Fork),
+        1 => Just(Step::Exit),
+        2 => (0..OBJECTS, 0..OBJECT_PAGES).prop_map(|(object, pages)| Step::Truncate(object, pages)),
+        1 => pages().prop_map(Step::Populate),
+    ];
+    (step, 0..SPACES_MAX, prop::option::weighted(0.15, 1..5u64))
+}
+
+/// The machine and what it should show.
+struct World {
+    rig: Rig,
+    processes: Vec<Process>,
+    objects: Vec<ToyObject>,
+    model: Model,
+    /// Words to be stored, each another.
+    next_word: u64,
+}
+
+impl World {
+    fn new(options: ToyOptions, around: u64) -> Self {
+        let rig = Rig::new(options);
+        let stack_bytes = STACK_PAGES * PAGE;
+        let limits = Limits { stack_bytes, fault_around_pages: around, ..LIMITS };
+        let mut process = Process::new(&rig.machine, limits);
+        process.space.set_mapping_top(TOP * PAGE);
+        process.space.place_break(HEAP * PAGE + 0x123);
+        let stack = PageRange::new(Vpn(STACK_END - 1), Vpn(STACK_END));
+        process.space.set_stack(&process.machine, stack).expect("room");
+        let mut space = ModelSpace {
+            heap: (HEAP * PAGE + 0x123, HEAP * PAGE + 0x123),
+            ..ModelSpace::default()
+        };
+        let stack = ModelPage {
+            prot: Prot::READ_WRITE,
+            sharing: Sharing::Private,
+            behind: None,
+            purpose: Purpose::Stack,
+            copy: None,
+        };
+        space.map(STACK_END - 1..STACK_END, &stack);
+        let objects = (0..OBJECTS).map(|_| ToyObject::new(OBJECT_PAGES)).collect();
+        let object = ModelObject { pages: OBJECT_PAGES, ..ModelObject::default() };
+        let model = Model { spaces: vec![space], objects: vec![object; OBJECTS] };
+        Self { rig, processes: vec![process], objects, model, next_word: 1 }
+    }
+
+    /// Does a step in both worlds and compares.
+    fn step(&mut self, (step, space, fail): Doing) {
+        let at = space % self.processes.len();
+        self.rig.machine.fail_nth(fail);
+        match step {
+            Step::Access { page, slot, access, hart } => {
+                self.processes[at].machine.on_hart(hart);
+                self.access(at, page, slot, access);
+            }
+            Step::Map { pages, prot, behind, sharing, place } => {
+                let page = ModelPage {
+                    prot: PROTS[prot],
+                    sharing,
+                    behind,
+                    purpose: Purpose::Mapping,
+                    copy: None,
+                };
+                self.map(at, pages, page, place);
+            }
+            Step::Remap { old, new_pages, to, stays, rest } => {
+                let mobility = match to {
+                    _ if stays => Mobility::Stay,
+                    Some(to) => Mobility::Fixed(to * PAGE),
+                    None => Mobility::MayMove,
+                };
+                let (start, old_bytes) = (old.start * PAGE, (old.end - old.start) * PAGE);
+                let new_bytes = new_pages * PAGE;
+                self.remap(at, Remap { start, old_bytes, new_bytes, mobility, rest });
+            }
+            Step::Fork => self.fork(at),
+            Step::Exit if self.processes.len() > 1 => {
+                self.processes.remove(at).end();
+                self.model.spaces.remove(at);
+            }
+            Step::Exit => {}
+            Step::Truncate(object, pages) => {
+                self.objects[object].set_length(&self.rig.machine, pages);
+                for process in &mut self.processes {
+                    process.space.discard_object(&process.machine, &self.objects[object], pages);
+                }
+                self.model.truncate(object, pages);
+            }
+            Step::Populate(pages) => self.populate(at, pages),
+            other => self.change(at, other),
+        }
+        self.rig.machine.fail_nth(None);
+    }
+
+    fn populate(&mut self, at: usize, pages: Range<u64>) {
+        let range = PageRange::new(Vpn(pages.start), Vpn(pages.end));
+        let Process { machine, space } = &mut self.processes[at];
+        let mut result = space.populate(machine, range);
+        if result == Err(Trouble::OutOfMemory) {
+            assert!(self.may_be_out_of_memory());
+            return self.populate_some(at, pages);
+        }
+        for page in pages {
+            let access = match self.model.spaces[at].pages.get(&page) {
+                Some(page) if page.prot.write && page.sharing == Sharing::Private => Access::Store,
+                Some(page) if page.prot.read || page.prot.write => Access::Load,
+                Some(page) if page.prot.exec => Access::Fetch,
+                _ => continue,
+            };
+            match self.model.look(at, page, access) {
+                Ok(words) if access == Access::Store => self.model.store(at, page, 0, words[0]),
+                Ok(_) => {}
+                Err(trouble) => {
+                    assert_eq!(std::mem::replace(&mut result, Ok(())), Err(trouble));
+                    break;
+                }
+            }
+        }
+        assert_eq!(result, Ok(()));
+    }
+
+    /// Populating ended early: what has become a copy is not seen from outside, so it is asked.
+    fn populate_some(&mut self, at: usize, pages: Range<u64>) {
+        let Process { machine, space } = &self.processes[at];
+        for page in pages {
+            let state = space.page(machine, Vpn(page));
+            let copied = matches!(state, PageState::Present { object: false, pte, .. }
+                if pte.flags().has(Flags::W));
+            if copied {
+                let word = self.model.words(&self.model.spaces[at].pages[&page])[0];
+                self.model.store(at, page, 0, word);
+            }
+        }
+    }
+
+    /// Steps that take no frames and give the same answer in both worlds.
+    fn change(&mut self, at: usize, step: Step) {
+        let Process { machine, space } = &mut self.processes[at];
+        let model = &mut self.model.spaces[at];
+        let bytes = |pages: &Range<u64>| (pages.start * PAGE, (pages.end - pages.start) * PAGE);
+        match step {
+            Step::Unmap(pages) => {
+                let (start, length) = bytes(&pages);
+                assert_eq!(space.unmap(machine, start, length), Ok(()));
+                model.unmap(pages);
+            }
+            Step::Protect(pages, prot) => {
+                let (start, length) = bytes(&pages);
+                let result = space.protect(machine, start, length, PROTS[prot]);
+                assert_eq!(result, model.protect(pages, PROTS[prot]));
+            }
+            Step::Discard(pages) => {
+                let (start, length) = bytes(&pages);
+                assert_eq!(space.discard(machine, start, length), model.discard(pages));
+            }
+            Step::Break(wanted) => {
+                assert_eq!(space.set_break(machine, wanted), model.set_break(wanted));
+            }
+            other => unreachable!("{other:?} is done elsewhere"),
+        }
+    }
+
+    /// Whether an allocation may have failed.
+    fn may_be_out_of_memory(&self) -> bool {
+        !self.rig.machine.failure_is_due() || self.rig.free_frames() < 8
+    }
+
+    fn access(&mut self, at: usize, page: u64, slot: usize, access: Access) {
+        self.next_word += 1;
+        let word = self.next_word;
+        if !self.model.spaces[at].pages.contains_key(&page) {
+            self.model.spaces[at].grow_stack(page, STACK_PAGES);
+        }
+        let expected = self.model.look(at, page, access);
+        let found = self.processes[at].access(page * PAGE + OFFSETS[slot], access, word);
+        match (found, expected) {
+            (Err(Trouble::OutOfMemory), Ok(_)) => assert!(self.may_be_out_of_memory()),
+            (Ok(_), Ok(_)) if access == Access::Store => self.model.store(at, page, slot, word),
+            (found, expected) => {
+                assert_eq!(found.map(|(word, _)| word), expected.map(|words| words[slot]));
+            }
+        }
+    }
+
+    fn map(&mut self, at: usize, pages: Range<u64>, page: ModelPage, place: u8) {
+        let start = pages.start * PAGE;
+        let (place, expected) = match place {
+            0 => (Place::Anywhere { hint: 0 }, None),
+            1 if self.model.spaces[at].is_free_with_gap(pages.clone()) => {
+                (Place::Anywhere { hint: start }, Some(Ok(start)))
+            }
+            1 => (Place::Anywhere { hint: start }, None),
+            2 if self.model.spaces[at].is_free(pages.clone()) => {
+                (Place::FixedNoReplace(start), Some(Ok(start)))
+            }
+            2 => (Place::FixedNoReplace(start), Some(Err(Errno::EEXIST))),
+            _ => (Place::Fixed(start), Some(Ok(start))),
+        };
+        let length = pages.end - pages.start;
+        let backing = match page.behind {
+            None => Backing::Anonymous,
+            Some((object, first)) => {
+                Backing::Object { object: self.objects[object].clone(), first }
+            }
+        };
+        let (prot, sharing) = (page.prot, page.sharing);
+        let request = Request { place, prot, sharing, backing, ..anonymous(0, length) };
+        let found = self.processes[at].map(request);
+        let space = &mut self.model.spaces[at];
+        match (found, expected) {
+            (Ok(found), None) => {
+                let found = found / PAGE;
+                assert!(space.is_free_with_gap(found..found + length), "{found:#x} is taken");
+                space.map(found..found + length, &page);
+            }
+            (found, expected) => {
+                assert_eq!(Some(found), expected);
+                if found.is_ok() {
+                    space.map(pages, &page);
+                }
+            }
+        }
+    }
+
+    fn remap(&mut self, at: usize, wish: Remap) {
+        let Process { machine, space } = &mut self.processes[at];
+        let found = space.remap(machine, wish);
+        let no_memory = self.may_be_out_of_memory();
+        let space = &mut self.model.spaces[at];
+        match (space.remap_in_place(&wish), found) {
+            (Err(Ok(())), Ok(to)) => {
+                let range = to / PAGE..(to + wish.new_bytes) / PAGE;
+                assert!(space.is_free(range), "{to:#x} is taken");
+                if let Mobility::Fixed(wanted) = wish.mobility {
+                    assert_eq!(to, wanted);
+                }
+                space.move_to(&wish, to / PAGE);
+            }
+            (Err(Ok(())), Err(Errno::ENOMEM)) => assert!(no_memory, "{wish:?}"),
+            (expected, found) => assert_eq!(expected, found.map_err(Err), "{wish:?}"),
+        }
+    }
+
+    fn fork(&mut self, at: usize) {
+        if self.processes.len() == SPACES_MAX {
+            return;
+        }
+        match self.processes[at].fork() {
+            Ok(child) => {
+                self.processes.push(child);
+                self.model.spaces.push(self.model.spaces[at].clone());
+            }
+            Err(error) => {
+                assert_eq!(error, Errno::ENOMEM);
+                assert!(self.may_be_out_of_memory());
+            }
+        }
+    }
+
+    /// That areas, pages and harts show what the model says, and the books agree.
+    fn check(&self) {
+        let processes: Vec<_> = self.processes.iter().collect();
+        self.rig.assert_sound(&processes, &self.objects);
+        for (at, process) in self.processes.iter().enumerate() {
+            self.check_areas(at, process);
+            let all = PageRange::new(Vpn(0), Vpn::USER_END);
+            process.space.pages(&process.machine, all, &mut |page, state| {
+                let model =
+                    &self.model.spaces[at].pages.get(&page.0).expect("a page is in an area");
+                assert_eq!(process.space.page(&process.machine, page), state);
+                let PageState::Present { frame, .. } = state else { panic!("{page:?} {state:?}") };
+                assert_eq!(self.peek(frame), self.model.words(model), "{page:?} of {at}");
+            });
+            for hart in 0..HARTS {
+                process.machine.on_hart(hart);
+                let probed = PLAYGROUND.chain(HEAP..HEAP + 6).chain(TOP - 8..TOP);
+                probed.for_each(|page| self.probe(at, page));
+            }
+        }
+    }
+
+    fn peek(&self, frame: Ppn) -> Words {
+        OFFSETS.map(|offset| self.rig.machine.peek(frame, offset as usize / 8))
+    }
+
+    fn check_areas(&self, at: usize, process: &Process) {
+        let found: Vec<_> = process
+            .space
+            .vmas()
+            .iter()
+            .map(|area| {
+                let behind = area.object_at(area.pages.start).map(|(object, index)| {
+                    (self.objects.iter().position(|o| o == object).expect("known"), index)
+                });
+                (
+                    area.pages.start.0..area.pages.end.0,
+                    area.prot,
+                    area.sharing,
+                    behind,
+                    area.purpose,
+                )
+            })
+            .collect();
+        let expected: Vec<_> = self.model.spaces[at]
+            .areas()
+            .into_iter()
+            .map(|(range, page)| (range, page.prot, page.sharing, page.behind, page.purpose))
+            .collect();
+        assert_eq!(found, expected, "areas of {at}");
+        assert_eq!(process.space.heap(), self.model.spaces[at].heap);
+    }
+
+    /// What the hart can load without a fault is what the model says; what it has looked at it may
+    /// keep, to be caught with it later.
+    fn probe(&self, at: usize, page: u64) {
+        let process = &self.processes[at];
+        if let Ok(word) = process.machine.load(process.space.root(), page * PAGE) {
+            let expected = self.model.look(at, page, Access::Load);
+            assert_eq!(expected.map(|words| words[0]), Ok(word), "page {page:#x} of {at}");
+        }
+        if process.machine.fetch(process.space.root(), page * PAGE).is_ok() {
+            let expected = self.model.look(at, page, Access::Fetch);
+            assert!(expected.is_ok(), "page {page:#x} of {at} is fetched: {expected:?}");
+        }
+    }
+
+    fn end(self) {
+        self.rig.end(self.processes, &self.objects);
+    }
+}
+
+fn options() -> impl Strategy<Value = (ToyOptions, u64)> {
+    let ad = prop_oneof![Just(AdUpdate::Svade), Just(AdUpdate::Svadu)];
+    let frames = prop_oneof![3 => Just(200usize), 1 => 12..40usize];
+    let around = prop_oneof![Just(0u64), Just(4), Just(16)];
+    (ad, any::<bool>(), frames, around).prop_map(|(ad, keeps_invalid, frames, around)| {
+        (ToyOptions { frames, cells: frames, harts: HARTS, ad, keeps_invalid }, around)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sequence_shows_what_the_model_says(
+        (options, around) in options(),
+        steps in prop::collection::vec(doing(), 1..60),
+    ) {
+        let mut world = World::new(options, around);
+        for step in steps {
+            world.step(step);
+            world.check();
+        }
+        world.end();
+    }
+}
