@@ -1,0 +1,159 @@
+//! `init [COMMAND [ARGUMENT...]]`: the first process. It mounts what is not mounted, takes the
+//! console, greets, starts a shell (or the command) as its own session's foreground, and ends when
+//! that ends, with its exit status: the kernel then powers the machine off. Until then it waits
+//! for orphans.
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::ffi::CString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use guest_user::bytes::Bytes;
+use guest_user::sys::io::{STDERR, STDIN};
+use guest_user::sys::process::Status;
+use guest_user::sys::{args, file, io, process, signal, terminal};
+use guest_user::{Errno, complain, print};
+use linux_raw_sys::general as g;
+
+guest_user::program!(main);
+
+/// Exit status where the command cannot be started.
+const EXIT_NOT_STARTED: i32 = 127;
+
+/// What should be mounted: type, where, permissions of the directory.
+const MOUNTS: [(&[u8], &[u8], u32); 4] = [
+    (b"proc", b"/proc", 0o555),
+    (b"devtmpfs", b"/dev", 0o755),
+    (b"tmpfs", b"/dev/shm", 0o1777),
+    (b"tmpfs", b"/tmp", 0o1777),
+];
+
+/// Where programs are.
+const PROGRAMS: &[u8] = b"/bin/";
+
+/// The environment where the kernel gave none.
+const ENVIRONMENT: [(&[u8], &[u8]); 4] =
+    [(b"PATH", b"/bin"), (b"HOME", b"/root"), (b"TERM", b"linux"), (b"USER", b"root")];
+
+const GREETING: &str = "
+Welcome to Pagewalk: every process here has an address space of its own. Try:
+  mem & mem &       two processes, one address, two counters; then: kill %1 %2
+  v2p PID ADDRESS   where an address of a process really is
+  ptdump PID        its page tables
+  maps PID          its memory, and how much of it is there
+  faults COMMAND    every page fault of a command, and what was done
+  vmdemo            guided scenes
+  ps, free, vmstat  the usual tools; help lists what the shell knows
+To leave: exit; or at any time Ctrl-A x.
+
+";
+
+fn main() -> i32 {
+    for (kind, place, mode) in MOUNTS {
+        mount(kind, place, mode);
+    }
+    open_console();
+    let command: Vec<&[u8]> = args::args().collect();
+    let (path, command) = match command.first() {
+        Some(path) if path.contains(&b'/') => (path.to_vec(), command),
+        Some(name) => ([PROGRAMS, name].concat(), command),
+        None => {
+            print!("{GREETING}");
+            // A login shell's name begins with a dash.
+            ([PROGRAMS, b"sh"].concat(), vec![&b"-sh"[..]])
+        }
+    };
+    match start(&path, &command) {
+        Ok(child) => reap_until(child),
+        Err(error) => {
+            complain!("fork: {error}");
+            EXIT_NOT_STARTED
+        }
+    }
+}
+
+fn mount(kind: &[u8], place: &[u8], mode: u32) {
+    match file::make_directory(place, mode) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return complain!("{}: {error}", Bytes(place)),
+    }
+    match file::mount(kind, place, kind, 0) {
+        // A kernel that has it mounted already, or that has it built in, is as good.
+        Ok(()) | Err(Errno::BUSY | Errno::NODEV) => {}
+        Err(error) => complain!("mounting {}: {error}", Bytes(place)),
+    }
+}
+
+/// Makes sure that standard input, output and error are there.
+fn open_console() {
+    if file::stat_fd(STDERR).is_ok() {
+        return;
+    }
+    if let Ok(console) = file::open(b"/dev/console", g::O_RDWR, 0) {
+        for fd in STDIN..=STDERR {
+            // There is nowhere to complain to.
+            let _ = file::duplicate_to(console, fd);
+        }
+        if console > STDERR {
+            let _ = file::close(console);
+        }
+    }
+}
+
+/// Starts the command in a session of its own with the terminal.
+fn start(path: &[u8], command: &[&[u8]]) -> Result<i32, Errno> {
+    let arguments = command.iter().map(|word| file::c_path(word)).collect::<Result<Vec<_>, _>>()?;
+    let path = file::c_path(path)?;
+    let mut environment: Vec<CString> = args::environment().map(CString::from).collect();
+    for (name, value) in ENVIRONMENT {
+        if args::variable(name).is_none() {
+            environment.push(file::c_path(&[name, b"=", value].concat())?);
+        }
+    }
+    if let Some(child) = process::fork()? {
+        return Ok(child);
+    }
+    take_terminal();
+    let words = arguments.iter().map(CString::as_c_str);
+    let error = process::exec(&path, words, environment.iter().map(CString::as_c_str));
+    complain!("{}: {error}", Bytes(path.as_bytes()));
+    process::exit_at_once(EXIT_NOT_STARTED)
+}
+
+/// A session with the console as its terminal, and this process in its foreground.
+fn take_terminal() {
+    if process::start_session().is_err() || !terminal::is_terminal(STDIN) {
+        return;
+    }
+    // Opened again by its own name: Linux does not stop background processes that read from
+    // /dev/console.
+    if terminal::make_controlling(STDIN).is_ok()
+        && let Ok(tty) = file::open(b"/dev/tty", g::O_RDWR, 0)
+    {
+        for fd in STDIN..=STDERR {
+            // All are open already.
+            let _ = file::duplicate_to(tty, fd);
+        }
+        let _ = file::close(tty);
+    }
+    let _ = terminal::set_foreground(STDIN, process::id());
+}
+
+/// Waits for every child until this one ends; its status.
+fn reap_until(child: i32) -> i32 {
+    let _ = io::flush();
+    let _ = signal::set(g::SIGINT, signal::Action::Ignore);
+    loop {
+        match process::wait(-1, 0) {
+            Ok(Some((pid, status @ (Status::Exited(_) | Status::Killed(_))))) if pid == child => {
+                return status.code();
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return EXIT_NOT_STARTED,
+        }
+    }
+}
