@@ -65,6 +65,7 @@ impl Mapping {
     }
 
     /// The word at this offset.
+    #[inline(always)]
     pub fn read(&self, offset: usize) -> u64 {
         let at = ptr::with_exposed_provenance::<u64>(self.at(offset));
         // SAFETY: inside the mapping and aligned; no Rust reference is ever made to it.
@@ -72,6 +73,7 @@ impl Mapping {
     }
 
     /// Replaces the word at this offset.
+    #[inline(always)]
     pub fn write(&self, offset: usize, value: u64) {
         let at = ptr::with_exposed_provenance_mut::<u64>(self.at(offset));
         // SAFETY: as above.
@@ -97,6 +99,7 @@ impl Mapping {
         call(__NR_madvise, args![start, length, advice]).map(drop)
     }
 
+    #[inline(always)]
     fn at(&self, offset: usize) -> usize {
         self.range(offset, size_of::<u64>());
         assert!(offset.is_multiple_of(align_of::<u64>()), "offset {offset} is not aligned");

@@ -25,9 +25,9 @@ a recursion without end meets a fault there, and not somebody else's data.",
 
 const HEAP_PAGES: usize = 64;
 /// Frames of a recursion that takes more than a page each.
-const DEPTH: usize = 64;
+const DEPTH: usize = 32;
 /// Limit of the stack for the recursion without end.
-const STACK_LIMIT_BYTES: u64 = 1 << 20;
+const STACK_LIMIT_BYTES: u64 = 512 << 10;
 /// So much at least is left free below a stack.
 const GUARD_GAP_PAGES: u64 = 256;
 

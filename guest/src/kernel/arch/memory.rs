@@ -1,0 +1,270 @@
+//! Copying and filling, in assembly: what the compiler calls by name for its own copies, and the
+//! same loop with faults forgiven for user memory. About 2.1 instructions for eight bytes where
+//! both ends are aligned alike.
+
+use core::arch::{global_asm, naked_asm};
+
+/// Copies a2 bytes from a1 to a0, upwards: in blocks of 256 and 64 bytes, in words, in bytes. Words
+/// that are not aligned alike are put together from aligned ones, so nothing is loaded or stored
+/// misaligned, and nothing outside the words that hold the bytes. Uses t0 to t6 and a4 to a6.
+///
+/// At any load and store a0 to a2 say what is not copied for sure: after a fault the copy may go on
+/// at 20 from a block of 256 bytes, at 35 from other blocks, at 60 from a word, and so come to the
+/// very byte.
+macro_rules! copy_loop {
+    () => {
+        "or   t1, a0, a1
+         andi t1, t1, 7
+         bnez t1, 50f
+        10:
+         li   t1, 64
+         bltu a2, t1, 30f
+         li   t1, 256
+         bltu a2, t1, 20f
+        11:
+         .irp at, 0, 64, 128, 192
+         ld   t0, \\at(a1)
+         ld   t2, \\at + 8(a1)
+         ld   t3, \\at + 16(a1)
+         ld   t4, \\at + 24(a1)
+         ld   t5, \\at + 32(a1)
+         ld   t6, \\at + 40(a1)
+         ld   a4, \\at + 48(a1)
+         ld   a5, \\at + 56(a1)
+         sd   t0, \\at(a0)
+         sd   t2, \\at + 8(a0)
+         sd   t3, \\at + 16(a0)
+         sd   t4, \\at + 24(a0)
+         sd   t5, \\at + 32(a0)
+         sd   t6, \\at + 40(a0)
+         sd   a4, \\at + 48(a0)
+         sd   a5, \\at + 56(a0)
+         .endr
+         addi a2, a2, -256
+         addi a1, a1, 256
+         addi a0, a0, 256
+         bgeu a2, t1, 11b
+        20:
+         li   t1, 64
+         bltu a2, t1, 30f
+        21:
+         ld   t0, 0(a1)
+         ld   t2, 8(a1)
+         ld   t3, 16(a1)
+         ld   t4, 24(a1)
+         ld   t5, 32(a1)
+         ld   t6, 40(a1)
+         ld   a4, 48(a1)
+         ld   a5, 56(a1)
+         sd   t0, 0(a0)
+         sd   t2, 8(a0)
+         sd   t3, 16(a0)
+         sd   t4, 24(a0)
+         sd   t5, 32(a0)
+         sd   t6, 40(a0)
+         sd   a4, 48(a0)
+         sd   a5, 56(a0)
+         addi a2, a2, -64
+         addi a1, a1, 64
+         addi a0, a0, 64
+         bgeu a2, t1, 21b
+        30:
+         andi t1, a2, 32
+         beqz t1, 31f
+         ld   t0, 0(a1)
+         ld   t2, 8(a1)
+         ld   t3, 16(a1)
+         ld   t4, 24(a1)
+         sd   t0, 0(a0)
+         sd   t2, 8(a0)
+         sd   t3, 16(a0)
+         sd   t4, 24(a0)
+         addi a2, a2, -32
+         addi a1, a1, 32
+         addi a0, a0, 32
+        31:
+         andi t1, a2, 16
+         beqz t1, 32f
+         ld   t0, 0(a1)
+         ld   t2, 8(a1)
+         sd   t0, 0(a0)
+         sd   t2, 8(a0)
+         addi a2, a2, -16
+         addi a1, a1, 16
+         addi a0, a0, 16
+        32:
+         andi t1, a2, 8
+         beqz t1, 60f
+         ld   t0, 0(a1)
+         sd   t0, 0(a0)
+         addi a2, a2, -8
+         addi a1, a1, 8
+         addi a0, a0, 8
+         j    60f
+        35:
+         li   t1, 8
+         bltu a2, t1, 60f
+        36:
+         ld   t0, 0(a1)
+         sd   t0, 0(a0)
+         addi a2, a2, -8
+         addi a1, a1, 8
+         addi a0, a0, 8
+         bgeu a2, t1, 36b
+         j    60f
+        40:
+         slli t3, t2, 3
+         neg  t4, t3
+         li   t1, 8
+         andi a4, a1, -8
+         ld   t5, 0(a4)
+        41:
+         ld   t6, 8(a4)
+         srl  a5, t5, t3
+         sll  a6, t6, t4
+         or   a5, a5, a6
+         sd   a5, 0(a0)
+         mv   t5, t6
+         addi a4, a4, 8
+         addi a2, a2, -8
+         addi a1, a1, 8
+         addi a0, a0, 8
+         bgeu a2, t1, 41b
+         j    60f
+        50:
+         li   t1, 16
+         bltu a2, t1, 60f
+        51:
+         andi t2, a0, 7
+         beqz t2, 53f
+        52:
+         lb   t3, 0(a1)
+         sb   t3, 0(a0)
+         addi a0, a0, 1
+         addi a1, a1, 1
+         addi a2, a2, -1
+         j    51b
+        53:
+         andi t2, a1, 7
+         bnez t2, 40b
+         j    10b
+        60:
+         beqz a2, 70f
+        61:
+         lb   t2, 0(a1)
+         sb   t2, 0(a0)
+         addi a2, a2, -1
+         addi a1, a1, 1
+         addi a0, a0, 1
+         bnez a2, 61b
+        70:"
+    };
+}
+pub(super) use copy_loop;
+
+/// Behind [`copy_loop`]: where it goes on after a fault. One of a single byte ends the copy, at the
+/// label `$end`; one of a larger piece lets it go on by smaller ones, up to the very byte.
+macro_rules! copy_fixups {
+    ($end:literal) => {
+        concat!(
+            $crate::arch::fixup::fixup_section!("11b", "20b", "20b"),
+            "\n",
+            $crate::arch::fixup::fixup_section!("20b", "35b", "35b"),
+            "\n",
+            $crate::arch::fixup::fixup_section!("35b", "50b", "60b"),
+            "\n",
+            $crate::arch::fixup::fixup_section!("52b", "53b", $end),
+            "\n",
+            $crate::arch::fixup::fixup_section!("61b", "70b", $end),
+        )
+    };
+}
+pub(super) use copy_fixups;
+
+global_asm!(
+    ".pushsection .text.memcpy, \"ax\"",
+    ".globl memcpy",
+    ".balign 4",
+    "memcpy:",
+    "mv   a7, a0",
+    copy_loop!(),
+    "mv   a0, a7",
+    "ret",
+    ".popsection",
+);
+
+/// Sets bytes, as C's `memset`; the compiler calls it.
+///
+/// # Safety
+/// All `length_bytes` at `to` may be written.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+unsafe extern "C" fn memset(to: *mut u8, byte: i32, length_bytes: usize) -> *mut u8 {
+    naked_asm!(
+        "mv   t0, a0",
+        // Eight times the byte.
+        "andi a1, a1, 255",
+        "slli t2, a1, 8",
+        "or   a1, a1, t2",
+        "slli t2, a1, 16",
+        "or   a1, a1, t2",
+        "slli t2, a1, 32",
+        "or   a1, a1, t2",
+        "andi t2, t0, 7",
+        "bnez t2, 7f",
+        "1:",
+        "li   t1, 64",
+        "bltu a2, t1, 3f",
+        "2:",
+        "sd   a1, 0(t0)",
+        "sd   a1, 8(t0)",
+        "sd   a1, 16(t0)",
+        "sd   a1, 24(t0)",
+        "sd   a1, 32(t0)",
+        "sd   a1, 40(t0)",
+        "sd   a1, 48(t0)",
+        "sd   a1, 56(t0)",
+        "addi a2, a2, -64",
+        "addi t0, t0, 64",
+        "bgeu a2, t1, 2b",
+        "3:",
+        "andi t2, a2, 32",
+        "beqz t2, 4f",
+        "sd   a1, 0(t0)",
+        "sd   a1, 8(t0)",
+        "sd   a1, 16(t0)",
+        "sd   a1, 24(t0)",
+        "addi t0, t0, 32",
+        "4:",
+        "andi t2, a2, 16",
+        "beqz t2, 5f",
+        "sd   a1, 0(t0)",
+        "sd   a1, 8(t0)",
+        "addi t0, t0, 16",
+        "5:",
+        "andi t2, a2, 8",
+        "beqz t2, 6f",
+        "sd   a1, 0(t0)",
+        "addi t0, t0, 8",
+        "6:",
+        "andi a2, a2, 7",
+        "j    9f",
+        // Not aligned: bytes up to a word, or to the end.
+        "7:",
+        "beqz a2, 10f",
+        "sb   a1, 0(t0)",
+        "addi a2, a2, -1",
+        "addi t0, t0, 1",
+        "andi t2, t0, 7",
+        "bnez t2, 7b",
+        "j    1b",
+        "8:",
+        "sb   a1, 0(t0)",
+        "addi a2, a2, -1",
+        "addi t0, t0, 1",
+        "9:",
+        "bnez a2, 8b",
+        "10:",
+        "ret",
+    )
+}

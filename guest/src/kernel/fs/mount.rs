@@ -1,0 +1,232 @@
+//! Mounts: which file system covers which directory. [`Mount`] is one, [`mounts`] tells of all for
+//! /proc/mounts; `names.rs` asks on its way along a path.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use guest::errno::Errno;
+use guest::fs::layout::Statfs;
+use linux_raw_sys::general as linux;
+
+use super::inode::Inode;
+use super::names::Place;
+use crate::sync::SpinLock;
+
+/// A tree of files that can be mounted.
+pub(crate) trait FileSystem: Send + Sync {
+    /// Its name in /proc/filesystems.
+    fn kind(&self) -> &'static str;
+    /// Its root directory.
+    fn root(&self) -> Arc<dyn Inode>;
+    /// What statfs tells, without flags.
+    fn statfs(&self) -> Statfs;
+}
+
+/// A file system in its place.
+pub(crate) struct Mount {
+    /// Which directory it covers; `None` for the root of everything.
+    covers: Option<Place>,
+    root: Arc<dyn Inode>,
+    system: Arc<dyn FileSystem>,
+    /// MS_RDONLY and so on.
+    flags: AtomicU32,
+    source: Vec<u8>,
+}
+
+/// Flags of mount(2) that stay with a mount, and how /proc/mounts and statfs name them.
+const KEPT_FLAGS: [(u32, &str, u64); 7] = [
+    (linux::MS_RDONLY, "ro", 1),
+    (linux::MS_NOSUID, "nosuid", 2),
+    (linux::MS_NODEV, "nodev", 4),
+    (linux::MS_NOEXEC, "noexec", 8),
+    (linux::MS_SYNCHRONOUS, "sync", 16),
+    (linux::MS_NOATIME, "noatime", 1024),
+    (linux::MS_RELATIME, "relatime", 4096),
+];
+
+/// All mounts, the later ones behind those that they may cover.
+static MOUNTS: SpinLock<Vec<Arc<Mount>>> = SpinLock::new(Vec::new());
+/// A bit per hash of a covered directory: most directories are covered by nothing, and need not
+/// look.
+static COVERED: AtomicU64 = AtomicU64::new(0);
+
+fn bit(inode: &dyn Inode) -> u64 {
+    1 << ((inode.number() ^ inode.device() << 3) % 64)
+}
+
+impl Mount {
+    /// The directory that it covers.
+    pub(super) fn covers(&self) -> Option<&Place> {
+        self.covers.as_ref()
+    }
+
+    /// Its root.
+    pub(super) fn root(&self) -> &Arc<dyn Inode> {
+        &self.root
+    }
+
+    /// Whether a flag of mount(2) is set.
+    pub(crate) fn has(&self, flag: u32) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+
+    /// What statfs tells.
+    pub(crate) fn statfs(&self) -> Statfs {
+        let set = KEPT_FLAGS.iter().filter(|(flag, ..)| self.has(*flag));
+        Statfs { flags: set.map(|(.., bit)| bit).sum(), ..self.system.statfs() }
+    }
+
+    fn is_on(&self, place: &Place) -> bool {
+        self.covers.as_ref().is_some_and(|covered| covered.is(place))
+    }
+}
+
+/// Mounts `system` on a directory; on nothing, it is the root of everything.
+pub(crate) fn mount(
+    system: Arc<dyn FileSystem>,
+    on: Option<Place>,
+    source: &[u8],
+    flags: u32,
+) -> Result<Arc<Mount>, Errno> {
+    let kept: u32 = KEPT_FLAGS.iter().map(|(flag, ..)| flag).sum();
+    let flags = AtomicU32::new(flags & kept);
+    let (covers, source) = (on, source.to_vec());
+    let mount = Arc::new(Mount { covers, root: system.root(), system, flags, source });
+    let mut mounts = MOUNTS.lock();
+    mounts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    mounts.push(mount.clone());
+    mark(&mounts);
+    Ok(mount)
+}
+
+fn mark(mounts: &[Arc<Mount>]) {
+    let covered = mounts.iter().filter_map(|mount| mount.covers.as_ref());
+    let bits = covered.fold(0, |bits, place| bits | bit(&*place.inode));
+    COVERED.store(bits, Ordering::Release);
+}
+
+/// What covers a directory, or the place itself.
+pub(super) fn topmost(mut place: Place) -> Place {
+    while COVERED.load(Ordering::Acquire) & bit(&*place.inode) != 0 {
+        let mount = MOUNTS.lock().iter().rev().find(|mount| mount.is_on(&place)).cloned();
+        let Some(mount) = mount else { break };
+        place = Place { inode: mount.root.clone(), mount: Some(mount) };
+    }
+    place
+}
+
+/// Whether something is mounted on this very directory of a file system, whoever looks.
+pub(super) fn is_covered(inode: &dyn Inode) -> bool {
+    if COVERED.load(Ordering::Acquire) & bit(inode) == 0 {
+        return false;
+    }
+    let same = |place: &Place| {
+        (place.inode.device(), place.inode.number()) == (inode.device(), inode.number())
+    };
+    MOUNTS.lock().iter().any(|mount| mount.covers.as_ref().is_some_and(same))
+}
+
+/// Whether taking a mount away minds that it is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unmount {
+    /// EBUSY.
+    IfIdle,
+    /// It goes when the last user goes: MNT_DETACH.
+    Detach,
+}
+
+/// Takes the mount away whose root a place is.
+///
+/// # Errors
+/// EINVAL where it is no such root, or that of everything; EBUSY.
+pub(crate) fn unmount(place: Place, how: Unmount) -> Result<(), Errno> {
+    let mount = place.mount.clone().ok_or(Errno::EINVAL)?;
+    let is_root = Arc::ptr_eq(&mount.root, &place.inode);
+    drop(place);
+    if !is_root || mount.covers.is_none() {
+        return Err(Errno::EINVAL);
+    }
+    let mut mounts = MOUNTS.lock();
+    let index = mounts.iter().position(|other| Arc::ptr_eq(other, &mount)).ok_or(Errno::EINVAL)?;
+    // One reference is the list's, one is ours; mounts on top of it have one each.
+    if Arc::strong_count(&mount) > 2 && how == Unmount::IfIdle {
+        return Err(Errno::EBUSY);
+    }
+    let covered = |other: &Arc<Mount>, by: &Arc<Mount>| {
+        let on = by.covers.as_ref().and_then(|place| place.mount.as_ref());
+        on.is_some_and(|on| Arc::ptr_eq(on, other))
+    };
+    let mut gone = Vec::from([mounts.remove(index)]);
+    let mut next = 0;
+    while let Some(mount) = gone.get(next).cloned() {
+        while let Some(index) = mounts.iter().position(|other| covered(&mount, other)) {
+            gone.push(mounts.remove(index));
+        }
+        next += 1;
+    }
+    mark(&mounts);
+    drop(mounts);
+    Ok(())
+}
+
+/// Changes the flags of the mount whose root a place is: MS_REMOUNT.
+pub(crate) fn remount(place: &Place, flags: u32) -> Result<(), Errno> {
+    let mount = place.mount.as_ref().ok_or(Errno::EINVAL)?;
+    if !Arc::ptr_eq(&mount.root, &place.inode) {
+        return Err(Errno::EINVAL);
+    }
+    let kept: u32 = KEPT_FLAGS.iter().map(|(flag, ..)| flag).sum();
+    mount.flags.store(flags & kept, Ordering::Relaxed);
+    Ok(())
+}
+
+/// The path from the root of everything of a file that has the path `inner` in the file system
+/// with this number; `inner` as it is where that is mounted nowhere.
+pub(super) fn path_in(device: u64, inner: Vec<u8>) -> Vec<u8> {
+    let mount = MOUNTS.lock().iter().find(|mount| mount.root.device() == device).cloned();
+    let Some(covered) = mount.as_ref().and_then(|mount| mount.covers.as_ref()) else {
+        return inner;
+    };
+    let mut path = covered.path();
+    if path == b"/" {
+        path.clear();
+    }
+    path.extend_from_slice(&inner);
+    path
+}
+
+/// What /proc/mounts tells of a mount.
+pub(crate) struct Mounted {
+    /// What is mounted.
+    pub(crate) source: Vec<u8>,
+    /// Where.
+    pub(crate) path: Vec<u8>,
+    /// What kind of file system.
+    pub(crate) kind: &'static str,
+    /// Its options, separated by commas.
+    pub(crate) options: Vec<u8>,
+}
+
+/// All mounts, in the order in which they were made.
+pub(crate) fn mounts() -> Vec<Mounted> {
+    let mounts = MOUNTS.lock().clone();
+    let tell = |mount: &Arc<Mount>| {
+        let place = Place { inode: mount.root.clone(), mount: Some(mount.clone()) };
+        let mut options = Vec::new();
+        if !mount.has(linux::MS_RDONLY) {
+            options.extend_from_slice(b"rw");
+        }
+        for (flag, name, _) in KEPT_FLAGS {
+            if mount.has(flag) {
+                if !options.is_empty() {
+                    options.push(b',');
+                }
+                options.extend_from_slice(name.as_bytes());
+            }
+        }
+        let (source, kind) = (mount.source.clone(), mount.system.kind());
+        Mounted { source, path: place.path(), kind, options }
+    };
+    mounts.iter().map(tell).collect()
+}

@@ -1,0 +1,114 @@
+//! Pipes as files: without a name, as pipe2 makes them, and with one ([`FifoEnd`]).
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::any::Any;
+
+use guest::PAGE_SIZE_BYTES;
+use guest::errno::Errno;
+use guest::fs::layout::Stat;
+use guest::fs::{Attributes, Kind};
+use linux_raw_sys::general as linux;
+
+use super::super::inode::{File, Flags, Inode};
+use super::super::names::Place;
+use super::super::{NAMELESS_DEVICE, OpenFile};
+use super::Pipe;
+use super::state::State;
+use crate::sync::SpinLock;
+
+impl Inode for Pipe {
+    fn device(&self) -> u64 {
+        NAMELESS_DEVICE
+    }
+    fn number(&self) -> u64 {
+        self.number
+    }
+    fn kind(&self) -> Kind {
+        Kind::Fifo
+    }
+    fn attributes(&self) -> Attributes {
+        self.attributes
+    }
+    fn stat(&self) -> Stat {
+        Stat {
+            device: self.device(),
+            number: self.number,
+            attributes: self.attributes,
+            special: 0,
+            size_bytes: 0,
+            blocks: 0,
+            block_bytes: PAGE_SIZE_BYTES as u32,
+        }
+    }
+    fn path(&self) -> Vec<u8> {
+        alloc::format!("pipe:[{}]", self.number).into_bytes()
+    }
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+    fn open(self: Arc<Self>, flags: Flags) -> Result<Arc<dyn File>, Errno> {
+        open_end(self, flags)
+    }
+}
+
+/// A new pipe: its end for reading and its end for writing.
+pub(crate) fn new(flags: u32) -> Result<[Arc<OpenFile>; 2], Errno> {
+    let pipe = Pipe::new()?;
+    let end = |access| {
+        let flags = Flags(access | flags);
+        pipe.count(flags);
+        OpenFile::new(Place::nameless(pipe.clone()), pipe.clone(), flags)
+    };
+    Ok([end(linux::O_RDONLY), end(linux::O_WRONLY)])
+}
+
+/// A pipe with a name, which is only there while somebody has it open.
+pub(in super::super) struct FifoEnd {
+    pipe: SpinLock<Weak<Pipe>>,
+}
+
+impl FifoEnd {
+    pub(in super::super) fn new() -> Self {
+        Self { pipe: SpinLock::new(Weak::new()) }
+    }
+
+    fn pipe(&self) -> Result<Arc<Pipe>, Errno> {
+        if let Some(pipe) = self.pipe.lock().upgrade() {
+            return Ok(pipe);
+        }
+        let new = Pipe::new()?;
+        let mut slot = self.pipe.lock();
+        // Somebody else may have made one meanwhile.
+        Ok(slot.upgrade().unwrap_or_else(|| {
+            *slot = Arc::downgrade(&new);
+            new.clone()
+        }))
+    }
+}
+
+/// Opens a FIFO: with the other end missing, it waits for that, or fails with ENXIO.
+pub(in super::super) fn open_fifo(end: &FifoEnd, flags: Flags) -> Result<Arc<dyn File>, Errno> {
+    open_end(end.pipe()?, flags)
+}
+
+fn open_end(pipe: Arc<Pipe>, flags: Flags) -> Result<Arc<dyn File>, Errno> {
+    let alone_may_not_write = flags.writes() && !flags.reads() && flags.nonblocking();
+    if alone_may_not_write && pipe.state.lock().reading.open == 0 {
+        return Err(Errno::ENXIO);
+    }
+    pipe.count(flags);
+    pipe.watchers.wake_all();
+    let other = |state: &State| if flags.reads() { state.writing } else { state.reading };
+    let before = other(&pipe.state.lock());
+    let alone = !(flags.reads() && flags.writes()) && before.open == 0;
+    if alone && !flags.nonblocking() {
+        // It may have been opened and closed again while this one slept: that counts.
+        let attempt = || (other(&pipe.state.lock()).ever != before.ever).then_some(());
+        if pipe.watchers.wait_interruptible(None, attempt).is_err() {
+            pipe.close(flags);
+            return Err(Errno::EINTR);
+        }
+    }
+    Ok(pipe)
+}

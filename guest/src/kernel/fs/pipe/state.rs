@@ -1,0 +1,119 @@
+//! What a pipe keeps under its lock: the ring, and how often each end is open; and one step of
+//! reading or writing, which never faults.
+
+use guest::Ppn;
+use guest::errno::Errno;
+use guest::ipc::Ring;
+use guest::ipc::ring::PIPE_BUF_BYTES;
+use guest::mm::{Class, Owner};
+
+use super::super::buffer::Buffer;
+use crate::mm::memory;
+
+/// The state of a pipe.
+pub(super) struct State {
+    pub(super) ring: Ring<Ppn>,
+    pub(super) reading: Ends,
+    pub(super) writing: Ends,
+}
+
+/// How often one end is open, and how often it ever was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ends {
+    pub(super) open: u32,
+    pub(super) ever: u64,
+}
+
+impl Ends {
+    pub(super) fn add(&mut self) {
+        self.open += 1;
+        self.ever += 1;
+    }
+}
+
+/// What is to be done once the lock on the ring is free.
+pub(super) enum Step {
+    /// Everything.
+    Begin,
+    /// Nothing: all is done.
+    Done,
+    /// The buffer's next page is to be brought in.
+    Fault,
+    /// Somebody else must do something first.
+    Wait,
+}
+
+pub(super) fn new_page() -> Result<Ppn, Errno> {
+    let frame = memory(|memory| memory.frames.alloc(Class::Kernel, Owner::Kernel));
+    frame.map_err(|_| Errno::ENOMEM)
+}
+
+pub(super) fn free_page(page: Ppn) {
+    memory(|memory| memory.frames.free(page));
+}
+
+impl State {
+    /// Reads what is there, as far as no fault is needed.
+    pub(super) fn read(&mut self, to: &mut Buffer<'_>) -> Step {
+        while let Some(span) = self.ring.readable() {
+            let count = span.count.min(to.remaining());
+            let moved = to.try_put_frame(span.page, span.offset, count);
+            self.ring.consume(moved);
+            if moved < count {
+                return Step::Fault;
+            }
+            if to.remaining() == 0 {
+                return Step::Done;
+            }
+        }
+        Step::Wait
+    }
+
+    /// Writes what there is room for, as far as no fault is needed.
+    pub(super) fn write(&mut self, from: &mut Buffer<'_>) -> Result<Step, Errno> {
+        while let Some(span) = self.ring.writable(new_page)? {
+            let count = span.count.min(from.remaining());
+            let moved = from.try_get_frame(span.page, span.offset, count);
+            self.ring.produce(moved);
+            if moved < count {
+                return Ok(Step::Fault);
+            }
+            if from.remaining() == 0 {
+                return Ok(Step::Done);
+            }
+        }
+        Ok(Step::Wait)
+    }
+
+    /// Writes all or nothing.
+    pub(super) fn write_whole(&mut self, from: &mut Buffer<'_>) -> Result<Step, Errno> {
+        if self.ring.free() < from.remaining() {
+            return Ok(Step::Wait);
+        }
+        let (length, saved) = (self.ring.len(), from.save());
+        let step = self.write(from);
+        if !matches!(step, Ok(Step::Done)) {
+            // Nobody has seen what was written: the lock was held.
+            self.ring.retract(self.ring.len() - length);
+            from.restore(saved);
+        }
+        step
+    }
+
+    /// Whether somebody may be waiting who has little to write.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.ring.free() < PIPE_BUF_BYTES
+    }
+
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.ring.free() >= bytes.clamp(1, PIPE_BUF_BYTES)
+    }
+}
+
+/// Whether bytes of a write may be mixed with others'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Together {
+    Yes,
+    No,
+}

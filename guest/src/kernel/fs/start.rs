@@ -1,0 +1,250 @@
+//! The first files: the root with the archive unpacked, /dev, /proc, and the descriptors that the
+//! first process begins with. Runs before there is any process.
+
+use alloc::sync::Arc;
+
+use guest::errno::Errno;
+use guest::fs::cpio::{self, Entry, Sink};
+use guest::fs::layout::device_number;
+use guest::fs::path::Goal;
+use guest::fs::tree::Actor;
+use guest::fs::{Identity, Kind};
+use linux_raw_sys::general as linux;
+
+use super::inode::{Flags, Inode, New};
+use super::names::{Place, Walk, now};
+use super::port::{self, PortFile};
+use super::synthetic::Synthetic;
+use super::tmpfs::{TmpNode, Tmpfs};
+use super::{FdTable, OpenFile, device, mount, table::AtExec, tty};
+use crate::debug::{self, Level};
+use crate::proc;
+use crate::sync::SpinLock;
+
+/// Magic number of /proc in statfs: Linux's `PROC_SUPER_MAGIC`.
+const PROC_MAGIC: u64 = 0x9fa0;
+/// Number of /proc as a file system.
+const PROC_DEVICE: u64 = 2;
+/// Permissions of directories that nobody has said any of.
+const DIRECTORY: u16 = 0o755;
+
+/// Makes the tree: tmpfs as root with the archive unpacked, /dev, /proc. Yields how many files the
+/// archive held.
+///
+/// # Errors
+/// No memory for the least of it. An archive that is bad is told of in the log; what it held up to
+/// there is used.
+pub(crate) fn init(initramfs: Option<&'static [u8]>) -> Result<usize, Errno> {
+    let system = Tmpfs::new("rootfs", DIRECTORY, now());
+    let mount = mount::mount(system, None, b"rootfs", 0)?;
+    let root = Place { inode: mount.root().clone(), mount: Some(mount) };
+    *super::ROOT.lock() = Some(root.clone());
+    let mut unpacker = Unpacker { root: root.clone(), made: 0 };
+    if let Some(archive) = initramfs
+        && let Err(error) = cpio::unpack(archive, &mut unpacker)
+    {
+        debug::log(Level::Error, format_args!("initramfs: {error}"));
+    }
+    for name in [&b"dev"[..], b"proc", b"tmp", b"root"] {
+        directory(&root.inode, name)?;
+    }
+    mount_devices(&root)?;
+    let on = Place { inode: root.inode.lookup(b"proc")?, mount: root.mount.clone() };
+    mount::mount(proc_system(), Some(on), b"proc", 0)?;
+    Ok(unpacker.made)
+}
+
+fn by_root() -> Actor {
+    Actor { who: Identity::ROOT, now: now() }
+}
+
+/// The directory of this name, made if it is missing.
+fn directory(parent: &Arc<dyn Inode>, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
+    match parent.lookup(name) {
+        Err(Errno::ENOENT) => {
+            parent.create(name, New::Plain(Kind::Directory, DIRECTORY), by_root())
+        }
+        found => found,
+    }
+}
+
+/// The file system in /dev, of which there is one.
+static DEVICES: SpinLock<Option<Arc<Tmpfs>>> = SpinLock::new(None);
+
+/// The file system in /dev.
+pub(crate) fn devices() -> Option<Arc<Tmpfs>> {
+    DEVICES.lock().clone()
+}
+
+/// A file system for /proc: all of them show the same.
+pub(crate) fn proc_system() -> Arc<Synthetic> {
+    Synthetic::new("proc", PROC_MAGIC, PROC_DEVICE, proc::root())
+}
+
+/// Mounts /dev with what is in it.
+fn mount_devices(root: &Place) -> Result<(), Errno> {
+    let system = Tmpfs::new("devtmpfs", DIRECTORY, now());
+    *DEVICES.lock() = Some(system.clone());
+    let on = Place { inode: directory(&root.inode, b"dev")?, mount: root.mount.clone() };
+    let dev = mount::mount(system, Some(on), b"devtmpfs", 0)?;
+    let dev = dev.root();
+    for (name, major, minor, permissions) in device::NODES {
+        let number = device_number(major, minor);
+        dev.create(name.as_bytes(), New::Device(Kind::CharDevice, permissions, number), by_root())?;
+    }
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
+        dev.create(name.as_bytes(), New::Link(target.as_bytes()), by_root())?;
+    }
+    directory(dev, b"shm")?;
+    Ok(())
+}
+
+/// Makes files as an archive says.
+struct Unpacker {
+    root: Place,
+    made: usize,
+}
+
+impl Unpacker {
+    fn walk(&self, path: &[u8], goal: Goal) -> Result<Place, Errno> {
+        Walk::new(self.root.clone(), Identity::ROOT).go(self.root.clone(), path, goal)?.found()
+    }
+
+    /// The directory that a path's last name is in, made if it is missing, and that name.
+    fn parent<'p>(&self, path: &'p [u8]) -> Result<(Arc<dyn Inode>, &'p [u8]), Errno> {
+        let mut at = self.root.inode.clone();
+        let mut names = path.split(|byte| *byte == b'/');
+        let last = names.next_back().unwrap_or(path);
+        for name in names.filter(|name| !matches!(name, &b"" | &b".")) {
+            at = directory(&at, name)?;
+            if at.kind() == Kind::Symlink {
+                let target = at.read_link()?;
+                at = self.walk(&target, Goal::Target)?.inode;
+            }
+        }
+        Ok((at, last))
+    }
+
+    fn settle(inode: &Arc<dyn Inode>, entry: &Entry<'_>) {
+        let Ok(node) = inode.clone().as_any().downcast::<TmpNode>() else { return };
+        let header = entry.header;
+        node.with_attributes(|attributes| {
+            (attributes.uid, attributes.gid) = (header.uid, header.gid);
+            if attributes.kind != Kind::Symlink {
+                attributes.permissions = header.permissions();
+            }
+            attributes.modified = header.time();
+        });
+    }
+
+    fn fill(inode: &Arc<dyn Inode>, data: &[u8]) -> Result<(), Errno> {
+        if inode.kind() != Kind::Regular {
+            return Ok(());
+        }
+        let node = inode.clone().as_any().downcast::<TmpNode>().map_err(|_| Errno::EIO)?;
+        node.fill(data)
+    }
+}
+
+impl Sink for Unpacker {
+    fn make(&mut self, entry: &Entry<'_>) -> Result<(), Errno> {
+        let header = entry.header;
+        let kind = header.kind().ok_or(Errno::EINVAL)?;
+        let permissions = header.permissions();
+        let (parent, name) = self.parent(entry.name)?;
+        self.made += 1;
+        let existing = match name {
+            b"" | b"." => Some(parent.clone()),
+            _ => parent.lookup(name).ok(),
+        };
+        if let Some(existing) = existing {
+            if kind == Kind::Directory && existing.kind() == Kind::Directory {
+                Self::settle(&existing, entry);
+                return Ok(());
+            }
+            // A later archive replaces what an earlier one has brought.
+            parent.unlink(name, by_root())?;
+        }
+        let (major, minor) = header.special;
+        let new = match kind {
+            Kind::Symlink => New::Link(entry.data),
+            Kind::CharDevice | Kind::BlockDevice => {
+                New::Device(kind, permissions, device_number(major, minor))
+            }
+            _ => New::Plain(kind, permissions),
+        };
+        let made = parent.create(name, new, by_root())?;
+        Self::fill(&made, entry.data)?;
+        Self::settle(&made, entry);
+        Ok(())
+    }
+
+    fn link(&mut self, existing: &[u8], entry: &Entry<'_>) -> Result<(), Errno> {
+        let (directory, first) = self.parent(existing)?;
+        let file = directory.lookup(first)?;
+        let (parent, name) = self.parent(entry.name)?;
+        self.made += 1;
+        if parent.lookup(name).is_ok() {
+            parent.unlink(name, by_root())?;
+        }
+        parent.link(name, file.clone(), by_root())?;
+        if !entry.data.is_empty() {
+            Self::fill(&file, entry.data)?;
+            Self::settle(&file, entry);
+        }
+        Ok(())
+    }
+}
+
+/// Descriptors 0, 1, 2 of the first process: the port named `tty` as a terminal, but for one named
+/// `stderr` if there is one; or those named `stdin`, `stdout` and `stderr` as they are; or else
+/// /dev/console.
+///
+/// # Errors
+/// ENOENT, where not even that is there.
+pub(crate) fn first_descriptors() -> Result<FdTable, Errno> {
+    const LIMIT: u64 = 3;
+    let mut table = FdTable::default();
+    let mut add = |file| table.insert(file, AtExec::Keep, 0, LIMIT).map(|_| ());
+    let console = Walk::new(super::root(), Identity::ROOT).go(
+        super::root(),
+        b"/dev/console",
+        Goal::Target,
+    )?;
+    let console = console.found()?;
+    let read_write = Flags(linux::O_RDWR | linux::O_NOCTTY);
+    let ports = [&b"stdin"[..], b"stdout", b"stderr"].map(port::find);
+    if let Some(port) = port::find(b"tty") {
+        let tty = tty::on_port(port);
+        let file = OpenFile::new(console, tty, read_write);
+        add(file.clone())?;
+        add(file.clone())?;
+        match port::find(b"stderr") {
+            // Standard error of the host is something else.
+            Some(port) => {
+                let errors = PortFile::new(port, 2);
+                let place = Place::nameless(errors.clone());
+                add(OpenFile::new(place, errors, Flags(linux::O_WRONLY)))?;
+            }
+            None => add(file)?,
+        }
+    } else if let [Some(input), Some(output), Some(errors)] = ports {
+        let accesses = [linux::O_RDONLY, linux::O_WRONLY, linux::O_WRONLY];
+        for ((port, access), number) in [input, output, errors].into_iter().zip(accesses).zip(0..) {
+            let file = PortFile::new(port, number);
+            add(OpenFile::new(Place::nameless(file.clone()), file, Flags(access)))?;
+        }
+    } else {
+        let file = console.inode.clone().open(read_write)?;
+        let file = OpenFile::new(console, file, read_write);
+        for _ in 0..LIMIT {
+            add(file.clone())?;
+        }
+    }
+    Ok(table)
+}

@@ -1,0 +1,324 @@
+//! What a file in memory holds: pages, which read and write copy straight to and from user memory,
+//! and which may be mapped. Nothing faults under the lock on them, because a fault may need it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI32, Ordering};
+
+use guest::errno::Errno;
+use guest::mm::object::Pages;
+use guest::mm::{Machine, ObjectAccess, PageError};
+use guest::{PAGE_SIZE_BYTES, Ppn};
+use linux_raw_sys::general as linux;
+
+use super::super::buffer::{Buffer, moved_or};
+use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
+use super::TmpNode;
+use crate::mm::{Object, Paged, machine, write_frame};
+use crate::sync::Mutex;
+
+/// Most bytes that a file may have.
+const SIZE_MAX_BYTES: u64 = i64::MAX as u64;
+
+/// Pages, how many of their bytes count, and who may write.
+pub(in super::super) struct Content {
+    data: Mutex<Data>,
+    /// Who has it open for writing; negative: so many run it.
+    writers: AtomicI32,
+}
+
+struct Data {
+    pages: Pages,
+    size: u64,
+}
+
+/// Page and offset of a position, and how many bytes from there on are in that page.
+fn split(at: u64) -> (u64, usize, usize) {
+    let offset = at % PAGE_SIZE_BYTES;
+    (at / PAGE_SIZE_BYTES, offset as usize, (PAGE_SIZE_BYTES - offset) as usize)
+}
+
+fn no_space(error: PageError) -> Errno {
+    if error == PageError::OutOfMemory { Errno::ENOSPC } else { Errno::EIO }
+}
+
+impl Data {
+    /// Bytes between `at` and the end, as far as they lie in one page.
+    fn span(&self, at: u64, wanted: usize) -> usize {
+        let in_file = self.size.saturating_sub(at).min(usize::MAX as u64) as usize;
+        split(at).2.min(in_file).min(wanted)
+    }
+
+    /// Copies from `at` on, as far as no fault is needed; whether the end was reached.
+    fn read(&self, at: &mut u64, to: &mut Buffer<'_>) -> bool {
+        loop {
+            let count = self.span(*at, to.remaining());
+            if count == 0 {
+                return true;
+            }
+            let (index, offset, _) = split(*at);
+            let moved = match self.pages.page(index) {
+                Some(frame) => to.try_put_frame(frame, offset, count),
+                None => to.try_put_zeros(count),
+            };
+            *at += moved as u64;
+            if moved < count {
+                return false;
+            }
+        }
+    }
+
+    /// Copies to `at` and on, as far as no fault is needed; whether all is done.
+    fn write(&mut self, at: &mut u64, from: &mut Buffer<'_>) -> Result<bool, Errno> {
+        while from.remaining() > 0 {
+            let (index, offset, in_page) = split(*at);
+            let left = SIZE_MAX_BYTES.saturating_sub(*at);
+            let count = (in_page.min(from.remaining()) as u64).min(left) as usize;
+            if count == 0 {
+                return Err(Errno::EFBIG);
+            }
+            let frame = self.pages.page_or_new(machine(), index).map_err(no_space)?;
+            let moved = from.try_get_frame(frame, offset, count);
+            *at += moved as u64;
+            if moved > 0 {
+                self.size = self.size.max(*at);
+            }
+            if moved < count {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn truncate(&mut self, size: u64) {
+        if size < self.size {
+            self.pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES));
+            let (_, offset, in_page) = split(size);
+            if offset > 0 {
+                self.zero(size, in_page);
+            }
+        }
+        self.size = size;
+    }
+
+    /// Writes zeros over bytes of one page, if it is there.
+    fn zero(&self, at: u64, count: usize) {
+        static ZEROS: [u8; 256] = [0; 256];
+        let (index, mut offset, _) = split(at);
+        let Some(frame) = self.pages.page(index) else { return };
+        let end = offset + count;
+        while offset < end {
+            let part = (end - offset).min(ZEROS.len());
+            write_frame(frame, offset, &ZEROS[..part]);
+            offset += part;
+        }
+    }
+}
+
+impl Content {
+    pub(super) fn new() -> Self {
+        let data = Data { pages: Pages::default(), size: 0 };
+        Self { data: Mutex::new(data), writers: AtomicI32::new(0) }
+    }
+
+    pub(super) fn size_and_pages(&self) -> (u64, u64) {
+        let data = self.data.lock();
+        (data.size, data.pages.count())
+    }
+
+    /// Somebody opens it.
+    pub(super) fn opened(&self, flags: Flags) -> Result<(), Errno> {
+        if !flags.writes() {
+            return Ok(());
+        }
+        let one_more = |writers: i32| (writers >= 0).then_some(writers + 1);
+        let counted = self.writers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        counted.map(|_| ()).map_err(|_| Errno::ETXTBSY)
+    }
+
+    pub(super) fn deny_writing(&self) -> Result<(), Errno> {
+        let one_more = |writers: i32| (writers <= 0).then_some(writers - 1);
+        let counted = self.writers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        counted.map(|_| ()).map_err(|_| Errno::ETXTBSY)
+    }
+
+    pub(super) fn allow_writing(&self) {
+        self.writers.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn truncate(&self, size: u64) -> Result<(), Errno> {
+        if size > SIZE_MAX_BYTES {
+            return Err(Errno::EFBIG);
+        }
+        if self.writers.load(Ordering::Acquire) < 0 {
+            return Err(Errno::ETXTBSY);
+        }
+        self.data.lock().truncate(size);
+        Ok(())
+    }
+
+    /// Replaces everything.
+    pub(super) fn fill(&self, bytes: &[u8]) -> Result<(), Errno> {
+        let mut data = self.data.lock();
+        data.truncate(0);
+        data.write(&mut 0, &mut Buffer::From(bytes)).map(|_| ())
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        let data = self.data.get_mut();
+        if data.pages.count() > 0 {
+            data.pages.truncate(machine(), 0);
+        }
+    }
+}
+
+impl TmpNode {
+    fn regular(&self) -> Result<&Content, Errno> {
+        self.content().map_err(|_| Errno::EIO)
+    }
+
+    /// The audit looks at the pages of all files.
+    pub(super) fn announce(self: &Arc<Self>) {
+        if self.content().is_ok() {
+            let paged: Arc<dyn Paged> = self.clone();
+            crate::mm::announce(&paged);
+        }
+    }
+}
+
+impl File for TmpNode {
+    fn read(&self, at: &mut u64, to: &mut Buffer<'_>, flags: Flags) -> Result<usize, Errno> {
+        let content = self.regular()?;
+        let start = *at;
+        let mut outcome = Ok(());
+        while outcome.is_ok() && !content.data.lock().read(at, to) {
+            outcome = to.touch_to_put();
+        }
+        let done = (*at - start) as usize;
+        if done > 0 && !flags.has(linux::O_NOATIME) {
+            self.was_read();
+        }
+        outcome.map_or_else(|errno| moved_or(done, errno), |()| Ok(done))
+    }
+
+    fn write(&self, at: &mut u64, from: &mut Buffer<'_>, flags: Flags) -> Result<usize, Errno> {
+        let content = self.regular()?;
+        let wanted = from.remaining();
+        let outcome = loop {
+            let mut data = content.data.lock();
+            if flags.has(linux::O_APPEND) {
+                *at = data.size;
+            }
+            let step = data.write(at, from);
+            drop(data);
+            match step {
+                Ok(true) => break Ok(()),
+                Ok(false) => {
+                    if let Err(errno) = from.touch_to_get() {
+                        break Err(errno);
+                    }
+                }
+                Err(errno) => break Err(errno),
+            }
+        };
+        let done = wanted - from.remaining();
+        if done > 0 {
+            self.written();
+        }
+        outcome.map_or_else(|errno| moved_or(done, errno), |()| Ok(done))
+    }
+
+    fn end(&self) -> Result<u64, Errno> {
+        Ok(self.regular()?.data.lock().size)
+    }
+
+    fn seek_data(&self, from: u64, what: Sparse) -> Option<u64> {
+        let data = self.regular().ok()?.data.lock();
+        let first = split(from).0;
+        let (mut next, mut hole) = (None, first);
+        data.pages.for_each(&mut |index, _| {
+            if index >= first {
+                next = next.or(Some(index));
+                hole += u64::from(hole == index);
+            }
+        });
+        // Behind the content there is one more hole.
+        let found = if what == Sparse::Data { next? } else { hole } * PAGE_SIZE_BYTES;
+        let found = found.max(from);
+        if what == Sparse::Hole {
+            Some(found.min(data.size))
+        } else {
+            Some(found).filter(|at| *at < data.size)
+        }
+    }
+
+    fn object(self: Arc<Self>) -> Result<Object, Errno> {
+        self.regular()?;
+        Ok(Object(self))
+    }
+
+    fn allocate(&self, start: u64, end: u64, how: Allocation) -> Result<(), Errno> {
+        let mut data = self.regular()?.data.lock();
+        let end = if how == Allocation::Punch { end.min(data.size) } else { end };
+        // No room for all of it: none is taken.
+        let free = machine().memory(|memory| memory.frames.free_frames());
+        if how != Allocation::Punch && end.saturating_sub(start) / PAGE_SIZE_BYTES > free {
+            return Err(Errno::ENOSPC);
+        }
+        let mut at = start;
+        while at < end {
+            let (index, _, in_page) = split(at);
+            let count = (in_page as u64).min(end - at);
+            match how {
+                Allocation::Punch => data.zero(at, count as usize),
+                Allocation::Grow | Allocation::KeepSize => {
+                    data.pages.page_or_new(machine(), index).map_err(no_space)?;
+                }
+            }
+            at += count;
+        }
+        if how == Allocation::Grow {
+            data.size = data.size.max(end);
+        }
+        drop(data);
+        self.written();
+        Ok(())
+    }
+
+    fn close(&self, flags: Flags) {
+        if let (true, Ok(content)) = (flags.writes(), self.content()) {
+            content.writers.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Paged for TmpNode {
+    fn map_page(&self, index: u64, access: ObjectAccess) -> Result<Ppn, PageError> {
+        let content = self.content().map_err(|_| PageError::Io)?;
+        let mut data = content.data.lock();
+        if index >= data.size.div_ceil(PAGE_SIZE_BYTES) {
+            return Err(PageError::BeyondEnd);
+        }
+        data.pages.map_page(machine(), index, access)
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        (self.device, self.number)
+    }
+
+    fn path(&self) -> Vec<u8> {
+        super::super::mount::path_in(self.device, Inode::path(self))
+    }
+
+    fn for_each_page(&self, visit: &mut dyn FnMut(u64, Ppn)) {
+        if let Ok(content) = self.content() {
+            content.data.lock().pages.for_each(visit);
+        }
+    }
+
+    fn has_page(&self, index: u64) -> bool {
+        self.content().is_ok_and(|content| content.data.lock().pages.page(index).is_some())
+    }
+}

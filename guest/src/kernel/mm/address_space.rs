@@ -1,0 +1,327 @@
+//! [`AddressSpace`]: the memory of a process, shared by its threads: [`Space`] behind a lock that
+//! sleeps, and the machine it lives on. [`Paged`] and [`Object`] are what may be mapped into it.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+
+use guest::errno::Errno;
+use guest::locked::Locked;
+use guest::mm::space::{PageState, Trouble};
+use guest::mm::{ObjectAccess, PageError, Space, Vpn};
+use guest::walk::Access;
+use guest::{Flags, PAGE_SIZE_BYTES, Ppn};
+
+use super::machine::HereMachine;
+use super::{boot, commit, direct, tunables};
+use crate::arch::uaccess::BadAddress;
+use crate::sched;
+use crate::sync::{Mutex, MutexGuard, SpinGuard, SpinLock};
+use crate::task::Process;
+
+/// Something whose pages can be mapped.
+pub(crate) trait Paged: Send + Sync {
+    /// Page `index`, mapped once more; see [`guest::mm::Machine::object_page`]. May sleep.
+    fn map_page(&self, index: u64, access: ObjectAccess) -> Result<Ppn, PageError>;
+    /// Device and inode, as /proc/PID/maps shows them.
+    fn identity(&self) -> (u64, u64);
+    /// Path for /proc/PID/maps; empty where it has none.
+    fn path(&self) -> Vec<u8>;
+    /// Calls `visit` with each page that it has, for the audit.
+    fn for_each_page(&self, visit: &mut dyn FnMut(u64, Ppn));
+    /// Whether page `index` is in memory, for mincore.
+    fn has_page(&self, index: u64) -> bool;
+    /// What its pages count as in /proc/meminfo and /proc/PID/status.
+    fn kind(&self) -> ObjectKind {
+        ObjectKind::File
+    }
+}
+
+/// What the pages of an object count as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ObjectKind {
+    /// A file's.
+    File,
+    /// Of memory that only processes share.
+    Shared,
+}
+
+/// A handle on something paged; equal if it is the same thing.
+#[derive(Clone)]
+pub(crate) struct Object(pub(crate) Arc<dyn Paged>);
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (device, inode) = self.0.identity();
+        write!(f, "Object({device}:{inode})")
+    }
+}
+
+/// Everything paged that was announced, for the audit; those that are gone are dropped now and
+/// then.
+static OBJECTS: SpinLock<Vec<Weak<dyn Paged>>> = SpinLock::new(Vec::new());
+
+/// Lets the audit know of an object: each is announced once, when it is made.
+pub(crate) fn announce(object: &Arc<dyn Paged>) {
+    let mut objects = OBJECTS.lock();
+    if objects.len() == objects.capacity() {
+        objects.retain(|object| object.strong_count() > 0);
+    }
+    objects.push(Arc::downgrade(object));
+}
+
+/// All objects that were announced and live.
+pub(crate) fn objects() -> Vec<Arc<dyn Paged>> {
+    OBJECTS.lock().iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Gives back what is kept of objects and address spaces that are gone.
+pub(super) fn forget_gone() {
+    let mut objects = OBJECTS.lock();
+    objects.retain(|object| object.strong_count() > 0);
+    objects.shrink_to_fit();
+    drop(objects);
+    let mut spaces = SPACES.lock();
+    spaces.retain(|space| space.strong_count() > 0);
+    spaces.shrink_to_fit();
+}
+
+/// Every address space, those included that no process has yet, for the audit.
+static SPACES: SpinLock<Vec<Weak<AddressSpace>>> = SpinLock::new(Vec::new());
+
+/// All address spaces.
+pub(crate) fn spaces() -> Vec<Arc<AddressSpace>> {
+    SPACES.lock().iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Takes the pages of an object from number `first` on out of every address space, private copies
+/// included: it has been cut off there. The caller holds neither a space nor the object.
+pub(crate) fn cut_off(identity: (u64, u64), first: u64) {
+    for own in spaces() {
+        let mut space = own.lock();
+        let object = space.vmas().iter().find_map(|area| {
+            let (object, _) = area.object_at(area.pages.start)?;
+            (object.0.identity() == identity).then(|| object.clone())
+        });
+        if let Some(object) = object {
+            space.discard_object(own.machine(), &object, first);
+        }
+    }
+}
+
+/// The address space of a process, shared by its threads.
+#[derive(Debug)]
+pub(crate) struct AddressSpace {
+    machine: HereMachine,
+    space: Mutex<Space<HereMachine>>,
+    root: Ppn,
+    /// Pages that mlock holds. Only used with the space locked.
+    locked: SpinLock<Locked>,
+    /// Whether there ever were any.
+    has_locked: AtomicBool,
+    /// [`tunables::limits_version`] when the space's limits were last looked up.
+    limits_version: AtomicU64,
+    /// Pages that count in `commit.rs`.
+    pub(super) committed: AtomicU64,
+    /// What is added to the out-of-memory score of its process.
+    oom_adjustment: AtomicI32,
+}
+
+impl AddressSpace {
+    /// An empty one, without limits until its process first looks.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn new() -> Result<Arc<Self>, Errno> {
+        let machine = HereMachine::new();
+        let space = Space::new(&machine, boot::kernel_root(), tunables::no_limits())?;
+        Ok(Self::wrap(machine, space))
+    }
+
+    /// A copy-on-write copy.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn fork(&self) -> Result<Arc<Self>, Errno> {
+        let copy = self.space.lock().fork(&self.machine)?;
+        Ok(Self::wrap(HereMachine::new(), copy))
+    }
+
+    fn wrap(machine: HereMachine, space: Space<HereMachine>) -> Arc<Self> {
+        let root = space.root();
+        let locked = SpinLock::new(Locked::default());
+        let (limits_version, committed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let space = Mutex::new(space);
+        let oom_adjustment = AtomicI32::new(inherited_oom_adjustment());
+        let has_locked = AtomicBool::new(false);
+        let own = Self {
+            machine,
+            space,
+            root,
+            locked,
+            has_locked,
+            limits_version,
+            committed,
+            oom_adjustment,
+        };
+        commit::settle(&own, &own.lock());
+        let own = Arc::new(own);
+        let mut spaces = SPACES.lock();
+        if spaces.len() == spaces.capacity() {
+            spaces.retain(|space| space.strong_count() > 0);
+        }
+        spaces.push(Arc::downgrade(&own));
+        drop(spaces);
+        own
+    }
+
+    /// For exclusive use; sleeps.
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Space<HereMachine>> {
+        self.space.lock()
+    }
+
+    /// For exclusive use by the process itself, whose limits count; sleeps.
+    #[inline]
+    pub(crate) fn lock_for(&self, process: &Process) -> MutexGuard<'_, Space<HereMachine>> {
+        let mut space = self.space.lock();
+        let version = tunables::limits_version();
+        if self.limits_version.load(Ordering::Relaxed) != version {
+            self.limits_version.store(version, Ordering::Relaxed);
+            space.set_limits(tunables::limits(process));
+        }
+        space
+    }
+
+    /// What the methods of [`Space`] want as `machine`.
+    #[inline]
+    pub(crate) fn machine(&self) -> &HereMachine {
+        &self.machine
+    }
+
+    /// Whether mlock and its like were ever used.
+    #[inline]
+    pub(crate) fn has_locked(&self) -> bool {
+        self.has_locked.load(Ordering::Relaxed)
+    }
+
+    /// From now on it looks at what is locked.
+    pub(crate) fn begin_to_lock(&self) {
+        self.has_locked.store(true, Ordering::Relaxed);
+    }
+
+    /// Pages that mlock holds; to be used with the space locked.
+    pub(crate) fn locked(&self) -> SpinGuard<'_, Locked> {
+        self.locked.lock()
+    }
+
+    /// What is added to the out-of-memory score of its process: -1000 to 1000.
+    pub(crate) fn oom_adjustment(&self) -> i32 {
+        self.oom_adjustment.load(Ordering::Relaxed)
+    }
+
+    /// Changes that.
+    pub(crate) fn set_oom_adjustment(&self, adjustment: i32) {
+        self.oom_adjustment.store(adjustment, Ordering::Relaxed);
+    }
+
+    /// Makes it the one of this hart; interrupts are off. The scheduler calls this.
+    pub(crate) fn activate(&self) {
+        self.machine.activate(self.root);
+    }
+
+    /// Copies from it wherever it runs (for /proc/PID/cmdline, mem), bringing pages in; how many
+    /// bytes there are before the first that cannot be read.
+    pub(crate) fn read(&self, from: u64, to: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < to.len() {
+            let at = from + done as u64;
+            let end = to.len();
+            let copied = self.with_page(at, Access::Load, |frame, offset| {
+                let count = (end - done).min(PAGE_SIZE_BYTES as usize - offset);
+                direct::read_frame(frame, offset, &mut to[done..done + count]);
+                count
+            });
+            match copied {
+                Ok(count) => done += count,
+                Err(_) => break,
+            }
+        }
+        done
+    }
+
+    /// Writes into it wherever it runs, breaking copy-on-write; how many bytes there are before
+    /// the first that cannot be written.
+    pub(crate) fn write_some(&self, to: u64, from: &[u8]) -> usize {
+        let mut done = 0;
+        while done < from.len() {
+            let at = to + done as u64;
+            let copied = self.with_page(at, Access::Store, |frame, offset| {
+                let count = (from.len() - done).min(PAGE_SIZE_BYTES as usize - offset);
+                direct::write_frame(frame, offset, &from[done..done + count]);
+                count
+            });
+            match copied {
+                Ok(count) => done += count,
+                Err(_) => break,
+            }
+        }
+        done
+    }
+
+    /// Writes into it before it runs (exec's stack, TLS), through faults of its own.
+    ///
+    /// # Errors
+    /// Not all of it could be written.
+    pub(crate) fn write(&self, to: u64, from: &[u8]) -> Result<(), BadAddress> {
+        if self.write_some(to, from) == from.len() { Ok(()) } else { Err(BadAddress) }
+    }
+
+    /// Runs `f` with the frame behind `va`, brought in for `access`, and the offset in it.
+    fn with_page<R>(
+        &self,
+        va: u64,
+        access: Access,
+        f: impl FnOnce(Ppn, usize) -> R,
+    ) -> Result<R, Trouble> {
+        /// One fault may be about the table, the page, and A or D; more are none of ours.
+        const ATTEMPTS: usize = 4;
+        let page = Vpn::of(va);
+        let mut space = self.space.lock();
+        for _ in 0..ATTEMPTS {
+            let state = if page < Vpn::USER_END {
+                space.page(&self.machine, page)
+            } else {
+                return Err(Trouble::NotMapped);
+            };
+            let right = if access == Access::Store { Flags::W } else { Flags::R };
+            if let PageState::Present { frame, pte, .. } = state
+                && pte.is_valid()
+                && pte.flags().has(right)
+            {
+                return Ok(f(frame, (va % PAGE_SIZE_BYTES) as usize));
+            }
+            space.fault(&self.machine, va, access)?;
+        }
+        Err(Trouble::Denied)
+    }
+}
+
+/// What fork and exec keep of the space that the caller runs in.
+fn inherited_oom_adjustment() -> i32 {
+    sched::current_space().map_or(0, |space| space.oom_adjustment())
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        self.space.lock().destroy(&self.machine);
+        commit::forget(self);
+    }
+}

@@ -1,0 +1,70 @@
+//! /proc/sys: switches that are numbers (`mm::tunables`), names of the system, the audit.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::audit;
+use super::nodes::{DIRECTORY, READ_WRITE, Show, Store, directory, put, switch, switch_of, text};
+use super::uts;
+use crate::fs::synthetic::{Directory, Node};
+use crate::mm::tunables;
+
+/// A directory of switches, and of what else is in it.
+struct Switches {
+    prefix: &'static str,
+    others: &'static [(&'static str, fn() -> Node)],
+}
+
+impl Directory for Switches {
+    fn names(&self) -> Vec<String> {
+        let numbers = tunables::paths().filter_map(|path| path.strip_prefix(self.prefix));
+        numbers.chain(self.others.iter().map(|(name, _)| *name)).map(ToOwned::to_owned).collect()
+    }
+
+    fn lookup(&self, name: &str) -> Option<Node> {
+        let is_number = |path: &&str| path.strip_prefix(self.prefix) == Some(name);
+        match tunables::paths().find(is_number) {
+            Some(path) => Some(number(path)),
+            None => self.others.iter().find(|(own, _)| *own == name).map(|(_, node)| node()),
+        }
+    }
+}
+
+fn number(path: &'static str) -> Node {
+    let show = move |out: &mut String| put!(out, "{}\n", tunables::get(path)?);
+    switch_of(READ_WRITE, show, move |text| tunables::store(path, text))
+}
+
+/// The directory.
+pub(super) fn root() -> Node {
+    directory(&[("vm", vm), ("kernel", kernel), ("fs", fs)])
+}
+
+fn vm() -> Node {
+    const OTHERS: &[(&str, fn() -> Node)] = &[("audit", || {
+        let (show, store): (Show, Store) = (audit::show, audit::record_baseline);
+        switch(show, store)
+    })];
+    Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "vm/", others: OTHERS }))
+}
+
+fn kernel() -> Node {
+    const OTHERS: &[(&str, fn() -> Node)] = &[
+        ("ostype", || text(|out| put!(out, "{}\n", uts::OSTYPE))),
+        ("osrelease", || text(|out| put!(out, "{}\n", uts::OSRELEASE))),
+        ("version", || text(|out| put!(out, "{}\n", uts::VERSION))),
+        ("hostname", || {
+            switch(
+                |out| put!(out, "{}\n", uts::hostname().escape_ascii()),
+                |text| uts::set_hostname(text.trim_end_matches("\n").as_bytes()),
+            )
+        }),
+    ];
+    Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "kernel/", others: OTHERS }))
+}
+
+fn fs() -> Node {
+    Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "fs/", others: &[] }))
+}

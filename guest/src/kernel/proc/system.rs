@@ -1,0 +1,230 @@
+//! /proc/meminfo, vmstat, stat and the other figures of the whole system.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use guest::errno::Errno;
+use guest::log::Line;
+use guest::mm::counters::Event;
+use guest::mm::frames::Kind;
+use guest::proc_text::escape;
+use guest::proc_text::load::LoadAverage;
+use guest::proc_text::system::{self as text, Activity, Frames, HartTime};
+
+use super::nodes::put;
+use super::uts;
+use crate::arch::{hart, tlb};
+use crate::fs::mount;
+use crate::mm::{self, ObjectKind, commit, events, heap, memory};
+use crate::sync::SpinLock;
+use crate::{debug, dev, sched, task, time};
+
+/// How busy the harts were, as far as somebody looked.
+static LOAD: SpinLock<LoadAverage> = SpinLock::new(LoadAverage::new());
+
+/// What /proc/cpuinfo says of every hart: the base that the kernel and its programs are built for.
+const ISA: &str = "rv64imafdc_zicntr_zicsr_zifencei";
+const NANOSECONDS: u64 = 1_000_000_000;
+/// Nanoseconds in 1/100 s, in which /proc counts time.
+const CENTISECOND_NS: u64 = 10_000_000;
+
+/// The text of meminfo.
+pub(super) fn meminfo(out: &mut String) -> Result<(), Errno> {
+    let mut shared = 0;
+    let mut locked = 0;
+    for object in mm::objects() {
+        if object.kind() == ObjectKind::Shared {
+            object.for_each_page(&mut |_, _| shared += 1);
+        }
+    }
+    for process in task::processes() {
+        locked += process.space().map_or(0, |space| space.locked().pages());
+    }
+    let in_use = heap::in_use();
+    let frames = memory(|memory| {
+        let frames = &memory.frames;
+        Frames {
+            total: frames.total_frames(),
+            free: frames.free_frames(),
+            reserve: frames.watermarks().low,
+            object: frames.count(Kind::Object),
+            shared,
+            anonymous: frames.count(Kind::Anon),
+            mapped: 0,
+            tables: frames.count(Kind::Table),
+            stacks: 0,
+            slabs: in_use.slab_frames,
+            locked,
+            committed: 0,
+            commit_limit: 0,
+        }
+    });
+    let frames = Frames {
+        mapped: mapped_object_pages(),
+        stacks: mm::stack_frames().0,
+        committed: commit::committed_pages(),
+        commit_limit: commit::limit_pages(),
+        ..frames
+    };
+    put!(out, "{}", text::meminfo(&frames))
+}
+
+/// Pages of objects that some process maps.
+fn mapped_object_pages() -> u64 {
+    let mut mapped = 0;
+    for object in mm::objects() {
+        object.for_each_page(&mut |_, frame| {
+            mapped += u64::from(memory(|memory| memory.frames.mapped(frame)) > 0);
+        });
+    }
+    mapped
+}
+
+/// The text of vmstat.
+pub(super) fn vmstat(out: &mut String) -> Result<(), Errno> {
+    let [free, anon, object, tables] = memory(|memory| {
+        [Kind::Free, Kind::Anon, Kind::Object, Kind::Table].map(|kind| memory.frames.count(kind))
+    });
+    let slabs = heap::in_use().slab_frames;
+    let rows = [
+        ("nr_free_pages", free),
+        ("nr_zone_inactive_anon", 0),
+        ("nr_zone_active_anon", anon),
+        ("nr_zone_inactive_file", 0),
+        ("nr_zone_active_file", object),
+        ("nr_page_table_pages", tables),
+        ("nr_anon_pages", anon),
+        ("nr_mapped", mapped_object_pages()),
+        ("nr_file_pages", object),
+        ("nr_dirty", 0),
+        ("nr_writeback", 0),
+        ("nr_slab_reclaimable", 0),
+        ("nr_slab_unreclaimable", slabs),
+        ("nr_kernel_stack", mm::stack_frames().0 * 4),
+        ("pgpgin", 0),
+        ("pgpgout", 0),
+        ("pswpin", 0),
+        ("pswpout", 0),
+    ];
+    rows.iter().try_for_each(|(name, value)| put!(out, "{name} {value}\n"))?;
+    let (flushes, remote) = tlb::counters();
+    for event in Event::ALL {
+        let value = match event {
+            Event::TlbFlush => flushes,
+            Event::TlbIpi => remote,
+            event => events(event),
+        };
+        put!(out, "{} {value}\n", event.name())?;
+    }
+    Ok(())
+}
+
+/// The text of stat.
+pub(super) fn stat(out: &mut String) -> Result<(), Errno> {
+    let harts = hart_times();
+    let boot_time = (time::real_now() - time::now().0) / NANOSECONDS;
+    let running = sched::runnable() as u64;
+    let (switches, forks) = (sched::switches(), u64::from(task::table::counts().1));
+    let activity = Activity { interrupts: 0, switches, boot_time, forks, running, blocked: 0 };
+    put!(out, "{}", text::stat(&harts, &activity))
+}
+
+/// What each hart did. Who ran on which hart nobody counts, so its busy time is shared out between
+/// user mode and the kernel like that of all processes.
+fn hart_times() -> Vec<HartTime> {
+    let (mut user, mut kernel) = (0, 0);
+    for process in task::processes() {
+        for usage in [process.usage(), process.children_usage()] {
+            user += usage.user_ns / CENTISECOND_NS;
+            kernel += usage.kernel_ns / CENTISECOND_NS;
+        }
+    }
+    let elapsed = time::now().0 / CENTISECOND_NS;
+    let time = |hart| {
+        let idle = (sched::idle_ns(hart) / CENTISECOND_NS).min(elapsed);
+        let busy = elapsed - idle;
+        let in_user = busy * user / (user + kernel).max(1);
+        HartTime { user: in_user, system: busy - in_user, idle }
+    };
+    (0..hart::online()).map(time).collect()
+}
+
+/// The text of uptime.
+pub(super) fn uptime(out: &mut String) -> Result<(), Errno> {
+    let idle = Duration::from_nanos((0..hart::online()).map(sched::idle_ns).sum());
+    put!(out, "{}", text::uptime(Duration::from_nanos(time::now().0), idle))
+}
+
+/// The text of loadavg.
+pub(super) fn loadavg(out: &mut String) -> Result<(), Errno> {
+    let running = sched::runnable() as u64;
+    let loads = {
+        let mut average = LOAD.lock();
+        average.advance(time::now().0, running);
+        average.loads()
+    };
+    for load in loads {
+        put!(out, "{load} ")?;
+    }
+    let threads: usize = task::processes().iter().map(|process| process.threads().len()).sum();
+    let (_, newest) = task::table::counts();
+    put!(out, "{running}/{threads} {newest}\n")
+}
+
+/// The text of cpuinfo.
+pub(super) fn cpuinfo(out: &mut String) -> Result<(), Errno> {
+    (0..hart::online()).try_for_each(|hart| {
+        put!(out, "processor\t: {hart}\nhart\t\t: {hart}\nisa\t\t: {ISA}\nmmu\t\t: sv39\n\n")
+    })
+}
+
+/// The text of version.
+pub(super) fn version(out: &mut String) -> Result<(), Errno> {
+    put!(out, "{} version {} (pagewalk) {}\n", uts::OSTYPE, uts::OSRELEASE, uts::VERSION)
+}
+
+/// The text of mounts.
+pub(super) fn mounts(out: &mut String) -> Result<(), Errno> {
+    mount::mounts().iter().try_for_each(|mount| {
+        let (source, path) = (escape::word(&mount.source), escape::word(&mount.path));
+        let options = escape::word(&mount.options);
+        put!(out, "{source} {path} {} {options} 0 0\n", mount.kind)
+    })
+}
+
+/// The text of filesystems.
+pub(super) fn filesystems(out: &mut String) -> Result<(), Errno> {
+    ["tmpfs", "devtmpfs", "proc"].iter().try_for_each(|kind| put!(out, "nodev\t{kind}\n"))
+}
+
+/// The text of swaps: there are none.
+pub(super) fn swaps(out: &mut String) -> Result<(), Errno> {
+    put!(out, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
+}
+
+/// The text of buddyinfo.
+pub(super) fn buddyinfo(out: &mut String) -> Result<(), Errno> {
+    let blocks = memory(|memory| memory.frames.free_blocks());
+    put!(out, "{}", text::buddyinfo(&blocks))
+}
+
+/// The text of cmdline.
+pub(super) fn cmdline(out: &mut String) -> Result<(), Errno> {
+    put!(out, "{}\n", dev::board().arguments.escape_ascii())
+}
+
+/// The text of kmsg: the lines of the log that are still there.
+pub(super) fn kmsg(out: &mut String) -> Result<(), Errno> {
+    let mut line = Line::new();
+    let (mut next, end) = debug::log_bounds();
+    while next < end {
+        let Some(record) = debug::read_log(next, &mut line) else { break };
+        let micros = record.ns / 1000;
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let text = String::from_utf8_lossy(line.as_bytes());
+        put!(out, "<{}>[{seconds:5}.{micros:06}] {text}\n", record.level)?;
+        next = record.sequence + 1;
+    }
+    Ok(())
+}

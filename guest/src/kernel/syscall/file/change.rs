@@ -1,0 +1,148 @@
+//! System calls that change files: size, permissions, owners, times; and those that would write
+//! them out, if they were not in memory already.
+
+use guest::errno::Errno;
+use guest::fs::Kind;
+use guest::fs::access::{Change, PERMISSION_BITS, Stamp, Wish};
+use guest::fs::layout::{self, TIMESPEC_BYTES};
+use linux_raw_sys::general as linux;
+
+use super::{Answer, file, locate, only};
+use crate::arch::trap::TrapFrame;
+use crate::fs::Place;
+use crate::fs::inode::{Allocation, Seeking};
+use crate::fs::names::{actor, who};
+use crate::mm::user;
+
+/// A size or position that is not negative.
+fn position(value: u64) -> Result<u64, Errno> {
+    if value as i64 >= 0 { Ok(value) } else { Err(Errno::EINVAL) }
+}
+
+pub(super) fn truncate(frame: &mut TrapFrame) -> Answer {
+    let size = position(frame.a(1))?;
+    let place = locate(linux::AT_FDCWD as u64, frame.a(0), 0)?;
+    match place.inode.kind() {
+        Kind::Regular => {}
+        Kind::Directory => return Err(Errno::EISDIR),
+        _ => return Err(Errno::EINVAL),
+    }
+    place.check(who(), Wish::WRITE)?;
+    place.inode.truncate(size)?;
+    Ok(0)
+}
+
+pub(super) fn ftruncate(frame: &mut TrapFrame) -> Answer {
+    let size = position(frame.a(1))?;
+    let open = file(frame, 0)?;
+    open.file()?;
+    if !open.flags().writes() || open.inode().kind() != Kind::Regular {
+        return Err(Errno::EINVAL);
+    }
+    open.inode().truncate(size)?;
+    Ok(0)
+}
+
+pub(super) fn fallocate(frame: &mut TrapFrame) -> Answer {
+    let open = file(frame, 0)?;
+    let (start, length) = (position(frame.a(2))?, position(frame.a(3))?);
+    if length == 0 {
+        return Err(Errno::EINVAL);
+    }
+    const PUNCH: u32 = linux::FALLOC_FL_PUNCH_HOLE | linux::FALLOC_FL_KEEP_SIZE;
+    let how = match frame.a(1) as u32 {
+        0 => Allocation::Grow,
+        linux::FALLOC_FL_KEEP_SIZE => Allocation::KeepSize,
+        PUNCH => Allocation::Punch,
+        _ => return Err(Errno::EOPNOTSUPP),
+    };
+    let (does, _) = open.writer()?;
+    match open.inode().kind() {
+        Kind::Fifo => return Err(Errno::ESPIPE),
+        Kind::Directory => return Err(Errno::EISDIR),
+        _ => {}
+    }
+    let end = start.checked_add(length).filter(|end| i64::try_from(*end).is_ok());
+    does.allocate(start, end.ok_or(Errno::EFBIG)?, how)?;
+    Ok(0)
+}
+
+fn change(place: &Place, change: Change) -> Answer {
+    place.check_writable()?;
+    place.inode.change(change, actor())?;
+    Ok(0)
+}
+
+pub(super) fn fchmod(frame: &mut TrapFrame) -> Answer {
+    let open = file(frame, 0)?;
+    open.file()?;
+    change(open.place(), Change::Permissions(frame.a(1) as u16 & PERMISSION_BITS))
+}
+
+pub(super) fn fchmodat(frame: &mut TrapFrame) -> Answer {
+    let place = locate(frame.a(0), frame.a(1), 0)?;
+    change(&place, Change::Permissions(frame.a(2) as u16 & PERMISSION_BITS))
+}
+
+/// A user and a group as chown takes them: -1 leaves what is there.
+fn owner(uid: u64, gid: u64) -> Change {
+    let wanted = |id: u64| Some(id as u32).filter(|id| *id != u32::MAX);
+    Change::Owner { uid: wanted(uid), gid: wanted(gid) }
+}
+
+pub(super) fn fchown(frame: &mut TrapFrame) -> Answer {
+    let open = file(frame, 0)?;
+    open.file()?;
+    change(open.place(), owner(frame.a(1), frame.a(2)))
+}
+
+pub(super) fn fchownat(frame: &mut TrapFrame) -> Answer {
+    let flags = only(frame.a(4), linux::AT_SYMLINK_NOFOLLOW | linux::AT_EMPTY_PATH)?;
+    let place = locate(frame.a(0), frame.a(1), flags)?;
+    change(&place, owner(frame.a(2), frame.a(3)))
+}
+
+pub(super) fn utimensat(frame: &mut TrapFrame) -> Answer {
+    let flags = only(frame.a(3), linux::AT_SYMLINK_NOFOLLOW | linux::AT_EMPTY_PATH)?;
+    let (accessed, modified) = match frame.a(2) {
+        0 => (Stamp::Now, Stamp::Now),
+        times => {
+            let read = |index: u64| {
+                let at = times.wrapping_add(index * TIMESPEC_BYTES as u64);
+                user::read(at).and_then(layout::stamp)
+            };
+            (read(0)?, read(1)?)
+        }
+    };
+    let wanted = Change::Times { accessed, modified };
+    if frame.a(1) == 0 && frame.a(0) as i32 != linux::AT_FDCWD {
+        let open = file(frame, 0)?;
+        return change(open.place(), wanted);
+    }
+    change(&locate(frame.a(0), frame.a(1), flags)?, wanted)
+}
+
+pub(super) fn sync(_frame: &mut TrapFrame) -> Answer {
+    Ok(0)
+}
+
+/// Everything is in memory, which is all there is.
+pub(super) fn fsync(frame: &mut TrapFrame) -> Answer {
+    let open = file(frame, 0)?;
+    let file = open.file()?;
+    match open.inode().kind() {
+        Kind::Fifo | Kind::CharDevice => Err(Errno::EINVAL),
+        _ if file.seeking() == Seeking::Stream => Err(Errno::EINVAL),
+        _ => Ok(0),
+    }
+}
+
+pub(super) fn fadvise64(frame: &mut TrapFrame) -> Answer {
+    const HIGHEST_ADVICE: u64 = 5;
+    let open = file(frame, 0)?;
+    if open.file()?.seeking() == Seeking::Stream {
+        return Err(Errno::ESPIPE);
+    }
+    position(frame.a(2))?;
+    if frame.a(3) > HIGHEST_ADVICE { Err(Errno::EINVAL) } else { Ok(0) }
+}

@@ -1,0 +1,93 @@
+//! System calls that put file systems in place and take them away.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use guest::errno::Errno;
+use guest::fs::Kind;
+use guest::fs::path::PATH_MAX_BYTES;
+use linux_raw_sys::general as linux;
+
+use super::{Answer, locate, only};
+use crate::arch::trap::TrapFrame;
+use crate::fs::mount::{self, FileSystem, Unmount};
+use crate::fs::names::{now, who};
+use crate::fs::{self, tmpfs::Tmpfs};
+use crate::mm::user;
+
+/// Ways to share mounts, of which there is one here.
+const PROPAGATION: u32 =
+    linux::MS_SHARED | linux::MS_PRIVATE | linux::MS_SLAVE | linux::MS_UNBINDABLE;
+
+/// A string that may be missing.
+fn optional(at: u64) -> Result<Vec<u8>, Errno> {
+    if at == 0 { Ok(Vec::new()) } else { user::read_string(at, PATH_MAX_BYTES) }
+}
+
+pub(super) fn mount(frame: &mut TrapFrame) -> Answer {
+    if !who().is_root() {
+        return Err(Errno::EPERM);
+    }
+    let flags = frame.a(3) as u32;
+    let source = optional(frame.a(0))?;
+    let place = locate(linux::AT_FDCWD as u64, frame.a(1), 0)?;
+    if flags & linux::MS_REMOUNT != 0 {
+        mount::remount(&place, flags)?;
+        return Ok(0);
+    }
+    if flags & PROPAGATION != 0 {
+        return Ok(0);
+    }
+    if flags & (linux::MS_BIND | linux::MS_MOVE) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if place.inode.kind() != Kind::Directory {
+        return Err(Errno::ENOTDIR);
+    }
+    let kind = user::read_string(frame.a(2), PATH_MAX_BYTES)?;
+    let options = optional(frame.a(4))?;
+    let system = file_system(&kind, &options)?;
+    if Arc::ptr_eq(&system.root(), &place.inode) {
+        return Err(Errno::EBUSY);
+    }
+    mount::mount(system, Some(place), &source, flags)?;
+    Ok(0)
+}
+
+/// A file system of this kind; ENODEV for others.
+fn file_system(kind: &[u8], options: &[u8]) -> Result<Arc<dyn FileSystem>, Errno> {
+    match kind {
+        b"tmpfs" => Ok(Tmpfs::new("tmpfs", permissions(options)?, now())),
+        b"ramfs" => Ok(Tmpfs::new("ramfs", permissions(options)?, now())),
+        b"devtmpfs" => Ok(fs::devices().ok_or(Errno::ENODEV)?),
+        b"proc" => Ok(fs::proc_system()),
+        _ => Err(Errno::ENODEV),
+    }
+}
+
+/// Permissions of the root of a tmpfs, as its options say.
+fn permissions(options: &[u8]) -> Result<u16, Errno> {
+    const DEFAULT: u16 = 0o1777;
+    let mut permissions = DEFAULT;
+    for option in options.split(|byte| *byte == b',') {
+        if let Some(mode) = option.strip_prefix(b"mode=") {
+            let digits = core::str::from_utf8(mode).map_err(|_| Errno::EINVAL)?;
+            permissions = u16::from_str_radix(digits, 8).map_err(|_| Errno::EINVAL)?;
+        }
+    }
+    Ok(permissions)
+}
+
+pub(super) fn umount2(frame: &mut TrapFrame) -> Answer {
+    let allowed = linux::MNT_FORCE | linux::MNT_DETACH | linux::MNT_EXPIRE | linux::UMOUNT_NOFOLLOW;
+    let flags = only(frame.a(1), allowed)?;
+    if !who().is_root() {
+        return Err(Errno::EPERM);
+    }
+    let link = flags & linux::UMOUNT_NOFOLLOW != 0;
+    let how = if link { linux::AT_SYMLINK_NOFOLLOW } else { 0 };
+    let place = locate(linux::AT_FDCWD as u64, frame.a(0), how)?;
+    let detach = flags & linux::MNT_DETACH != 0;
+    mount::unmount(place, if detach { Unmount::Detach } else { Unmount::IfIdle })?;
+    Ok(0)
+}

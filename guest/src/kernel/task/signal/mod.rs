@@ -1,0 +1,350 @@
+//! Sending signals: to a thread, a process, a group. [`deliver`] takes them out again, [`frame`]
+//! calls handlers, [`stop`] is job control, [`alarm`] is ITIMER_REAL.
+//!
+//! Everything about a process's signals is under one lock, the masks of its threads too, so that a
+//! signal that comes while a mask changes is seen by one side or the other.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use guest::errno::Errno;
+use guest::task::Pid;
+use guest::task::signal::info::{SI_KERNEL, SI_USER};
+use guest::task::signal::pending::Added;
+use guest::task::signal::{
+    Actions, FIRST_REALTIME, Number, Pending, RestartClass, SIGCONT, SIGKILL, SigInfo, SigSet,
+};
+use guest::task::wait::Change;
+use guest::walk::Access;
+
+use super::table::{self, TREE};
+use super::{Process, Thread};
+use crate::sched;
+use crate::sync::WaitError;
+use crate::time::Instant;
+
+pub(crate) mod alarm;
+pub(crate) mod call;
+pub(crate) mod deliver;
+mod frame;
+mod report;
+pub(crate) mod stop;
+
+pub(crate) use frame::{FRAME_BYTES, return_from_handler};
+
+/// What the threads of a process share about signals, and who they are.
+#[derive(Debug, Default)]
+pub(crate) struct ProcessSignals {
+    pub(super) actions: Actions,
+    pub(super) pending: Pending,
+    /// Those that live.
+    pub(super) threads: Vec<Arc<Thread>>,
+    /// How the process ends, once that is decided: all threads end as soon as they look.
+    pub(super) end: Option<Change>,
+    /// How its first thread has ended.
+    pub(super) leader_end: Option<Change>,
+    /// The thread that executes a program and wants to be alone.
+    pub(super) survivor: Option<Pid>,
+    /// The signal of the stop that is in effect, and how many threads have stopped for it.
+    pub(super) stop_signal: Number,
+    pub(super) stopped: usize,
+    /// A stop signal was taken out of the queue and may take effect: nobody sent SIGCONT since.
+    pub(super) stop_taken: bool,
+    /// The parent is to hear of this.
+    pub(super) news: Option<Change>,
+}
+
+/// What a thread alone knows about its signals and the call that they interrupt.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    /// The mask to come back to after a call that had another one for a while; valid if `has_saved`
+    /// is not 0.
+    saved_mask: AtomicU64,
+    has_saved: AtomicU8,
+    /// The other stack for handlers: its base, its size, its flags.
+    stack: [AtomicU64; 3],
+    /// [`RestartClass`] of the call that was interrupted, and its first argument.
+    restart: AtomicU8,
+    first_argument: AtomicU64,
+    /// The call that goes on with a deadline that it has computed: its number, and when.
+    kept_call: AtomicU64,
+    kept_deadline: AtomicU64,
+    /// That deadline, while `restart_syscall` makes the call.
+    resumed: AtomicU64,
+    /// How the page that made the last fault was touched, for the report.
+    touched: AtomicU8,
+}
+
+impl ProcessSignals {
+    /// Whether nothing needs to be done for this signal when it comes.
+    fn drops(&self, process: &Process, thread: &Thread, number: Number) -> bool {
+        let is_blocked = thread.mask().contains(number) || thread.awaits(number);
+        let is_harmless = self.actions.is_ignored(number)
+            || process.is_protected.load(Ordering::Relaxed) && !self.actions.is_handled(number);
+        is_harmless && !is_blocked
+    }
+
+    /// Ends all threads, which have to look.
+    pub(super) fn end_all(&mut self, process: &Process, change: Change) {
+        if self.end.is_none() {
+            self.end = Some(change);
+            process.stop.store(0, Ordering::Relaxed);
+            self.threads.iter().for_each(|thread| thread.interrupt());
+        }
+    }
+
+    /// Adds a signal, for `target` or for whichever thread takes it.
+    ///
+    /// # Errors
+    /// EAGAIN: a real-time signal with an info of the sender's making finds no room.
+    fn add(
+        &mut self,
+        process: &Process,
+        target: Option<&Thread>,
+        info: SigInfo,
+    ) -> Result<(), Errno> {
+        let number = info.number;
+        if self.end.is_some() {
+            return Ok(());
+        }
+        if number == SIGCONT {
+            self.discard(SigSet::STOPS);
+            self.stop_taken = false;
+            self.resume(process);
+        } else if SigSet::STOPS.contains(number) {
+            self.discard(SigSet::of(&[SIGCONT]));
+        }
+        let Some(thread) = target.or(self.threads.first().map(|thread| &**thread)) else {
+            return Ok(());
+        };
+        if self.drops(process, thread, number) {
+            return Ok(());
+        }
+        if number == SIGKILL {
+            self.end_all(process, Change::Killed(SIGKILL));
+            return Ok(());
+        }
+        let added = match target {
+            Some(thread) => thread.change_pending(|pending| pending.add(info)),
+            None => self.pending.add(info),
+        };
+        if added == Added::WithoutInfo && number >= FIRST_REALTIME && info.code != SI_USER {
+            return Err(Errno::EAGAIN);
+        }
+        match target {
+            Some(thread) if thread.wants(number) => thread.interrupt(),
+            Some(_) => {}
+            None => {
+                if let Some(thread) = self.threads.iter().find(|thread| thread.wants(number)) {
+                    thread.interrupt();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets pending signals, of all threads.
+    fn discard(&mut self, which: SigSet) {
+        self.pending.discard(which);
+        let some = self.threads.iter().filter(|thread| !thread.pending_set().and(which).is_empty());
+        some.for_each(|thread| thread.change_pending(|pending| pending.discard(which)));
+    }
+
+    /// Changes the mask of a thread, and sees to it that somebody looks at what it lets through or
+    /// does not take any more. Called by the thread itself.
+    fn set_mask(&self, thread: &Thread, mask: SigSet) {
+        let shared = self.pending.set();
+        let refused = shared.and(mask.without(thread.mask()));
+        thread.mask.store(mask.0, Ordering::Relaxed);
+        if !refused.is_empty() {
+            let others = self.threads.iter().filter(|other| other.tid != thread.tid);
+            let takers = others.filter(|other| !refused.without(other.mask()).is_empty());
+            takers.for_each(|other| other.interrupt());
+        }
+        if !thread.pending_set().union(shared).without(mask).is_empty() {
+            sched::current().interrupt();
+        }
+    }
+}
+
+impl Thread {
+    fn awaits(&self, number: Number) -> bool {
+        SigSet(self.awaited.load(Ordering::Relaxed)).contains(number)
+    }
+
+    fn wants(&self, number: Number) -> bool {
+        !self.mask().contains(number) || self.awaits(number)
+    }
+}
+
+/// Sends a signal to a process.
+///
+/// # Errors
+/// EAGAIN where an info finds no room.
+pub(crate) fn post(process: &Process, info: SigInfo) -> Result<(), Errno> {
+    process.signals.lock().add(process, None, info)
+}
+
+/// Sends a signal to a thread.
+///
+/// # Errors
+/// As [`post`].
+pub(crate) fn post_to_thread(thread: &Thread, info: SigInfo) -> Result<(), Errno> {
+    thread.process.signals.lock().add(&thread.process, Some(thread), info)
+}
+
+/// To a process, from the kernel.
+///
+/// # Errors
+/// ESRCH.
+pub(crate) fn send(pid: Pid, signal: u8) -> Result<(), Errno> {
+    let process = table::process(pid).ok_or(Errno::ESRCH)?;
+    post(&process, SigInfo::kernel(signal))
+}
+
+/// To every process of a group: from the terminal.
+pub(crate) fn send_to_group(group: Pid, signal: u8) {
+    let tree = TREE.lock();
+    for pid in tree.members(group) {
+        if let Some(node) = tree.get(*pid) {
+            // From the kernel: there is no info to be lost.
+            let _ = post(&node.payload, SigInfo::kernel(signal));
+        }
+    }
+}
+
+/// Whether the current thread ignores or blocks the signal: for SIGTTIN and SIGTTOU.
+pub(crate) fn is_ignored_or_blocked(signal: u8) -> bool {
+    let thread = sched::current_thread();
+    let signals = thread.process.signals.lock();
+    thread.mask().contains(signal) || signals.actions.is_ignored(signal)
+}
+
+/// SEGV_MAPERR and the like with an address, for a fault of the current thread: not to be blocked
+/// or ignored. The one-line report comes when it kills.
+pub(crate) fn force(signal: u8, code: i32, address: u64) {
+    let thread = sched::current_thread();
+    let process = &thread.process;
+    let mut signals = process.signals.lock();
+    let mask = thread.mask();
+    signals.actions.make_deliverable(signal, mask);
+    if mask.contains(signal) {
+        let mut mask = mask;
+        mask.remove(signal);
+        thread.mask.store(mask.0, Ordering::Relaxed);
+    }
+    if !signals.actions.is_handled(signal) {
+        process.is_protected.store(false, Ordering::Relaxed);
+    }
+    // There is always room for the number, and the report needs no more.
+    let _ = signals.add(process, Some(thread), SigInfo::fault(signal, code, address));
+}
+
+/// The same for a page fault: how the page was touched is in the report.
+pub(crate) fn force_fault(signal: u8, code: i32, address: u64, access: Access) {
+    let own = &sched::current_thread().own;
+    own.touched.store(report::code_of(access), Ordering::Relaxed);
+    force(signal, code, address);
+}
+
+/// SIGSEGV without an address: the kernel could not do what a program's stack was needed for.
+pub(super) fn force_segv() {
+    force(guest::task::signal::SIGSEGV, SI_KERNEL, 0);
+}
+
+/// A call ends with EINTR; what comes of that is decided before user mode goes on. `first` is what
+/// its first argument was.
+pub(crate) fn call_interrupted(class: RestartClass, first: u64) {
+    let own = &sched::current_thread().own;
+    let keeps = own.kept_call.load(Ordering::Relaxed) != 0;
+    let class = if keeps { RestartClass::Block } else { class };
+    own.restart.store(class.to_raw(), Ordering::Relaxed);
+    own.first_argument.store(first, Ordering::Relaxed);
+    if !sched::interrupted() {
+        sched::current().interrupt();
+    }
+}
+
+/// Remembers, as a call with a relative timeout ends with EINTR, until when it would have slept.
+pub(crate) fn keep_deadline(call: u32, deadline: Instant) {
+    let own = &sched::current_thread().own;
+    own.kept_deadline.store(deadline.0, Ordering::Relaxed);
+    own.kept_call.store(u64::from(call), Ordering::Relaxed);
+}
+
+/// For `restart_syscall`: the call that goes on.
+///
+/// # Errors
+/// EINTR where there is none.
+pub(crate) fn resume_call() -> Result<u64, Errno> {
+    let own = &sched::current_thread().own;
+    match own.kept_call.swap(0, Ordering::Relaxed) {
+        0 => Err(Errno::EINTR),
+        call => {
+            own.resumed.store(own.kept_deadline.load(Ordering::Relaxed), Ordering::Relaxed);
+            Ok(call)
+        }
+    }
+}
+
+/// The deadline of the call that goes on; `None` for one that begins.
+pub(crate) fn resumed_deadline() -> Option<Instant> {
+    let own = &sched::current_thread().own;
+    match own.resumed.load(Ordering::Relaxed) {
+        0 => None,
+        _ => Some(Instant(own.resumed.swap(0, Ordering::Relaxed))),
+    }
+}
+
+/// Another mask while a call sleeps: it is taken back before user mode goes on, after a handler of
+/// what it let through has run.
+pub(crate) fn set_temporary_mask(mask: SigSet) {
+    let thread = sched::current_thread();
+    let signals = thread.process.signals.lock();
+    thread.own.saved_mask.store(thread.mask().0, Ordering::Relaxed);
+    thread.own.has_saved.store(1, Ordering::Relaxed);
+    signals.set_mask(thread, mask.blockable());
+}
+
+/// Ends [`set_temporary_mask`] at once, for a call that was not interrupted.
+pub(crate) fn restore_mask() {
+    let thread = sched::current_thread();
+    if thread.own.has_saved.load(Ordering::Relaxed) != 0 {
+        thread.own.has_saved.store(0, Ordering::Relaxed);
+        let mask = SigSet(thread.own.saved_mask.load(Ordering::Relaxed));
+        thread.process.signals.lock().set_mask(thread, mask);
+    }
+}
+
+/// Sleeps in `sleep` until it succeeds or the thread is to die; other signals wait.
+///
+/// # Errors
+/// EINTR where it is to die.
+pub(super) fn killable<R>(mut sleep: impl FnMut() -> Result<R, WaitError>) -> Result<R, Errno> {
+    let mut was_interrupted = false;
+    let result = loop {
+        match sleep() {
+            Ok(result) => break Ok(result),
+            Err(WaitError::TimedOut) => break Err(Errno::ETIMEDOUT),
+            Err(WaitError::Interrupted) => {
+                was_interrupted = true;
+                sched::clear_interrupted();
+                if is_dying() {
+                    break Err(Errno::EINTR);
+                }
+            }
+        }
+    };
+    if was_interrupted {
+        sched::current().interrupt();
+    }
+    result
+}
+
+/// Whether the current thread is to end.
+pub(super) fn is_dying() -> bool {
+    let thread = sched::current_thread();
+    let signals = thread.process.signals.lock();
+    signals.end.is_some() || signals.survivor.is_some_and(|tid| tid != thread.tid)
+}
