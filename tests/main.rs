@@ -10,6 +10,7 @@ mod initramfs;
 mod isa;
 mod machine;
 mod program;
+mod program_mode;
 mod scripts;
 mod smp;
 mod stop_screens;

@@ -2,6 +2,7 @@
 //! `pagewalk run` alone are in `args/run.rs`. QEMU's way to write options is `qemu.rs`'s affair,
 //! what the text of a value means that of `values.rs`, `devices.rs` and `streams.rs`.
 
+mod program;
 mod run;
 
 use std::path::PathBuf;
@@ -10,10 +11,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::values;
+use crate::csr::ASID_MAX_BITS;
 use crate::isa::Extensions;
 use crate::machine::Config;
-use crate::machine::config::{ClockSource, Limits, OnTrapLoop};
-pub(super) use run::{BootSpec, DebugArgs, DeviceSpec, FirmwareSpec, GdbSpec, RunArgs, StatsForm};
+use crate::machine::config::{ClockSource, DEFAULT_RAM_BYTES, Limits, OnTrapLoop};
+pub(super) use program::ProgramArgs;
+pub(super) use run::{
+    BootSpec, DebugArgs, DeviceSpec, FirmwareSpec, GdbSpec, ProgramSpec, RunArgs, StatsForm,
+};
 
 const ABOUT: &str = "Runs RISC-V (RV64) programs on an emulated machine: QEMU's virt";
 
@@ -22,10 +27,15 @@ Runs RISC-V (RV64) programs on an emulated machine.
 
 The machine has the memory map, the devices and the habits of QEMU's virt: RAM at 0x80000000, \
 CLINT, PLIC, a 16550 serial port, eight virtio slots, a real-time clock, the test finisher; \
-`pagewalk dts` tells all. A program is a riscv64 ELF or a Linux kernel. One that lies at the very \
+`pagewalk dts` tells all. A program is a riscv64 ELF or a Linux kernel; without any, the guest \
+operating system runs that comes with pagewalk. One that lies at the very \
 start of RAM starts in M-mode, as for Spike or for QEMU with -bios none; any other starts in \
 S-mode, with SBI calls answered by pagewalk itself or by firmware from -bios FILE. It ends the run \
 through SBI, through the finisher, or through HTIF (the symbol tohost).
+
+A riscv64 ELF for Linux, linked statically, runs too: as the first process of that guest, with the \
+ARGS behind it, and with this standard input, output and error. Its exit code is pagewalk's, or 128 \
+and the number of the signal that has killed it. Its file system is in RAM; --root DIR adds to it.
 
 `pagewalk FILE` is short for `pagewalk run FILE`; `pagewalk run --help` lists the options.";
 
@@ -43,13 +53,17 @@ Exit codes:
   124    --timeout was reached
   125    the host failed: a full disk, a closed pipe
   130    SIGINT; 129, 131, 143: SIGHUP, SIGQUIT, SIGTERM; a second one ends the run at once
+  141    a program for Linux wrote to a closed pipe
 
 Environment:
+  PAGEWALK_GUEST           a directory with kernel and initramfs.cpio of another guest
   PAGEWALK_LOG, RUST_LOG   what to log to standard error: error, warn, info, debug, trace,
                            also by module; trace names every device register touched
 
 Examples:
+  pagewalk
   pagewalk hello.elf
+  pagewalk -m 64M --root files ./program -n x <input
   pagewalk -m 1G --max-insns 1000000000 kernel.elf
   pagewalk -machine virt -cpu rv64,zbb=off -bios none -m 128M -nographic -kernel kernel.elf
   pagewalk -smp 4 -m 1G -kernel Image -initrd initrd.gz -append console=ttyS0
@@ -67,7 +81,7 @@ Examples:
     after_long_help = AFTER_HELP,
     version,
     max_term_width = 100,
-    override_usage = "pagewalk [OPTIONS] FILE\n       pagewalk <COMMAND> [OPTIONS] ..."
+    override_usage = "pagewalk [OPTIONS] [FILE [ARGS]...]\n       pagewalk <COMMAND> [OPTIONS] ..."
 )]
 pub(super) struct Cli {
     /// What to do.
@@ -104,19 +118,19 @@ pub(super) struct MachineArgs {
     #[arg(long, value_name = "MODEL", default_value = "rv64", value_parser = Extensions::parse)]
     cpu: Extensions,
 
+    /// Bits of the harts' address-space identifiers, 0 to 16; a system must do with what there is
+    #[arg(long, value_name = "N", default_value_t = ASID_MAX_BITS,
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(ASID_MAX_BITS)))]
+    asid_bits: u32,
+
     /// Number of harts
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::harts)]
     smp: usize,
 
-    /// Size of RAM: a number of MiB, or one with the suffix K, M, G or T
-    #[arg(
-        short = 'm',
-        long = "memory",
-        value_name = "SIZE",
-        default_value = "128M",
-        value_parser = values::ram_bytes
-    )]
-    ram_bytes: u64,
+    /// Size of RAM: a number of MiB, or one with the suffix K, M, G or T [default: 128M; of a
+    /// program for Linux: 256M]
+    #[arg(short = 'm', long = "memory", value_name = "SIZE", value_parser = values::ram_bytes)]
+    pub(super) ram_bytes: Option<u64>,
 
     /// What makes the guest's time pass [default: insn; of pagewalk test: warp]
     #[arg(long, value_name = "SOURCE", value_enum)]
@@ -152,9 +166,10 @@ impl MachineArgs {
             Some(Clock::Host) => ClockSource::Host,
         };
         Config {
-            ram_bytes: self.ram_bytes,
+            ram_bytes: self.ram_bytes.unwrap_or(DEFAULT_RAM_BYTES),
             harts: self.smp,
             extensions: self.cpu,
+            asid_bits: self.asid_bits,
             clock,
             ..Config::default()
         }
@@ -256,6 +271,7 @@ pub(super) struct DtsArgs {
 
 #[cfg(test)]
 mod tests {
+    use super::super::streams::Owner;
     use super::*;
     use crate::debug::trace::TraceItems;
 
@@ -293,10 +309,11 @@ mod tests {
             let args = run(&format!("{XV6} {debugger}"));
             let boot = args.boot.spec().unwrap();
             assert_eq!(boot.firmware, FirmwareSpec::None);
-            assert_eq!(boot.program, Some("kernel/kernel".into()));
+            assert_eq!(boot.program, ProgramSpec::Kernel("kernel/kernel".into()));
             let config = args.machine.config(ClockSource::Insns);
             assert_eq!((config.ram_bytes, config.harts), (128 << 20, 3));
-            let DeviceSpec { slots, is_legacy_forced, streams } = args.devices.spec().unwrap();
+            let DeviceSpec { slots, is_legacy_forced, streams } =
+                args.devices.spec(Owner::Consoles).unwrap();
             let (id, file) = ("x0".to_owned(), "fs.img".into());
             let disk = Disk { id, file, is_snapshot: false, is_read_only: false };
             assert_eq!(slots[0], Some(Plugged::Block(disk)));
@@ -311,25 +328,39 @@ mod tests {
     #[test]
     fn firmware_and_kernels() {
         use FirmwareSpec as F;
+        let (file, kernel) = (ProgramSpec::File("k".into()), ProgramSpec::Kernel("k".into()));
         for (line, firmware, program, append) in [
-            ("k", F::Default, Some("k"), None),
-            ("-bios default -kernel k", F::Default, Some("k"), None),
-            ("-bios none k", F::None, Some("k"), None),
-            ("-bios fw.bin", F::File("fw.bin".into()), None, None),
-            ("-bios fw.bin -kernel k -append -x", F::File("fw.bin".into()), Some("k"), Some("-x")),
-            ("-bios none -append a -append b k", F::None, Some("k"), Some("b")),
+            ("k", F::Default, &file, None),
+            ("-append a k", F::Default, &file, Some("a")),
+            ("-initrd i k", F::Default, &kernel, None),
+            ("-bios default -kernel k", F::Default, &kernel, None),
+            ("-bios none k", F::None, &kernel, None),
+            ("-bios fw.bin", F::File("fw.bin".into()), &ProgramSpec::None, None),
+            ("-bios fw.bin -kernel k -append -x", F::File("fw.bin".into()), &kernel, Some("-x")),
+            ("-bios none -append a -append b k", F::None, &kernel, Some("b")),
         ] {
             let boot = run(line).boot.spec().unwrap();
             assert_eq!(boot.firmware, firmware, "{line}");
-            assert_eq!(boot.program, program.map(PathBuf::from), "{line}");
+            assert_eq!(boot.program, *program, "{line}");
             assert_eq!(boot.append.as_deref(), append, "{line}");
+        }
+    }
+
+    #[test]
+    fn without_a_program_the_guest_runs() {
+        for line in ["", "-m 64M", "-bios default -append quiet"] {
+            let boot = run(line).boot.spec().unwrap();
+            assert_eq!((boot.program, boot.firmware), (ProgramSpec::Guest, FirmwareSpec::Default));
+        }
+        for line in ["-bios none", "-initrd i", "-bios f -append a", "-bios f -initrd i"] {
+            assert!(run(line).boot.spec().is_err(), "{line}");
         }
     }
 
     #[test]
     fn whats_left_out_has_a_default() {
         let args = run("k");
-        let devices = args.devices.spec().unwrap();
+        let devices = args.devices.spec(Owner::Consoles).unwrap();
         assert!(devices.is_legacy_forced && devices.slots.iter().all(Option::is_none));
         assert_eq!(args.debug.gdb(), Ok(None));
         assert_eq!(args.machine.config(ClockSource::Insns).clock, ClockSource::Insns);

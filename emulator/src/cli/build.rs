@@ -3,17 +3,19 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::args::{BootSpec, DeviceSpec, FirmwareSpec, RunArgs};
-use super::devices::{Disk as DiskSpec, Plugged};
-use super::streams::Stream;
+use super::args::{BootSpec, DeviceSpec, FirmwareSpec, ProgramArgs, ProgramSpec, RunArgs};
+use super::devices::{Disk as DiskSpec, Plugged, Port as PlannedPort};
+use super::program::{self, Program, Wiring};
+use super::streams::{Owner, Stream};
 use super::values::{RtcBase, Seed};
 use crate::device::virtio::Layout;
 use crate::machine::Config;
-use crate::machine::board::{Devices, Virtio};
+use crate::machine::board::{Devices, Port, Virtio, WindowSize};
 use crate::machine::boot::{Boot, Firmware, Payload};
 use crate::machine::config::ClockSource;
 use crate::machine::console::Console;
@@ -24,7 +26,7 @@ use crate::machine::random::SplitMix;
 const HOST_RANDOM: &str = "/dev/urandom";
 
 /// What the machine is built from.
-pub(super) fn config(args: &RunArgs) -> Result<Config> {
+pub(super) fn config(args: &RunArgs, owner: Owner) -> Result<Config> {
     let rtc_base_ns = match args.devices.rtc {
         RtcBase::Unix(seconds) => {
             seconds.checked_mul(1_000_000_000).context("-rtc: the clock ends in the year 2554")?
@@ -44,39 +46,111 @@ pub(super) fn config(args: &RunArgs) -> Result<Config> {
             u64::from_le_bytes(seed)
         }
     };
-    let config = args.machine.config(ClockSource::Insns);
+    let mut config = args.machine.config(ClockSource::Insns);
+    if owner != Owner::Consoles && args.machine.ram_bytes.is_none() {
+        config.ram_bytes = program::RAM_BYTES;
+    }
     Ok(Config { rtc_base_ns, seed, on_trap_loop: args.on_trap_loop.into(), ..config })
 }
 
-/// What is loaded, read.
-pub(super) fn boot(spec: BootSpec) -> Result<Boot> {
-    let read = |path: Option<std::path::PathBuf>| path.map(|path| Payload::read(&path)).transpose();
-    let firmware = match spec.firmware {
-        FirmwareSpec::Default => Firmware::BuiltIn,
-        FirmwareSpec::None => Firmware::None,
-        FirmwareSpec::File(path) => Firmware::File(Payload::read(&path)?),
-    };
-    let (kernel, initrd, dtb) = (read(spec.program)?, read(spec.initrd)?, read(spec.dtb)?);
-    Ok(Boot { firmware, kernel, initrd, append: spec.append, dtb })
+/// What is to be done.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) boot: Boot,
+    /// Who has standard input and output.
+    pub(super) owner: Owner,
 }
 
-/// What is plugged in, opened.
-pub(super) fn devices(spec: DeviceSpec, seed: Seed) -> Result<Devices> {
-    let layout = if spec.is_legacy_forced { Layout::Legacy } else { Layout::Modern };
+/// What is loaded, read, and who then has standard input and output.
+pub(super) fn job(spec: BootSpec, args: &RunArgs) -> Result<Job> {
+    let name = spec.name().display().to_string();
+    if let ProgramSpec::File(path) = &spec.program {
+        let file = Payload::read(path)?;
+        return match Program::recognise(&file) {
+            Some(program) => {
+                let mut boot = program.boot(&args.boot.args, &args.program)?;
+                add_to(&mut boot, &spec)?;
+                Ok(Job { boot, owner: Owner::Program(Wiring::of_this_process()) })
+            }
+            None => machine_job(Boot::of(file), &spec, args, &name),
+        };
+    }
+    let read = |path: Option<&PathBuf>| path.map(|path| Payload::read(path)).transpose();
+    let boot = match &spec.program {
+        ProgramSpec::Guest => program::guest(&args.program)?,
+        ProgramSpec::Kernel(path) => {
+            Boot { initrd: read(spec.initrd.as_ref())?, ..Boot::of(Payload::read(path)?) }
+        }
+        ProgramSpec::File(_) | ProgramSpec::None => Boot::default(),
+    };
+    machine_job(boot, &spec, args, &name)
+}
+
+/// What runs on the machine itself.
+fn machine_job(mut boot: Boot, spec: &BootSpec, args: &RunArgs, name: &str) -> Result<Job> {
+    // Checked before anything runs: an option behind FILE is easily a slip.
+    if let Some(first) = args.boot.args.first() {
+        bail!(
+            "{name}: a program without an operating system takes no arguments, but `{}` is given \
+             (options go before FILE)",
+            first.display()
+        );
+    }
+    let ProgramArgs { root, env, env_all } = &args.program;
+    let is_guest = spec.program == ProgramSpec::Guest;
+    for (option, is_idle) in
+        [("root", root.is_some() && !is_guest), ("env", !env.is_empty()), ("env-all", *env_all)]
+    {
+        if is_idle {
+            bail!("{name}: --{option} is for programs for Linux, which this is not");
+        }
+    }
+    add_to(&mut boot, spec)?;
+    boot.firmware = match &spec.firmware {
+        FirmwareSpec::Default => Firmware::BuiltIn,
+        FirmwareSpec::None => Firmware::None,
+        FirmwareSpec::File(path) => Firmware::File(Payload::read(path)?),
+    };
+    Ok(Job { boot, owner: Owner::Consoles })
+}
+
+/// Adds what the user tells the kernel.
+fn add_to(boot: &mut Boot, spec: &BootSpec) -> Result<()> {
+    boot.dtb = spec.dtb.as_deref().map(Payload::read).transpose()?;
+    if let Some(text) = &spec.append {
+        let before = boot.append.take().map(|before| before + " ").unwrap_or_default();
+        boot.append = Some(before + text);
+    }
+    Ok(())
+}
+
+/// What is plugged in, opened. The terminal of a program has a window of this size.
+pub(super) fn devices(spec: DeviceSpec, seed: Seed, window: &WindowSize) -> Result<Devices> {
+    let is_legacy = spec.is_legacy_forced && spec.streams.owner == Owner::Consoles;
+    let layout = if is_legacy { Layout::Legacy } else { Layout::Modern };
     let mut devices = Devices { layout, ..Devices::default() };
-    let mut consoles = spec.streams.consoles.into_iter().map(Some).collect::<Vec<_>>();
     for (slot, plugged) in devices.virtio.iter_mut().zip(spec.slots) {
         *slot = match plugged {
             None => None,
             Some(Plugged::Block(disk)) => Some(open(&disk)?),
             Some(Plugged::Rng) => Some(Virtio::Random(random(seed)?)),
-            Some(Plugged::Serial(index)) => {
-                let stream = index.and_then(|index| consoles[index].take());
-                let stream = stream.unwrap_or(Stream::Null);
-                let hears_input = stream == Stream::Stdio;
-                Some(Virtio::Console { console: port(&stream)?, hears_input })
+            Some(Plugged::Serial(ports)) => {
+                let connected = |planned: PlannedPort| {
+                    let stream = &spec.streams.consoles[planned.stream];
+                    let PlannedPort { number, kind, name, .. } = planned;
+                    let hears_input = *stream == Stream::Stdio;
+                    let (console, size) = (port(stream)?, WindowSize::default());
+                    Ok(Port { number, kind, name, console, hears_input, size })
+                };
+                let ports = ports.into_iter().map(connected).collect::<Result<_>>()?;
+                Some(Virtio::Console(ports))
             }
         };
+    }
+    if let Owner::Program(wiring) = spec.streams.owner {
+        let free = devices.virtio.iter_mut().rfind(|slot| slot.is_none());
+        *free.context("no virtio slot is left for the program's standard streams")? =
+            Some(Virtio::Console(wiring.ports(window)));
     }
     Ok(devices)
 }
@@ -107,6 +181,7 @@ pub(super) fn console(stream: &Stream) -> Result<Console> {
     Ok(match stream {
         Stream::Null => Console::new(io::sink()),
         Stream::Stdio => Console::new(BufWriter::new(io::stdout())),
+        Stream::Stderr => Console::new(io::stderr()),
         Stream::File(path) => {
             let file = File::create(path);
             let file = file.with_context(|| format!("cannot write {}", path.display()))?;
@@ -118,12 +193,16 @@ pub(super) fn console(stream: &Stream) -> Result<Console> {
 /// A virtio console of the guest. It writes whole messages, and nobody flushes what it has written.
 fn port(stream: &Stream) -> Result<Console> {
     Ok(match stream {
-        Stream::Stdio => Console::new(AtOnce(io::stdout())),
-        Stream::Null | Stream::File(_) => console(stream)?,
+        Stream::Stdio => Console::new(at_once(io::stdout())),
+        Stream::Null | Stream::File(_) | Stream::Stderr => console(stream)?,
     })
 }
 
-/// Hands on everything as soon as it is written.
+/// What hands on everything to `out` as soon as it is written.
+pub(super) fn at_once(out: impl Write + Send + 'static) -> impl Write + Send + 'static {
+    AtOnce(out)
+}
+
 struct AtOnce<W>(W);
 
 impl<W: Write> Write for AtOnce<W> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::props::{Props, did_you_mean};
 use super::streams::Target;
+use crate::machine::board::{Kind, MAX_PORTS};
 
 /// Slots for virtio devices.
 pub(super) const SLOTS: usize = 8;
@@ -71,17 +72,27 @@ enum Model {
     Rng,
     /// `virtio-serial-device`: a bus for consoles.
     Serial,
-    /// `virtconsole`, which sits on the bus of a serial device.
-    Console(Target),
+    /// `virtconsole` or `virtserialport`, which sit on the bus of a serial device.
+    Port(PortModel),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PortModel {
+    kind: Kind,
+    name: Option<String>,
+    /// Its number on the bus, if that is said.
+    number: Option<u32>,
+    target: Target,
 }
 
 impl Device {
     /// Devices that there are, with the properties of each.
-    const MODELS: [(&str, &[&str]); 4] = [
+    const MODELS: [(&str, &[&str]); 5] = [
         ("virtio-blk-device", &["driver", "id", "bus", "drive"]),
         ("virtio-rng-device", &["driver", "id", "bus"]),
         ("virtio-serial-device", &["driver", "id", "bus"]),
-        ("virtconsole", &["driver", "id", "bus", "chardev"]),
+        ("virtconsole", &["driver", "id", "bus", "chardev", "name", "nr"]),
+        ("virtserialport", &["driver", "id", "bus", "chardev", "name", "nr"]),
     ];
 
     /// # Errors
@@ -98,7 +109,8 @@ impl Device {
             "virtio-blk-device" => Model::Block(props.demand("drive")?.to_owned()),
             "virtio-rng-device" => Model::Rng,
             "virtio-serial-device" => Model::Serial,
-            _ => Model::Console(Target::console(&option, props.get("chardev"))),
+            "virtconsole" => Model::Port(PortModel::parse(Kind::Console, &option, &props)?),
+            _ => Model::Port(PortModel::parse(Kind::Serial, &option, &props)?),
         };
         let owned = |key| props.get(key).map(str::to_owned);
         Ok(Self { text: option, id: owned("id"), bus: owned("bus"), model })
@@ -107,9 +119,21 @@ impl Device {
     /// What the console among devices is to be connected to, if this is one.
     pub(super) fn console_target(&self) -> Option<&Target> {
         match &self.model {
-            Model::Console(target) => Some(target),
+            Model::Port(port) => Some(&port.target),
             Model::Block(_) | Model::Rng | Model::Serial => None,
         }
+    }
+}
+
+impl PortModel {
+    fn parse(kind: Kind, option: &str, props: &Props) -> Result<Self, String> {
+        let number = props.get("nr").map(|text| match text.parse() {
+            Ok(number) if number < MAX_PORTS => Ok(number),
+            _ => Err(format!("`nr={text}`: expected a number from 0 to {}", MAX_PORTS - 1)),
+        });
+        let name = props.get("name").map(str::to_owned);
+        let target = Target::console(option, props.get("chardev"));
+        Ok(Self { kind, name, number: number.transpose()?, target })
     }
 }
 
@@ -173,8 +197,20 @@ pub(super) enum Plugged {
     Block(Disk),
     /// A source of random numbers.
     Rng,
-    /// A serial device, with the consoles on it: their indices among all consoles.
-    Serial(Option<usize>),
+    /// A serial device, with the ports on it.
+    Serial(Vec<Port>),
+}
+
+/// A port of a serial device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Port {
+    /// Its number in the device.
+    pub(super) number: u32,
+    pub(super) kind: Kind,
+    /// What the guest knows it by.
+    pub(super) name: Option<String>,
+    /// Its index among the ports of all devices.
+    pub(super) stream: usize,
 }
 
 /// A disk in a device.
@@ -228,7 +264,8 @@ struct Board<'a> {
     writes: Writes,
     /// Serial devices: the name of the bus that each is, and its slot.
     serials: Vec<(String, usize)>,
-    consoles: usize,
+    /// Ports of all serial devices.
+    ports: usize,
 }
 
 /// A drive with the name that devices know it by.
@@ -254,7 +291,7 @@ impl<'a> Board<'a> {
             named.push(Named { id, drive, is_used: false });
         }
         let slots = [const { None }; SLOTS];
-        Ok(Self { slots, drives: named, writes, serials: Vec::new(), consoles: 0 })
+        Ok(Self { slots, drives: named, writes, serials: Vec::new(), ports: 0 })
     }
 
     fn add(&mut self, device: &Device) -> Result<(), String> {
@@ -275,15 +312,17 @@ impl<'a> Board<'a> {
                         format!("{SERIAL_BUS}{}", self.serials.iter().filter(nameless).count())
                     }
                 };
-                let slot = self.put(bus, Plugged::Serial(None))?;
+                let slot = self.put(bus, Plugged::Serial(Vec::new()))?;
                 self.serials.push((name, slot));
             }
-            Model::Console(_) => self.add_console(bus)?,
+            Model::Port(port) => self.add_port(port, bus)?,
         }
         Ok(())
     }
 
-    fn add_console(&mut self, bus: Option<&str>) -> Result<(), String> {
+    /// Puts a port on a bus. Without a number it gets the first that is free; the first of all is
+    /// for a console, as in QEMU.
+    fn add_port(&mut self, model: &PortModel, bus: Option<&str>) -> Result<(), String> {
         let mut serials = self.serials.iter();
         let serial = match bus {
             None => serials.next().ok_or("it needs a virtio-serial-device before it")?,
@@ -291,14 +330,25 @@ impl<'a> Board<'a> {
                 .find(|(name, _)| name == bus)
                 .ok_or_else(|| format!("no virtio-serial-device has the bus `{bus}`"))?,
         };
-        let Some(Plugged::Serial(console)) = &mut self.slots[serial.1] else {
+        let Some(Plugged::Serial(ports)) = &mut self.slots[serial.1] else {
             unreachable!("the list of serial devices has their slots");
         };
-        if console.is_some() {
-            return Err(format!("`{}` has a console already, and room for one only", serial.0));
-        }
-        *console = Some(self.consoles);
-        self.consoles += 1;
+        let is_free = |number: &u32| ports.iter().all(|port| port.number != *number);
+        let number = match (model.number, model.kind) {
+            (Some(number), _) if !is_free(&number) => {
+                return Err(format!("`{}` has a port {number} already", serial.0));
+            }
+            (Some(0), Kind::Serial) => {
+                return Err("port 0 is for a virtconsole".to_owned());
+            }
+            (Some(number), _) => number,
+            (None, kind) => (u32::from(kind == Kind::Serial)..MAX_PORTS)
+                .find(is_free)
+                .ok_or_else(|| format!("`{}` has no port left", serial.0))?,
+        };
+        let (kind, name) = (model.kind, model.name.clone());
+        ports.push(Port { number, kind, name, stream: self.ports });
+        self.ports += 1;
         Ok(())
     }
 

@@ -7,11 +7,13 @@
 
 mod args;
 mod build;
+mod bundle;
 mod devices;
 mod disasm;
 mod dts;
 mod escapes;
 mod listing;
+mod program;
 mod props;
 mod qemu;
 mod run;

@@ -49,12 +49,12 @@ pub(super) fn modernise(
     // A path need not be text; a verb is.
     let first = words.first().map(|word| word.to_string_lossy());
     let (verb, rest) = match first.as_deref() {
-        None | Some("-h" | "--help" | "-V" | "help") => {
+        Some("-h" | "--help" | "-V" | "--version" | "-version" | "help") => {
             modern.extend(words);
             return Ok(modern);
         }
         Some(word) if command.find_subcommand(word).is_some() => (word, &words[1..]),
-        Some(_) => (DEFAULT_VERB, words.as_slice()),
+        Some(_) | None => (DEFAULT_VERB, words.as_slice()),
     };
     modern.push(verb.into());
     let takes_program = verb == DEFAULT_VERB;
@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn lines() {
         for (line, expect) in [
-            ("p", "p"),
+            ("p", "p run"),
+            ("p -m 1G", "p run -m 1G"),
             ("p --help", "p --help"),
             ("p a.elf", "p run a.elf"),
             ("p run a.elf", "p run a.elf"),

@@ -3,14 +3,18 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result};
+use signal_hook::consts::SIGPIPE;
 
 use super::args::{GdbSpec, RunArgs};
+use super::build::Job;
 use super::stdio::Stdio;
+use super::streams::Owner;
 use super::watch::{self, Watch};
 use super::{build, diagnose, exit, signals};
 use crate::debug::post_mortem::{self, Why};
 use crate::debug::trace::TraceItems;
+use crate::machine::board::WindowSize;
 use crate::machine::gdb::{OnReset, Options, Server, StartMode};
 use crate::machine::{Limits, Machine, Stop, StopRequest};
 
@@ -21,28 +25,24 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         return Ok(exit::QUIT);
     }
     let boot = args.boot.spec().map_err(Error::msg)?;
-    let devices = args.devices.spec().map_err(Error::msg)?;
+    // What is wrong with options is said before any file is read.
+    args.devices.spec(Owner::Consoles).map_err(Error::msg)?;
     let gdb = args.debug.gdb().map_err(Error::msg)?;
     let path = boot.name().to_owned();
-    if let Some(first) = args.boot.args.first() {
-        // Checked before anything runs: an option behind FILE is easily a slip.
-        bail!(
-            "{}: a program without an operating system takes no arguments, but `{first}` is given \
-             (options go before FILE)",
-            path.display()
-        );
-    }
-    let config = build::config(args)?;
-    let plan = build::boot(boot)?.plan(&config)?;
+    let Job { boot, owner } = build::job(boot, args)?;
+    let devices = args.devices.spec(owner).map_err(Error::msg)?;
+    let config = build::config(args, owner)?;
+    let plan = boot.plan(&config)?;
     let watch = Watch::new(&args.debug, &plan.symbols)?;
     let (engine, closing) = watch.engine(config.extensions, gdb.is_some());
     let (stdio, ends) = Stdio::new(&devices.streams);
     let console = build::console(&devices.streams.serial)?;
-    let devices = build::devices(devices, args.devices.seed)?;
+    let window = WindowSize::default();
+    let devices = build::devices(devices, args.devices.seed, &window)?;
     let mut machine = Machine::new(config, plan, devices, engine, console, ends.input)
         .with_context(|| format!("cannot run {}", path.display()))?;
     machine.show_monitor(ends.screen);
-    signals::watch(machine.control().clone()).context("cannot watch for signals")?;
+    signals::watch(machine.control().clone(), window).context("cannot watch for signals")?;
     let server =
         gdb.as_ref().map(|gdb| Server::bind(&gdb.address.host, gdb.address.port)).transpose()?;
     let raw_mode = stdio.start(machine.control()).context("cannot use the terminal")?;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         _ => run_to_the_end(&mut machine, args),
     };
     drop(raw_mode);
-    let code = report(&machine, &path, stop);
+    let code = report(&machine, &path, owner, stop);
     closing.finish(machine)?;
     Ok(code)
 }
@@ -85,7 +85,7 @@ fn run_to_the_end(machine: &mut Machine, args: &RunArgs) -> Stop {
 }
 
 /// Says why a run that did not end by itself has ended; yields the exit code.
-fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
+fn report(machine: &Machine, path: &Path, owner: Owner, stop: Stop) -> u8 {
     let name = path.display();
     let insns = machine.retired_insns();
     let explain = |what: &str, why: Why| {
@@ -112,10 +112,12 @@ fn report(machine: &Machine, path: &Path, stop: Stop) -> u8 {
         Stop::Request(StopRequest::Quit) => exit::QUIT,
         Stop::Request(StopRequest::Signal(number)) => exit::signal(number),
         Stop::OutputLost => {
-            let failure = machine.console().take_failure();
+            let failure = machine.take_output_failure();
             // Whoever closes a pipe (`pagewalk FILE | head`) knows.
-            if let Some(error) = failure.filter(|error| error.kind() != ErrorKind::BrokenPipe) {
-                diagnose(format_args!("{name}: cannot write the console's output: {error}"));
+            match failure.filter(|error| error.kind() != ErrorKind::BrokenPipe) {
+                None if owner != Owner::Consoles => return exit::signal(SIGPIPE),
+                None => {}
+                Some(error) => diagnose(format_args!("{name}: cannot write the output: {error}")),
             }
             exit::HOST
         }

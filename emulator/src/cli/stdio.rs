@@ -11,7 +11,8 @@ use std::thread;
 
 use super::diagnose;
 use super::escapes::{self, Escapes, Event, PROMPT};
-use super::streams::{Monitor, Plan, Stream};
+use super::program::Wiring;
+use super::streams::{Monitor, Owner, Plan, Stream};
 use super::terminal::{InterruptKey, RawMode};
 use crate::machine::StopRequest;
 use crate::machine::console::{Control, Input};
@@ -41,6 +42,8 @@ enum Role {
     Shared,
     /// The monitor.
     Monitor,
+    /// A program in the guest, which reads when it likes.
+    Program(Wiring),
 }
 
 /// What the machine's side has of standard input.
@@ -58,12 +61,13 @@ impl Stdio {
     /// they come, once [`start`](Self::start) is called.
     pub(super) fn new(plan: &Plan) -> (Self, Ends) {
         let has_console = plan.serial == Stream::Stdio || plan.consoles.contains(&Stream::Stdio);
-        let role = match (has_console, plan.monitor) {
-            (false, Monitor::None) => Role::Unused,
-            (true, Monitor::None) => Role::Console,
-            (true, Monitor::Shared) => Role::Shared,
-            (false, Monitor::Alone) => Role::Monitor,
-            pair => unreachable!("{pair:?}"),
+        let role = match (plan.owner, has_console, plan.monitor) {
+            (Owner::Program(wiring), false, Monitor::None) => Role::Program(wiring),
+            (Owner::Consoles, false, Monitor::None) => Role::Unused,
+            (Owner::Consoles, true, Monitor::None) => Role::Console,
+            (Owner::Consoles, true, Monitor::Shared) => Role::Shared,
+            (Owner::Consoles, false, Monitor::Alone) => Role::Monitor,
+            plan => unreachable!("{plan:?}"),
         };
         let screen = Screen::new(role);
         let is_terminal = io::stdin().is_terminal();
@@ -75,6 +79,7 @@ impl Stdio {
                 Input::Prompt(Box::new(BufReader::new(file)))
             }
             _ if role == Role::Unused => Input::none(),
+            _ if matches!(role, Role::Program(_)) => Wiring::input(),
             _ => {
                 let (sender, bytes) = sync_channel(INPUT_QUEUE_BYTES);
                 stdio.bytes = Some(sender);
@@ -96,6 +101,10 @@ impl Stdio {
     pub(super) fn start(self, control: &Control) -> io::Result<Option<RawMode>> {
         let raw = match self.role {
             Role::Unused => return Ok(None),
+            Role::Program(wiring) if wiring.is_terminal() => {
+                return RawMode::enter(InterruptKey::Byte);
+            }
+            Role::Program(_) => return Ok(None),
             Role::Monitor => None,
             Role::Console => RawMode::enter(InterruptKey::Signal)?,
             Role::Shared => RawMode::enter(InterruptKey::Byte)?,
@@ -186,7 +195,7 @@ impl Stdio {
 }
 
 /// Standard input, if it is a file.
-fn standard_input_file() -> Option<File> {
+pub(super) fn standard_input_file() -> Option<File> {
     let file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
     file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
 }

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use super::program::Wiring;
 use super::props::{Props, did_you_mean};
 
 /// What the other end of a console is.
@@ -15,6 +16,18 @@ pub(super) enum Stream {
     File(PathBuf),
     /// Standard input and output.
     Stdio,
+    /// Standard error; input never comes.
+    Stderr,
+}
+
+/// Whose standard input and output are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Those of consoles and monitor, as options say.
+    #[default]
+    Consoles,
+    /// Those of a program in the guest. Messages of its kernel go to standard error.
+    Program(Wiring),
 }
 
 /// Where the monitor is.
@@ -34,6 +47,7 @@ enum Backend {
     Null,
     File(PathBuf),
     Stdio(Sharing),
+    Stderr,
 }
 
 /// Whether the monitor may share a character device with a console.
@@ -144,6 +158,16 @@ impl Target {
         Ok(Self { text: format!("-mon {text}"), end: End::Chardev(id) })
     }
 
+    /// What the serial port is connected to where nobody says.
+    fn default_serial(wishes: &Wishes<'_>) -> Self {
+        let end = match (wishes.owner, wishes.monitor) {
+            (Owner::Program(_), _) => End::Backend(Backend::Stderr),
+            (Owner::Consoles, None) => End::WithMonitor,
+            (Owner::Consoles, Some(_)) => End::Backend(Backend::Stdio(Sharing::Alone)),
+        };
+        Self { text: "the serial port".to_owned(), end }
+    }
+
     /// What the `chardev=` of a virtio console says; `text` is the whole option.
     pub(super) fn console(text: &str, chardev: Option<&str>) -> Self {
         let end = chardev.map_or(End::Backend(Backend::Null), |id| End::Chardev(id.to_owned()));
@@ -159,6 +183,7 @@ pub(super) struct Wishes<'a> {
     pub(super) monitor: Option<&'a Target>,
     /// Of each virtio console.
     pub(super) consoles: &'a [&'a Target],
+    pub(super) owner: Owner,
 }
 
 /// Who is connected to what.
@@ -168,6 +193,7 @@ pub(super) struct Plan {
     pub(super) monitor: Monitor,
     /// Of each virtio console.
     pub(super) consoles: Vec<Stream>,
+    pub(super) owner: Owner,
 }
 
 impl Plan {
@@ -177,16 +203,12 @@ impl Plan {
     /// # Errors
     /// In words, where two want the same, or something that is not there.
     pub(super) fn new(wishes: &Wishes<'_>) -> Result<Self, String> {
-        let default = Target { text: "the serial port".to_owned(), end: End::WithMonitor };
-        let without_monitor = Target {
-            text: default.text.clone(),
-            end: End::Backend(Backend::Stdio(Sharing::Alone)),
-        };
-        let serial = wishes.serial.unwrap_or(match wishes.monitor {
-            None => &default,
-            Some(_) => &without_monitor,
-        });
+        let default = Target::default_serial(wishes);
+        let serial = wishes.serial.unwrap_or(&default);
         let mut settling = Settling::new(wishes.chardevs)?;
+        if wishes.owner != Owner::Consoles {
+            settling.console = Some(("the program", Sharing::Alone));
+        }
         let serial_stream = settling.console(serial)?;
         let consoles = wishes.consoles.iter().map(|console| settling.console(console));
         let consoles = consoles.collect::<Result<_, _>>()?;
@@ -194,7 +216,7 @@ impl Plan {
             settling.monitor(monitor)?;
         }
         let monitor = settling.finish()?;
-        Ok(Self { serial: serial_stream, monitor, consoles })
+        Ok(Self { serial: serial_stream, monitor, consoles, owner: wishes.owner })
     }
 }
 
@@ -238,6 +260,7 @@ impl<'a> Settling<'a> {
         let sharing = match self.find(target)? {
             Backend::Null => return Ok(Stream::Null),
             Backend::File(path) => return Ok(Stream::File(path.clone())),
+            Backend::Stderr => return Ok(Stream::Stderr),
             Backend::Stdio(sharing) => *sharing,
         };
         if let Some((other, _)) = self.console {
@@ -253,7 +276,9 @@ impl<'a> Settling<'a> {
     fn monitor(&mut self, target: &'a Target) -> Result<(), String> {
         let sharing = match self.find(target)? {
             Backend::Null => return Ok(()),
-            Backend::File(_) => return Err(format!("{}: a file cannot ask", target.text)),
+            Backend::File(_) | Backend::Stderr => {
+                return Err(format!("{}: a file cannot ask", target.text));
+            }
             Backend::Stdio(sharing) => *sharing,
         };
         if let Some((other, _)) = self.monitor {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use rustix::termios::{
     ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios,
-    tcgetattr, tcsetattr,
+    tcgetattr, tcgetwinsize, tcsetattr,
 };
 
 /// The modes of standard input while they are changed. One place for the whole process: so is the
@@ -71,6 +71,12 @@ pub(super) fn renew() {
     if let Some(modes) = &*changed {
         let _gone = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &modes.raw);
     }
+}
+
+/// Columns and rows of the terminal on standard output, if that is one.
+pub(super) fn window_size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(io::stdout().as_fd()).ok()?;
+    Some((size.ws_col, size.ws_row))
 }
 
 fn restore_before_panics() {

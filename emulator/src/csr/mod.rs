@@ -76,6 +76,8 @@ pub struct CsrConfig {
     pub zicboz: bool,
     pub zicntr: bool,
     pub zihpm: bool,
+    /// Bits of an address-space identifier that `satp` keeps, 0 to 16: ASIDLEN.
+    pub asid_bits: u32,
 }
 
 impl CsrConfig {
@@ -101,9 +103,13 @@ impl Default for CsrConfig {
             zicboz: true,
             zicntr: true,
             zihpm: true,
+            asid_bits: ASID_MAX_BITS,
         }
     }
 }
+
+/// The widest address-space identifier of RV64: ASIDMAX.
+pub const ASID_MAX_BITS: u32 = 16;
 
 /// MXL = 2 (64 bits) and the letters; B stands for Zba, Zbb and Zbs together.
 const MISA_RV64IMAFDCBSU: u64 = 0x8000_0000_0014_112f;

@@ -7,7 +7,7 @@ use crate::addr::Privilege;
 const MODE_SHIFT: u32 = 60;
 /// Root page-table frame number for a 56-bit physical address space.
 const PPN: u64 = (1 << 44) - 1;
-const ASID: u64 = 0xffff << 44;
+const ASID_SHIFT: u32 = 44;
 const MODE: u64 = 0xf << MODE_SHIFT;
 
 /// Source: Privileged ISA, "Supervisor Address Translation and Protection (satp) Register",
@@ -27,10 +27,11 @@ pub(super) fn satp_open(f: &CsrFile, _: CsrAddr, cx: &CsrCx) -> bool {
     cx.privilege == Privilege::Machine || !f.mstatus.tvm()
 }
 
-/// A write with an unsupported mode has no effect at all.
+/// A write with an unsupported mode has no effect at all. Of the ASID only the low bits stay.
 pub(super) fn set_satp(f: &mut CsrFile, _: CsrAddr, value: u64, _: &CsrCx) -> Effect {
     if has_mode(&f.config, value >> MODE_SHIFT) {
-        f.satp = value & (MODE | ASID | PPN);
+        let asid = ((1 << f.config.asid_bits) - 1) << ASID_SHIFT;
+        f.satp = value & (MODE | asid | PPN);
     }
     Effect::TRANSLATION
 }

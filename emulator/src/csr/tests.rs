@@ -232,6 +232,10 @@ fn absent_extensions_leave_no_fields() {
     check(&without(b'F'), &[], (0x300, u64::MAX), 0xa_007e_19aa);
     let off = CsrConfig { sv48: false, sv57: false, svadu: false, ..CsrConfig::default() };
     check(&off, &[(0x180, 8 << 60)], (0x180, 9 << 60), 8 << 60);
+    for (asid_bits, want) in [(0, 0), (1, 1), (9, 0x1ff), (16, 0xffff)] {
+        let narrow = CsrConfig { asid_bits, ..CsrConfig::default() };
+        check(&narrow, &[], (0x180, 8 << 60 | 0xffff << 44), 8 << 60 | want << 44);
+    }
     check(&off, &[(0x180, 8 << 60)], (0x180, 10 << 60), 8 << 60);
     check(&off, &[], (0x30a, u64::MAX), 0xc000_0000_0000_00f1);
     let off = CsrConfig { svpbmt: false, zicbom: false, zicntr: false, ..CsrConfig::default() };

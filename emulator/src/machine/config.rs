@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::addr::PAGE_SIZE_BYTES;
-use crate::csr::CsrConfig;
+use crate::csr::{ASID_MAX_BITS, CsrConfig};
 use crate::hart::HartConfig;
 use crate::isa::{Extension, Extensions};
 
@@ -24,6 +24,8 @@ pub struct Config {
     pub harts: usize,
     /// What the harts can do.
     pub extensions: Extensions,
+    /// Bits of their address-space identifiers, at most [`ASID_MAX_BITS`].
+    pub asid_bits: u32,
     /// What makes time pass.
     pub clock: ClockSource,
     /// Unix time in nanoseconds that the real-time clock shows at the start.
@@ -63,6 +65,7 @@ impl Default for Config {
             ram_bytes: DEFAULT_RAM_BYTES,
             harts: 1,
             extensions: Extensions::ALL,
+            asid_bits: ASID_MAX_BITS,
             clock: ClockSource::default(),
             rtc_base_ns: 0,
             on_trap_loop: OnTrapLoop::default(),
@@ -92,6 +95,7 @@ impl Config {
             zicboz: has(Zicboz),
             zicntr: has(Zicntr),
             zihpm: has(Zihpm),
+            asid_bits: self.asid_bits,
         };
         HartConfig { csr, svnapot: has(Svnapot), ..HartConfig::default() }
     }

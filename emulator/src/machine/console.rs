@@ -135,6 +135,8 @@ pub enum Input {
     Prompt(Box<dyn Read + Send>),
     /// Whatever the host's reader sends, until it hangs up.
     Live(Live),
+    /// What this makes when the first byte is asked for.
+    OnDemand(Option<Box<dyn FnOnce() -> Input + Send>>),
 }
 
 impl Input {
@@ -161,6 +163,15 @@ impl Input {
         matches!(self, Self::Live(Live { bytes: Some(_), .. }))
     }
 
+    /// Whether nothing comes any more: all has been taken.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Prompt(_) | Self::OnDemand(_) => false,
+            Self::Live(live) => live.bytes.is_none() && live.early.is_none(),
+        }
+    }
+
     /// Sleeps until something comes in, at most for `limit`; yields the time slept.
     pub fn wait(&mut self, limit: Duration) -> Duration {
         let started = Instant::now();
@@ -171,7 +182,9 @@ impl Input {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => self.hang_up(),
             },
-            Self::Live(_) | Self::Bytes(_) | Self::Prompt(_) => std::thread::sleep(limit),
+            Self::Live(_) | Self::Bytes(_) | Self::Prompt(_) | Self::OnDemand(_) => {
+                std::thread::sleep(limit);
+            }
         }
         started.elapsed()
     }
@@ -186,6 +199,10 @@ impl Input {
     pub fn take(&mut self) -> Option<u8> {
         match self {
             Self::Bytes(bytes) => bytes.pop_front(),
+            Self::OnDemand(make) => {
+                *self = make.take().map_or_else(Self::none, |make| make());
+                self.take()
+            }
             Self::Prompt(source) => {
                 let mut byte = [0];
                 match source.read_exact(&mut byte) {
@@ -226,6 +243,7 @@ impl std::fmt::Debug for Input {
             Self::Bytes(_) => "Bytes",
             Self::Prompt(_) => "Prompt",
             Self::Live(_) => "Live",
+            Self::OnDemand(_) => "OnDemand",
         })
     }
 }
@@ -283,6 +301,19 @@ mod tests {
         assert_eq!((input.is_live(), input.take()), (false, None));
         assert_eq!(input.take_command().as_deref(), Some("info mem"));
         assert_eq!(input.take_command(), None);
+    }
+
+    #[test]
+    fn input_on_demand_begins_when_it_is_asked_for() {
+        let (sender, asked) = std::sync::mpsc::channel();
+        let mut input = Input::OnDemand(Some(Box::new(move || {
+            sender.send(()).unwrap();
+            Input::Bytes(VecDeque::from(*b"ab"))
+        })));
+        input.wait(Duration::ZERO);
+        assert!(!input.has_ended() && !input.is_live() && asked.try_recv().is_err());
+        assert_eq!([input.take(), input.take()], [Some(b'a'), Some(b'b')]);
+        assert!(asked.try_recv().is_ok() && input.has_ended());
     }
 
     #[test]

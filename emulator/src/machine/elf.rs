@@ -145,6 +145,11 @@ impl ElfFile {
         self.symbols
     }
 
+    /// The dynamic linker that the program asks for.
+    pub fn interpreter(&self) -> Option<&str> {
+        self.interpreter.as_deref()
+    }
+
     /// The whole file.
     pub(super) fn bytes(&self) -> &Arc<Vec<u8>> {
         &self.bytes

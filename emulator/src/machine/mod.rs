@@ -6,6 +6,7 @@ pub mod board;
 pub mod boot;
 pub mod config;
 pub mod console;
+pub(crate) mod cpio;
 pub mod device_tree;
 pub mod disk;
 pub mod elf;
@@ -20,7 +21,6 @@ mod run;
 
 use std::fmt;
 use std::io::Write;
-use std::sync::mpsc::SyncSender;
 
 use crate::addr::{PAGE_SIZE_BYTES, Privilege, VirtAddr};
 use crate::bus::{Bus, DeviceCount, Ram};
@@ -28,7 +28,7 @@ use crate::debug::View;
 use crate::debug::symbols::Symbols;
 use crate::engine::Engine;
 use crate::hart::{Hart, HartConfig};
-use board::Devices;
+use board::{Devices, Line};
 use boot::{Harts, Plan};
 pub use config::{Config, Limits};
 pub use console::StopRequest;
@@ -51,7 +51,7 @@ pub enum Stop {
     Timeout,
     /// Somebody outside the machine wants it to end.
     Request(StopRequest),
-    /// Output of the console could not be written: [`Console::take_failure`] tells why.
+    /// Output of a console could not be written: [`Machine::take_output_failure`] tells why.
     OutputLost,
     /// A hart raises the same exception over and over, in its own trap handler.
     TrapLoop {
@@ -89,8 +89,11 @@ pub struct Machine {
     sbi: Option<Sbi>,
     htif: Option<Htif>,
     console: Console,
+    /// Other consoles, whose output must not get lost either.
+    ports: Vec<Console>,
     input: Input,
-    to_port: SyncSender<u8>,
+    /// `None` once no input comes any more, and all has been sent.
+    line: Option<Line>,
     /// Input that found the port's queue full.
     held_back: Option<u8>,
     control: Control,
@@ -124,7 +127,8 @@ impl Machine {
             return Err(BuildError::Harts(config.harts));
         }
         let ram = allocate_ram(config.ram_bytes)?;
-        let (mut bus, to_port) = board::build(ram, &config, devices, &console);
+        let ports = devices.consoles();
+        let (mut bus, line) = board::build(ram, &config, devices, &console);
         let clock = Clock::new(config.clock);
         if config.clock == config::ClockSource::Host {
             bus.use_host_clock();
@@ -140,8 +144,9 @@ impl Machine {
             sbi,
             htif: None,
             console,
+            ports,
             input,
-            to_port,
+            line: Some(line),
             held_back: None,
             control: Control::default(),
             screen: None,
@@ -195,9 +200,14 @@ impl Machine {
         &self.plan.symbols
     }
 
-    /// The console that the machine was built with.
-    pub fn console(&self) -> &Console {
-        &self.console
+    /// Why output was lost, if any was. It goes on after this.
+    pub fn take_output_failure(&self) -> Option<std::io::Error> {
+        self.consoles().find_map(Console::take_failure)
+    }
+
+    /// Whoever may lose output.
+    fn consoles(&self) -> impl Iterator<Item = &Console> {
+        std::iter::once(&self.console).chain(&self.ports)
     }
 
     /// Answers to lines for the monitor, which come by the console's input, go to `screen` from

@@ -7,7 +7,9 @@
 use std::sync::mpsc::TrySendError;
 use std::time::{Duration, Instant};
 
+use super::board::Line;
 use super::config::{ClockSource, OnTrapLoop};
+use super::console::Console;
 use super::htif::Host;
 use super::memory_map::TIMEBASE_HZ;
 use super::platform::Board;
@@ -125,8 +127,7 @@ impl Machine {
 
     /// What a run that `stop` has ended comes to.
     pub(super) fn conclude(&mut self, stop: Stop) -> Stop {
-        self.console.flush();
-        if self.console.has_failed() { Stop::OutputLost } else { stop }
+        if self.flush() { stop } else { Stop::OutputLost }
     }
 
     /// One round of a run that has `started`: of at most a slice, and `max_insns` instructions.
@@ -165,8 +166,7 @@ impl Machine {
         self.clock.now_insns = now_insns;
         if now_insns - self.flushed_at_insns >= SLICE_INSNS {
             self.flushed_at_insns = now_insns;
-            self.console.flush();
-            if self.console.has_failed() {
+            if !self.flush() {
                 return Some(Stop::OutputLost);
             }
         }
@@ -228,15 +228,25 @@ impl Machine {
         }
     }
 
+    /// Hands on the output of all consoles; yields whether none was lost.
+    fn flush(&self) -> bool {
+        self.consoles().for_each(Console::flush);
+        !self.consoles().any(Console::has_failed)
+    }
+
     fn feed_port(&mut self) {
+        let Some(line) = self.line.as_ref().filter(|line| line.is_heard()) else { return };
         while let Some(byte) = self.held_back.take().or_else(|| self.input.take()) {
-            match self.to_port.try_send(byte) {
+            match line.bytes.try_send(byte) {
                 Ok(()) => {}
                 Err(TrySendError::Full(byte) | TrySendError::Disconnected(byte)) => {
                     self.held_back = Some(byte);
                     return;
                 }
             }
+        }
+        if self.input.has_ended() {
+            self.line = None;
         }
     }
 
@@ -324,8 +334,8 @@ impl Machine {
             Some(at) if self.config.clock == ClockSource::Warp => self.clock.pass_to(at),
             _ => {
                 let left_ns = deadline.map_or(u64::MAX, |at| (at - now_insns) * INSN_NS);
-                self.console.flush();
-                let slept = self.input.wait(MAX_SLEEP.min(Duration::from_nanos(left_ns)));
+                self.flush();
+                let slept = self.wait(MAX_SLEEP.min(Duration::from_nanos(left_ns)));
                 let slept_insns = (slept.as_nanos() as u64 / INSN_NS).max(1);
                 let woken = now_insns.saturating_add(slept_insns);
                 self.clock.pass_to(deadline.map_or(woken, |at| woken.min(at)));
@@ -334,10 +344,27 @@ impl Machine {
         None
     }
 
+    /// Sleeps until there is input to send, at most for `limit`; yields the time slept.
+    fn wait(&mut self, limit: Duration) -> Duration {
+        if self.held_back.is_none() && self.is_heard() {
+            return self.input.wait(limit);
+        }
+        // Input is of no use before the guest listens, and has taken what there is.
+        let started = Instant::now();
+        std::thread::sleep(limit);
+        started.elapsed()
+    }
+
+    /// Whether the guest listens to input.
+    fn is_heard(&self) -> bool {
+        self.line.as_ref().is_some_and(Line::is_heard)
+    }
+
     /// Whether input may still come, and some hart would be woken by it.
     fn may_hear_input(&self) -> bool {
         let waits = |runner: &Runner| runner.activity == Activity::Waiting;
         self.input.is_live()
+            && self.is_heard()
             && self.runners.iter().any(|r| waits(r) && r.hart.csr.listens_to_devices())
     }
 }

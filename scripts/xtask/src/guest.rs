@@ -1,15 +1,26 @@
-//! `cargo xtask guest`: runs an inner cargo that cross-compiles the guest programs with the
-//! compiler that `toolchain.rs` finds, and prints what it built.
+//! `cargo xtask guest`: cross-compiles everything that runs on the emulator with the compiler that
+//! `toolchain.rs` finds, prints what it built, and packs the operating system for the emulator.
+//!
+//! `guest/inner_cargo.rs` builds, `guest/bundle.rs` packs what `guest/image.rs` has made ready.
 
-use std::env;
-use std::ffi::OsStr;
+mod bundle;
+#[cfg_attr(not(test), expect(dead_code, reason = "the emulator, whose file this is, makes links"))]
+#[path = "../../../emulator/src/machine/cpio.rs"]
+mod cpio;
+mod image;
+mod inner_cargo;
+
+#[cfg(feature = "emulator")]
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::toolchain::{self, Choice, Kind, TARGET, ThisHost, Toolchain};
+use crate::toolchain::{self, Choice, Kind, ThisHost, Toolchain};
 use crate::{complain, root, say};
+#[cfg(feature = "emulator")]
+pub(crate) use inner_cargo::programs;
+use inner_cargo::{BARE_METAL, KERNEL, USER};
 
 /// Exit code that says: no compiler for the guest here. Callers may skip what needs it.
 const EXIT_NO_TOOLCHAIN: u8 = 3;
@@ -25,7 +36,8 @@ pub(crate) struct Options {
     which: bool,
 }
 
-/// Builds the guest programs and prints their paths.
+/// Builds the programs for the bare machine and the operating system; prints the paths of the
+/// programs, of the kernel with its symbols, and of the bundle's files.
 ///
 /// # Errors
 /// Where the inner cargo cannot be started or fails. A missing compiler is not an error but
@@ -39,21 +51,34 @@ pub(crate) fn build(options: &Options) -> Result<ExitCode> {
         say(describe(&found));
         return Ok(ExitCode::SUCCESS);
     }
-    for program in programs(&run_cargo(&found)?)? {
-        say(program.display());
+    let mut built = inner_cargo::build(&found, &BARE_METAL)?;
+    if has_operating_system() {
+        let kernel = inner_cargo::build(&found, &KERNEL)?;
+        let programs = inner_cargo::build(&found, &USER)?;
+        let directory = inner_cargo::target_directory().join("bundle");
+        let bundle = bundle::write(&directory, &kernel[0], &programs)?;
+        built.extend(kernel.into_iter().chain(bundle));
     }
+    built.iter().for_each(|path| say(path.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the guest programs with the first compiler that is found; their paths, sorted.
+/// Builds the programs for the bare machine with the first compiler that is found; their paths,
+/// sorted.
 ///
 /// # Errors
 /// No compiler, or an inner cargo that cannot be started or fails.
+#[cfg(feature = "emulator")]
 pub(crate) fn executables() -> Result<Vec<PathBuf>> {
     match toolchain::find(&ThisHost, Choice::Auto) {
-        Some(found) => programs(&run_cargo(&found)?),
-        None => bail!("{}", toolchain::HELP),
+        Some(found) => inner_cargo::build(&found, &BARE_METAL),
+        None => anyhow::bail!("{}", toolchain::HELP),
     }
+}
+
+/// Whether kernel and programs are part of this checkout.
+fn has_operating_system() -> bool {
+    root().join("guest/src/kernel/main.rs").exists() && root().join("guest/user").exists()
 }
 
 fn describe(found: &Toolchain) -> String {
@@ -64,131 +89,5 @@ fn describe(found: &Toolchain) -> String {
     match &found.linker {
         Some(linker) => format!("{compiler}, linking with {}", linker.display()),
         None => format!("{compiler}, linking with its own linker"),
-    }
-}
-
-/// Where the inner cargo builds: beside the outer one, never in the directory it has locked.
-fn target_directory() -> PathBuf {
-    let outer = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    root().join(outer.unwrap_or_else(|| "target".into())).join("guest")
-}
-
-/// Builds and yields cargo's messages, a JSON object a line.
-fn run_cargo(found: &Toolchain) -> Result<String> {
-    let target_directory = target_directory();
-    let mut cargo = match found.kind {
-        Kind::Active => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
-        Kind::Debian => Command::new("/usr/bin/cargo"),
-    };
-    for (name, _) in env::vars_os().filter(|(name, _)| is_outer_cargos(name, found.kind)) {
-        cargo.env_remove(name);
-    }
-    cargo.args(["build", "--quiet", "--release", "--package", "guest", "--bins"]);
-    cargo.args(["--features", "bare-metal", "--target", TARGET]);
-    cargo
-        .arg("--message-format=json-render-diagnostics")
-        .arg("--target-dir")
-        .arg(&target_directory);
-    if let Some(linker) = &found.linker {
-        let linker = linker.to_str().context("the linker's path is not UTF-8")?;
-        cargo.args(["--config", &format!("target.{TARGET}.linker={linker:?}")]);
-    }
-    if found.kind == Kind::Debian {
-        cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
-        cargo.args(["-Zbuild-std=core,alloc,compiler_builtins"]);
-        cargo.args(["-Zbuild-std-features=compiler-builtins-mem"]);
-        if !target_directory.exists() {
-            complain(format_args!("building core for {TARGET}, once: about half a minute"));
-        }
-    }
-    let output = cargo.current_dir(root()).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-    let output = output.with_context(|| format!("starting {:?}", cargo.get_program()))?;
-    if !output.status.success() {
-        bail!("building the guest programs failed ({})", output.status);
-    }
-    String::from_utf8(output.stdout).context("cargo's messages are not UTF-8")
-}
-
-/// Whether the inner cargo must not see this variable: it describes the outer build or a user's
-/// host toolchain. Where packages come from is the same for both, and stays.
-fn is_outer_cargos(name: &OsStr, kind: Kind) -> bool {
-    const KEPT: [&str; 6] = [
-        "CARGO_HOME",
-        "CARGO_HTTP_",
-        "CARGO_NET_",
-        "CARGO_REGISTRIES_",
-        "CARGO_REGISTRY_",
-        "CARGO_SOURCE_",
-    ];
-    let Some(name) = name.to_str() else { return false };
-    match name {
-        "CARGO" | "RUSTFLAGS" => true,
-        "RUSTC" | "RUSTUP_TOOLCHAIN" | "LD_LIBRARY_PATH" => kind == Kind::Debian,
-        _ if name.starts_with("RUSTC_") => true,
-        _ => name.starts_with("CARGO_") && !KEPT.iter().any(|kept| name.starts_with(kept)),
-    }
-}
-
-/// The executables that cargo's messages name, sorted.
-///
-/// # Errors
-/// Messages that are not JSON, or name none.
-pub(crate) fn programs(messages: &str) -> Result<Vec<PathBuf>> {
-    let mut programs = Vec::new();
-    for line in messages.lines() {
-        let message: serde_json::Value = serde_json::from_str(line).context("cargo's message")?;
-        programs.extend(message["executable"].as_str().map(PathBuf::from));
-    }
-    if programs.is_empty() {
-        bail!("cargo built no program");
-    }
-    programs.sort();
-    Ok(programs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_inner_cargo_sees_nothing_of_the_outer_one() {
-        for (name, active, debian) in [
-            ("CARGO", true, true),
-            ("CARGO_MANIFEST_DIR", true, true),
-            ("CARGO_TARGET_DIR", true, true),
-            ("CARGO_ENCODED_RUSTFLAGS", true, true),
-            ("CARGO_HOME", false, false),
-            ("CARGO_NET_OFFLINE", false, false),
-            ("CARGO_REGISTRIES_MINE_INDEX", false, false),
-            ("RUSTFLAGS", true, true),
-            ("RUSTC_WRAPPER", true, true),
-            ("RUSTC_BOOTSTRAP", true, true),
-            ("RUSTC", false, true),
-            ("RUSTUP_TOOLCHAIN", false, true),
-            ("RUSTUP_HOME", false, false),
-            ("PATH", false, false),
-            ("HOME", false, false),
-        ] {
-            let name = OsStr::new(name);
-            assert_eq!(is_outer_cargos(name, Kind::Active), active, "{name:?}");
-            assert_eq!(is_outer_cargos(name, Kind::Debian), debian, "{name:?}");
-        }
-    }
-
-    #[test]
-    fn executables_are_read_from_cargos_messages() {
-        let messages = concat!(
-            r#"{"reason":"compiler-artifact","executable":null}"#,
-            "\n",
-            r#"{"reason":"compiler-artifact","executable":"/t/b"}"#,
-            "\n",
-            r#"{"reason":"compiler-artifact","executable":"/t/a b"}"#,
-            "\n",
-            r#"{"reason":"build-finished","success":true}"#,
-        );
-        let paths = programs(messages).expect("well-formed");
-        assert_eq!(paths, [PathBuf::from("/t/a b"), PathBuf::from("/t/b")]);
-        assert!(programs("").is_err());
-        assert!(programs("warning: not JSON").is_err());
     }
 }

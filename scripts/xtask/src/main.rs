@@ -3,9 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "emulator")]
 mod bench;
 mod guest;
+#[cfg(feature = "emulator")]
 mod lockstep;
+#[cfg(feature = "emulator")]
 mod man;
 mod toolchain;
 
@@ -19,20 +22,26 @@ use clap::Parser;
 #[command(bin_name = "cargo xtask", max_term_width = 100)]
 enum Command {
     /// Measure Pagewalk and its peers on the same programs; a table, JSON and a chart.
+    #[cfg(feature = "emulator")]
     Bench(bench::Args),
-    /// Cross-compile the guest programs; print the path of each, a line each.
+    /// Cross-compile what runs on the emulator; print the path of each, a line each.
     Guest(guest::Options),
     /// Compare commit logs of random programs with Spike's.
+    #[cfg(feature = "emulator")]
     Lockstep(lockstep::Args),
     /// Write the manual pages.
+    #[cfg(feature = "emulator")]
     Man(man::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
+        #[cfg(feature = "emulator")]
         Command::Bench(args) => bench::run(&args),
         Command::Guest(options) => guest::build(&options),
+        #[cfg(feature = "emulator")]
         Command::Lockstep(args) => lockstep::run(&args),
+        #[cfg(feature = "emulator")]
         Command::Man(options) => man::write(&options),
     };
     result.unwrap_or_else(|error| {

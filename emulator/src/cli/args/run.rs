@@ -1,14 +1,15 @@
 //! The options of `pagewalk run`, group by group as `--help` shows them: what boots, what devices
 //! there are, what is watched.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::super::devices::{self, Device, Drive, Global, Writes};
-use super::super::streams::{self, Chardev, Target, Wishes};
+use super::super::streams::{self, Chardev, Owner, Target, Wishes};
 use super::super::values::{GDB_PORT, GdbAddress, GdbTarget, RtcBase, Seed};
-use super::{AFTER_HELP, LimitArgs, MachineArgs, TrapLoop};
+use super::{AFTER_HELP, LimitArgs, MachineArgs, ProgramArgs, TrapLoop};
 use crate::debug::trace::{Modes, Region, TraceItems};
 
 /// `pagewalk run`.
@@ -20,6 +21,9 @@ pub(in super::super) struct RunArgs {
 
     #[command(flatten)]
     pub(in super::super) boot: BootArgs,
+
+    #[command(flatten)]
+    pub(in super::super) program: ProgramArgs,
 
     #[command(flatten)]
     pub(in super::super) devices: DeviceArgs,
@@ -43,13 +47,15 @@ pub(in super::super) struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Boot")]
 pub(in super::super) struct BootArgs {
-    /// The program: an ELF for riscv64, or a kernel
-    #[arg(value_name = "FILE", required_unless_present_any = ["kernel", "bios"])]
+    /// The program: an ELF for riscv64, or a kernel; without any, the guest that comes along
+    ///
+    /// An ELF for Linux becomes the first process of that guest.
+    #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
     /// Arguments for the program; one that runs without an operating system takes none
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(in super::super) args: Vec<String>,
+    pub(in super::super) args: Vec<OsString>,
 
     /// The program, in QEMU's way of saying it
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
@@ -80,10 +86,23 @@ pub(in super::super) struct BootArgs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct BootSpec {
     pub(in super::super) firmware: FirmwareSpec,
-    pub(in super::super) program: Option<PathBuf>,
+    pub(in super::super) program: ProgramSpec,
     pub(in super::super) initrd: Option<PathBuf>,
     pub(in super::super) append: Option<String>,
     pub(in super::super) dtb: Option<PathBuf>,
+}
+
+/// What is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) enum ProgramSpec {
+    /// The guest operating system that comes with pagewalk.
+    Guest,
+    /// A file that may be a program for that system.
+    File(PathBuf),
+    /// A file that is for the machine.
+    Kernel(PathBuf),
+    /// Nothing but firmware.
+    None,
 }
 
 /// What runs before the program.
@@ -101,8 +120,10 @@ impl BootSpec {
     /// What messages about the run call it: the program, or firmware that runs alone.
     pub(in super::super) fn name(&self) -> &Path {
         match (&self.program, &self.firmware) {
-            (Some(path), _) | (None, FirmwareSpec::File(path)) => path,
-            (None, _) => unreachable!("a specification has something to run"),
+            (ProgramSpec::File(path) | ProgramSpec::Kernel(path), _) => path,
+            (ProgramSpec::None, FirmwareSpec::File(path)) => path,
+            (ProgramSpec::Guest, _) => Path::new("the guest"),
+            (ProgramSpec::None, _) => unreachable!("a specification has something to run"),
         }
     }
 }
@@ -119,17 +140,25 @@ impl BootArgs {
             Some(path) if path == "none" => FirmwareSpec::None,
             Some(path) => FirmwareSpec::File(path.to_owned()),
         };
-        let program = self.file.clone().or_else(|| self.kernel.clone());
-        if program.is_none() {
-            if !matches!(firmware, FirmwareSpec::File(_)) {
+        let program = match (&self.file, &self.kernel, &firmware) {
+            (Some(path), _, FirmwareSpec::Default) if self.initrd.is_none() => {
+                ProgramSpec::File(path.clone())
+            }
+            (Some(path), _, _) | (None, Some(path), _) => ProgramSpec::Kernel(path.clone()),
+            (None, None, FirmwareSpec::Default) => ProgramSpec::Guest,
+            (None, None, FirmwareSpec::File(_)) => ProgramSpec::None,
+            (None, None, FirmwareSpec::None) => {
                 return Err("nothing to run: FILE or -kernel FILE is missing".to_owned());
             }
-            for (name, is_given) in
-                [("initrd", self.initrd.is_some()), ("append", self.append.is_some())]
-            {
-                if is_given {
-                    return Err(format!("-{name} is for a kernel, and there is none"));
-                }
+        };
+        let has_kernel = matches!(program, ProgramSpec::File(_) | ProgramSpec::Kernel(_));
+        let takes_append = has_kernel || program == ProgramSpec::Guest;
+        for (name, is_idle) in [
+            ("initrd", self.initrd.is_some() && !has_kernel),
+            ("append", self.append.is_some() && !takes_append),
+        ] {
+            if is_idle {
+                return Err(format!("-{name} is for a kernel, and there is none"));
             }
         }
         let (initrd, append, dtb) = (self.initrd.clone(), self.append.clone(), self.dtb.clone());
@@ -149,10 +178,11 @@ pub(in super::super) struct DeviceArgs {
     drive: Vec<Drive>,
 
     /// Device: virtio-blk-device,drive=ID | virtio-rng-device | virtio-serial-device | virtconsole
+    /// | virtserialport
     ///
     /// Each takes id=ID and bus=virtio-mmio-bus.N (0 to 7); without, it gets the free slot with
-    /// the highest number, as in QEMU. virtconsole goes into a virtio-serial-device and takes
-    /// chardev=ID.
+    /// the highest number, as in QEMU. virtconsole and virtserialport are ports of a
+    /// virtio-serial-device, up to 31, and take chardev=ID, name=NAME and nr=N.
     #[arg(long, value_name = "LIST", value_parser = Device::parse)]
     device: Vec<Device>,
 
@@ -219,11 +249,11 @@ pub(in super::super) struct DeviceSpec {
 }
 
 impl DeviceArgs {
-    /// What is in the machine.
+    /// What is in the machine, where standard input and output belong to `owner`.
     ///
     /// # Errors
     /// In words, where options contradict each other.
-    pub(in super::super) fn spec(&self) -> Result<DeviceSpec, String> {
+    pub(in super::super) fn spec(&self, owner: Owner) -> Result<DeviceSpec, String> {
         let (_always, None | Some(Display::None)) = (self.nographic, self.display);
         let writes = if self.snapshot { Writes::Forgotten } else { Writes::Kept };
         let slots = devices::plug(&self.drive, &self.device, writes)?;
@@ -233,6 +263,7 @@ impl DeviceArgs {
             serial: self.serial.as_ref(),
             monitor: self.monitor.as_ref().or(self.mon.as_ref()),
             consoles: &consoles,
+            owner,
         })?;
         let is_legacy_forced = self.global.unwrap_or_default().is_legacy_forced;
         Ok(DeviceSpec { slots, is_legacy_forced, streams })

@@ -17,8 +17,14 @@ fn board(options: &str) -> Result<String, String> {
     let words = slots.iter().enumerate().rev().filter_map(|(slot, plugged)| {
         Some(match plugged.as_ref()? {
             Plugged::Rng => format!("{slot}:rng"),
-            Plugged::Serial(None) => format!("{slot}:serial"),
-            Plugged::Serial(Some(console)) => format!("{slot}:serial+console{console}"),
+            Plugged::Serial(ports) => {
+                let ports = ports.iter().map(|port| {
+                    let Port { number, kind, name, stream } = port;
+                    let name = name.as_deref().unwrap_or_default();
+                    format!("+{kind:?}{number}{name}={stream}")
+                });
+                format!("{slot}:serial{}", ports.collect::<String>())
+            }
             Plugged::Block(disk) => {
                 let snapshot = if disk.is_snapshot { "+snapshot" } else { "" };
                 let read_only = if disk.is_read_only { "+ro" } else { "" };
@@ -50,11 +56,16 @@ fn devices_go_where_qemu_puts_them() {
             "drive=a,if=virtio drive=b drive=c,if=virtio device=virtio-blk-device,drive=none0",
             "7:none0=b 6:virtio0=a 5:virtio1=c",
         ),
-        ("device=virtio-serial-device device=virtconsole", "7:serial+console0"),
+        ("device=virtio-serial-device device=virtconsole", "7:serial+Console0=0"),
         (
             "device=virtio-serial-device,id=s device=virtio-serial-device \
              device=virtconsole,bus=virtio-serial-bus.0 device=virtconsole,bus=s.0",
-            "7:serial+console1 6:serial+console0",
+            "7:serial+Console0=1 6:serial+Console0=0",
+        ),
+        (
+            "device=virtio-serial-device device=virtserialport,name=a device=virtconsole \
+             device=virtserialport,nr=5,name=b device=virtconsole device=virtserialport",
+            "7:serial+Serial1a=0+Console0=1+Serial5b=2+Console2=3+Serial3=4",
         ),
         ("drive=a,if=virtio,snapshot=on,readonly=on", "7:virtio0=a+snapshot+ro"),
         (
@@ -70,6 +81,8 @@ fn devices_go_where_qemu_puts_them() {
 #[test]
 fn what_cannot_be_is_explained() {
     let rngs = ["device=virtio-rng-device"; SLOTS + 1].join(" ");
+    let ports = ["device=virtserialport"; MAX_PORTS as usize].join(" ");
+    let ports = format!("device=virtio-serial-device {ports}");
     let disks = format!("drive=a,if=virtio {}", ["device=virtio-rng-device"; SLOTS].join(" "));
     for (options, says) in [
         ("drive=if=none", "`file=` is missing"),
@@ -88,7 +101,10 @@ fn what_cannot_be_is_explained() {
             "another device already uses drive `x`",
         ),
         ("drive=a,id=x,if=virtio device=virtio-blk-device,drive=x", "already uses drive `x`"),
-        ("device=virtio-blk-devic,drive=x", "called `virtio-blk-devic` (there is virtio-blk-dev"),
+        (
+            "device=virtio-blk-devic,drive=x",
+            "called `virtio-blk-devic`; did you mean `virtio-blk-dev",
+        ),
         (
             "device=virtio-blk-pci,drive=x",
             "needs PCI, which pagewalk does not have; use `virtio-blk",
@@ -108,9 +124,12 @@ fn what_cannot_be_is_explained() {
         ("device=virtconsole", "it needs a virtio-serial-device before it"),
         ("device=virtio-serial-device device=virtconsole,bus=x", "has the bus `x`"),
         (
-            "device=virtio-serial-device device=virtconsole device=virtconsole",
-            "`virtio-serial-bus.0` has a console already",
+            "device=virtio-serial-device device=virtconsole device=virtconsole,nr=0",
+            "`virtio-serial-bus.0` has a port 0 already",
         ),
+        ("device=virtio-serial-device device=virtserialport,nr=0", "port 0 is for a virtconsole"),
+        ("device=virtserialport,nr=31", "`nr=31`: expected a number from 0 to 30"),
+        (&ports, "`virtio-serial-bus.0` has no port left"),
     ] {
         let error = board(options).expect_err(options);
         assert!(error.contains(says), "{options}: {error}");

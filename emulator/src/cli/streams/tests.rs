@@ -20,7 +20,8 @@ fn plan(options: &str) -> Result<Plan, String> {
     }
     let consoles: Vec<_> = consoles.iter().collect();
     let (serial, monitor) = (serial.as_ref(), monitor.as_ref());
-    Plan::new(&Wishes { chardevs: &chardevs, serial, monitor, consoles: &consoles })
+    let owner = Owner::Consoles;
+    Plan::new(&Wishes { chardevs: &chardevs, serial, monitor, consoles: &consoles, owner })
 }
 
 #[test]
@@ -54,7 +55,8 @@ fn everybody_gets_a_stream() {
         ("chardev=stdio,id=c serial=none console=c", Null, M::None, vec![Stdio]),
         ("chardev=stdio,id=c,mux=on serial=none console=c mon=c", Null, M::Shared, vec![Stdio]),
     ] {
-        assert_eq!(plan(options), Ok(Plan { serial, monitor, consoles }), "{options}");
+        let owner = Owner::Consoles;
+        assert_eq!(plan(options), Ok(Plan { serial, monitor, consoles, owner }), "{options}");
     }
 }
 
@@ -83,5 +85,32 @@ fn conflicts_and_gaps_are_explained() {
     ] {
         let error = plan(options).expect_err(options);
         assert!(error.contains(says), "{options}: {error}");
+    }
+}
+
+#[test]
+fn a_program_keeps_its_streams_for_itself() {
+    let owner = Owner::Program(Wiring::Streams);
+    let chardevs = [Chardev::parse("null,id=n").unwrap(), Chardev::parse("stdio,id=s").unwrap()];
+    let plan = |serial: Option<&str>, monitor: Option<&str>, chardevs: &[Chardev]| {
+        let serial = serial.map(|text| Target::serial(text).unwrap());
+        let monitor = monitor.map(|text| Target::monitor(text).unwrap());
+        let (serial, monitor) = (serial.as_ref(), monitor.as_ref());
+        let plan = Plan::new(&Wishes { chardevs, serial, monitor, consoles: &[], owner })?;
+        assert_eq!((plan.monitor, plan.owner), (Monitor::None, owner));
+        Ok::<_, String>(plan.serial)
+    };
+    assert_eq!(plan(None, None, &[]), Ok(Stream::Stderr));
+    assert_eq!(plan(None, Some("none"), &[]), Ok(Stream::Stderr));
+    assert_eq!(plan(Some("none"), None, &[]), Ok(Stream::Null));
+    assert_eq!(plan(Some("chardev:n"), None, &chardevs[..1]), Ok(Stream::Null));
+    for (serial, monitor, chardevs) in [
+        (Some("stdio"), None, &[][..]),
+        (Some("mon:stdio"), None, &[]),
+        (None, Some("stdio"), &[]),
+        (Some("chardev:s"), None, &chardevs[1..]),
+    ] {
+        let error = plan(serial, monitor, chardevs).unwrap_err();
+        assert!(error.contains("standard input is already used by the program"), "{error}");
     }
 }

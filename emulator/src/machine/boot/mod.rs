@@ -62,6 +62,11 @@ impl Payload {
         Ok(payload)
     }
 
+    /// Adds bytes behind its content.
+    pub fn append(&mut self, bytes: &[u8]) {
+        Arc::make_mut(&mut self.bytes).extend_from_slice(bytes);
+    }
+
     fn failed(&self, source: PayloadError) -> BootError {
         BootError::Load { path: self.path.clone(), source }
     }

@@ -141,9 +141,9 @@ pub enum ElfError {
     },
     /// A program for an operating system.
     #[error(
-        "a riscv64 Linux user program ({why}): it needs an operating system, and the guest OS \
-         that will run it is not part of this version; what runs is a bare-metal program linked \
-         into RAM at {ram}"
+        "a riscv64 Linux user program ({why}): it needs an operating system; `pagewalk FILE`, \
+         without -kernel and -bios, runs it on the guest that comes along, and on the machine \
+         itself runs what is linked into RAM at {ram}"
     )]
     UserProgram {
         /// How it was recognised.

@@ -136,6 +136,12 @@ impl ElfFile {
         Err(ElfError::OutsideRam { index, first, last, ram_first, ram_last })
     }
 
+    /// Whether it is a program for an operating system, and not one for a machine whose RAM begins
+    /// at `first`.
+    pub fn is_for_an_operating_system(&self, first: PhysAddr) -> bool {
+        self.needs_an_operating_system(RamRange::new(first, 1)).is_some()
+    }
+
     /// How the program shows that it expects an operating system below it.
     fn needs_an_operating_system(&self, ram: RamRange) -> Option<String> {
         if let Some(interpreter) = &self.interpreter {

@@ -7,6 +7,7 @@ mod driver;
 mod fakes;
 mod hostile;
 mod kernels;
+mod ports;
 mod random;
 mod rng;
 mod transport;

@@ -1,0 +1,237 @@
+//! What the numbers of each scene of `vmdemo` must be to each other. The scenes judge themselves;
+//! here it is judged from the outside, on a machine on which nothing else happens.
+
+use libtest_mimic::Failed;
+
+use crate::output::Scene;
+
+type Checked = Result<(), Failed>;
+
+const PAGE_BYTES: u64 = 4096;
+
+/// What is asked of a scene.
+type Check = fn(&Scene<'_>) -> Checked;
+
+/// What is asked of each scene besides its own verdict.
+const CHECKS: [(&str, Check); 14] = [
+    ("isolation", isolation),
+    ("pages", pages),
+    ("demand", demand),
+    ("program", program),
+    ("zero", zero),
+    ("sparse", sparse),
+    ("cow", cow),
+    ("protect", protect),
+    ("modes", modes),
+    ("grow", grow),
+    ("fault-cost", fault_cost),
+    ("shared", shared),
+    ("pipe", pipe),
+    ("overcommit", overcommit),
+];
+
+/// Checks a scene.
+pub(crate) fn check(scene: &Scene<'_>) -> Checked {
+    if scene.verdict != "ok" {
+        return Err(scene.verdict.into());
+    }
+    let found = CHECKS.iter().find(|(name, _)| *name == scene.name);
+    let (_, check) = found.ok_or("nobody knows what its numbers must be")?;
+    check(scene)
+}
+
+/// These numbers are the same.
+fn same(scene: &Scene<'_>, names: [&str; 2]) -> Checked {
+    compare(scene, names, "are not the same", |a, b| a == b)
+}
+
+fn different(scene: &Scene<'_>, names: [&str; 2]) -> Checked {
+    compare(scene, names, "are the same", |a, b| a != b)
+}
+
+/// The first number is smaller.
+fn less(scene: &Scene<'_>, names: [&str; 2]) -> Checked {
+    compare(scene, names, "are not in order", |a, b| a < b)
+}
+
+fn compare(
+    scene: &Scene<'_>,
+    names: [&str; 2],
+    complaint: &str,
+    holds: impl Fn(u64, u64) -> bool,
+) -> Checked {
+    let [a, b] = [scene.number(names[0])?, scene.number(names[1])?];
+    if holds(a, b) { Ok(()) } else { Err(format!("{names:?} {complaint}: {a:#x}, {b:#x}").into()) }
+}
+
+fn equal(scene: &Scene<'_>, name: &str, want: u64) -> Checked {
+    within(scene, name, want..=want)
+}
+
+fn within(scene: &Scene<'_>, name: &str, want: std::ops::RangeInclusive<u64>) -> Checked {
+    let got = scene.number(name)?;
+    if want.contains(&got) { Ok(()) } else { Err(format!("{name}: {got}, not {want:?}").into()) }
+}
+
+fn isolation(scene: &Scene<'_>) -> Checked {
+    same(scene, ["address in the parent", "address in the child"])?;
+    different(scene, ["frame of the parent", "frame of the child"])?;
+    equal(scene, "counter in the parent", 3)?;
+    equal(scene, "counter in the child", 1000)
+}
+
+/// The walk is done again from the entries that are shown.
+fn pages(scene: &Scene<'_>) -> Checked {
+    let address = scene.number("virtual address")?;
+    let offset = scene.number("offset")?;
+    let mut indices = 0;
+    let mut next = scene.number("level 2 table")?;
+    for level in (0..3).rev() {
+        equal(scene, &format!("level {level} table"), next)?;
+        indices |= scene.number(&format!("VPN[{level}]"))? << (12 + 9 * level);
+        let name = format!("level {level} entry");
+        let entry = scene.number(&name)?;
+        let flags = scene.text(&name)?.split(' ').nth(1).unwrap_or_default();
+        for (bit, flag) in "VRWXUGAD".chars().enumerate() {
+            if flags.contains(flag) != (entry >> bit & 1 == 1) {
+                return Err(format!("{name}: {entry:#x} is not {flags}").into());
+            }
+        }
+        let is_leaf = entry >> 1 & 7 != 0;
+        if entry & 1 == 0 || is_leaf != (level == 0) {
+            return Err(format!("{name}: {entry:#x} is not what is expected there").into());
+        }
+        next = (entry >> 10) * PAGE_BYTES;
+    }
+    if indices | offset != address {
+        return Err(format!("{address:#x} is not made of {indices:#x} and {offset:#x}").into());
+    }
+    equal(scene, "physical address", next | offset)?;
+    equal(scene, "frame, says pagemap", next / PAGE_BYTES)
+}
+
+fn demand(scene: &Scene<'_>) -> Checked {
+    const STEPS: [u64; 4] = [0, 1, 8, 32];
+    for step in STEPS {
+        equal(scene, &format!("resident growth after {step} touched"), step)?;
+        equal(scene, &format!("pages with a frame after {step} touched"), step)?;
+    }
+    equal(scene, "pages promised", 64)?;
+    equal(scene, "page faults of this process", STEPS[3])?;
+    equal(scene, "page faults of all processes", STEPS[3])
+}
+
+fn program(scene: &Scene<'_>) -> Checked {
+    less(scene, ["pages in memory while it waits", "pages of the program"])?;
+    same(scene, ["first instruction of the program", "address of the first fault"])?;
+    let came = scene.number("pages of the program that came by a fault")?;
+    let cleared = scene.number("pages of data that exec had to clear in part")?;
+    equal(scene, "pages in memory while it waits", came + cleared)
+}
+
+fn zero(scene: &Scene<'_>) -> Checked {
+    const PAGES: u64 = 64;
+    for (name, want) in [
+        ("frames that the child filled with a pattern", PAGES),
+        ("pages read", PAGES),
+        ("frames behind them", 1),
+        ("words that were not zero", 0),
+        ("pages written", PAGES),
+        ("frames behind them now", PAGES),
+        ("other words that are not zero", 0),
+    ] {
+        equal(scene, name, want)?;
+    }
+    // Old frames were there to be found, or nothing would have been tested.
+    within(scene, "of these, frames that were the child's", 1..=PAGES)?;
+    // What the scene itself needs meanwhile is little.
+    within(scene, "times that the frame of zeros was mapped", PAGES..=PAGES + 8)?;
+    within(scene, "times that a frame was cleared", PAGES..=PAGES + 8)
+}
+
+fn sparse(scene: &Scene<'_>) -> Checked {
+    equal(scene, "size of the array", (1 << 30) / PAGE_BYTES)?;
+    less(scene, ["RAM of this machine", "size of the array"])?;
+    same(scene, ["pages written", "pages of it in memory"])?;
+    // A root, and for three places far from each other at most two more each.
+    within(scene, "page tables that lead to them", 4..=6)
+}
+
+fn cow(scene: &Scene<'_>) -> Checked {
+    const PAGES: u64 = 64;
+    let written = scene.number("pages that the child wrote")?;
+    for (when, shared) in
+        [("before fork", 0), ("after fork", PAGES), ("after that", PAGES - written)]
+    {
+        equal(scene, &format!("shared {when}"), shared)?;
+        equal(scene, &format!("private {when}"), PAGES - shared)?;
+    }
+    within(scene, "frames that fork took, page tables included", 1..=PAGES / 2)?;
+    equal(scene, "pages in which child and parent have different frames", written)?;
+    equal(scene, "what the parent still reads", 1)?;
+    // Stacks, heaps and data are copied as well, but not everything.
+    within(scene, "copies that the kernel made of all kinds of pages", written..=2 * written)?;
+    within(scene, "pages that the parent wrote without a copy", written..=written + 8)
+}
+
+fn protect(scene: &Scene<'_>) -> Checked {
+    let mut denied = 0;
+    for (name, text) in scene.numbers().filter(|(_, text)| !text.starts_with("0x")) {
+        if !text.starts_with("SIGSEGV MAPERR at 0x") && !text.starts_with("SIGSEGV ACCERR at 0x") {
+            return Err(format!("{name}: {text}").into());
+        }
+        denied += 1;
+    }
+    if denied < 8 {
+        return Err(format!("only {denied} things are forbidden").into());
+    }
+    same(scene, ["the neighbour's secret before", "the neighbour's secret after"])
+}
+
+fn modes(scene: &Scene<'_>) -> Checked {
+    let refused = scene.numbers().filter(|(_, text)| text.starts_with("SIGILL ILLOPC at 0x"));
+    if refused.count() < 6 {
+        return Err("an instruction was not refused".into());
+    }
+    less(scene, ["computing, kernel", "computing, user mode"])?;
+    within(scene, "getppid, there and back", 1..=1000)
+}
+
+fn grow(scene: &Scene<'_>) -> Checked {
+    less(scene, ["heap before", "heap after asking for 64"])?;
+    equal(scene, "of these in memory after 64 touched", 64)?;
+    less(scene, ["of these in memory", "of these in memory then"])?;
+    less(scene, ["limit of the stack", "depth of that access"])
+}
+
+/// What they cost on one hart `oscost` says; on several, others are told of a page that changes.
+fn fault_cost(scene: &Scene<'_>) -> Checked {
+    for kind in ["zero-page", "zero-fill", "shared-map", "cow-copy", "cow-reuse"] {
+        within(scene, &format!("{kind}, faults"), 8..=64)?;
+    }
+    less(scene, ["zero-page, median cost", "zero-fill, median cost"])?;
+    less(scene, ["cow-reuse, median cost", "cow-copy, median cost"])
+}
+
+fn shared(scene: &Scene<'_>) -> Checked {
+    same(scene, ["the child wrote", "the parent reads, shared page"])?;
+    different(scene, ["the child wrote", "the parent reads, private page"])?;
+    same(scene, ["the parent then wrote", "the child reads, shared page"])?;
+    same(scene, ["frame in the parent, shared page", "frame in the child, shared page"])?;
+    different(scene, ["frame in the parent, private page", "frame in the child, private page"])
+}
+
+fn pipe(scene: &Scene<'_>) -> Checked {
+    same(scene, ["bytes sent by the child", "bytes received by the parent"])?;
+    same(scene, ["checksum sent", "checksum received"])?;
+    equal(scene, "the parent asks 5, the child answers", 25)?;
+    let end = scene.text("writing where nobody reads")?;
+    if end == "SIGPIPE" { Ok(()) } else { Err(format!("no SIGPIPE but {end}").into()) }
+}
+
+fn overcommit(scene: &Scene<'_>) -> Checked {
+    less(scene, ["RAM of this machine", "asked for here, in four requests"])?;
+    same(scene, ["asked for here, in four requests", "growth of what is promised"])?;
+    less(scene, ["growth of what is in memory", "RAM of this machine"])?;
+    equal(scene, "left of that after munmap", 0)
+}

@@ -1,0 +1,252 @@
+//! Programs for Linux on Pagewalk and on qemu-riscv64, which hands their system calls to this
+//! host's Linux: both must print the same and end the same way. The programs are those of
+//! `programs/`, compiled with Debian's cross compiler, and Debian's busybox. On the release build
+//! only; what is missing here is said once, and what needs it counts as ignored.
+
+#![forbid(unsafe_code)]
+
+#[path = "linux_programs/cases.rs"]
+mod cases;
+mod operating_system;
+#[path = "linux_programs/terminal.rs"]
+mod terminal;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
+
+use cases::{BUSYBOX, Case, PROGRAMS};
+use libtest_mimic::{Arguments, Failed, Trial};
+use operating_system::GUEST;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// Where programs are compiled to, and run.
+const WORK: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/linux-programs");
+/// Far more than any program here takes.
+const TIMEOUT_SECONDS: &str = "120";
+/// How a shell shows that a signal has ended a program.
+const SIGNALLED: i32 = 128;
+/// Where no program is found but those of the shell.
+const NO_PATH: &str = "/nonexistent";
+
+/// Numbers of harts that every program runs with.
+const HARTS: [&str; 2] = ["1", "4"];
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let common = missing_commonly();
+    let compiler = common.clone().or_else(|| missing_tool(COMPILER));
+    let busybox = common.or_else(|| busybox().err());
+    let mut trials = Vec::new();
+    for (group, cases, missing) in
+        [("programs", PROGRAMS, &compiler), ("busybox", BUSYBOX, &busybox)]
+    {
+        let before = trials.len();
+        for case in cases {
+            for harts in HARTS {
+                let name = format!("{group}::{}::harts{harts}", case.name);
+                let trial = Trial::test(name, move || compare(case, harts));
+                trials.push(trial.with_ignored_flag(missing.is_some()));
+            }
+        }
+        if group == "busybox" {
+            let trial = Trial::test("busybox::terminal", on_a_terminal);
+            trials.push(trial.with_ignored_flag(missing.is_some()));
+        }
+        if let Some(reason) = missing {
+            let count = trials.len() - before;
+            report(&format!("{count} tests of {group} are skipped: {reason}"));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+const COMPILER: &str = "riscv64-linux-gnu-gcc";
+const PEER: &str = "qemu-riscv64";
+
+/// Why nothing can be run here at all, in a line.
+fn missing_commonly() -> Option<String> {
+    if cfg!(debug_assertions) {
+        return Some("they run on the release build only".to_owned());
+    }
+    missing_tool(PEER).or_else(|| GUEST.as_ref().err().cloned())
+}
+
+fn missing_tool(tool: &str) -> Option<String> {
+    let version = Command::new(tool).arg("--version").output();
+    let found = version.is_ok_and(|output| output.status.success());
+    (!found).then(|| format!("{tool} is not installed; scripts/setup --peers installs it"))
+}
+
+fn busybox() -> Result<PathBuf, String> {
+    let target = Path::new(WORK).ancestors().nth(2).expect("two levels below");
+    let path = target.join("linux/busybox");
+    let advice = "scripts/setup --peers fetches it";
+    path.exists()
+        .then_some(path)
+        .ok_or_else(|| format!("target/linux/busybox is not there; {advice}"))
+}
+
+/// The programs of `programs/`, compiled when the first is asked for.
+static COMPILED: LazyLock<io::Result<PathBuf>> = LazyLock::new(|| {
+    let folder = Path::new(WORK).join("bin");
+    fs::create_dir_all(&folder)?;
+    for entry in fs::read_dir(Path::new(ROOT).join("tests/programs"))? {
+        let source = entry?.path();
+        let program = folder.join(source.file_stem().expect("a C file"));
+        let mut compiler = Command::new(COMPILER);
+        compiler.args(["-static", "-O2", "-pthread", "-w", "-o"]).arg(program).arg(&source);
+        let output = compiler.arg("-lm").output()?;
+        if !output.status.success() {
+            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+    }
+    Ok(folder)
+});
+
+/// What a run has come to.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    code: i32,
+    stdout: String,
+    /// Where no signal has ended the program: whoever reports that says it in its own words.
+    stderr: Option<String>,
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = code(output.status);
+        let stderr = (code <= SIGNALLED).then(|| text(&output.stderr));
+        Self { code, stdout: text(&output.stdout), stderr }
+    }
+}
+
+/// The exit code, as a shell has it.
+fn code(status: ExitStatus) -> i32 {
+    status.code().or(status.signal().map(|signal| SIGNALLED + signal)).expect("it has ended")
+}
+
+/// Runs a case on both, and says what is not the same.
+fn compare(case: &Case, harts: &str) -> Result<(), Failed> {
+    let program = match case.source {
+        Some(name) => COMPILED.as_ref().map_err(ToString::to_string)?.join(name),
+        None => busybox()?,
+    };
+    let folder = Path::new(WORK).join(format!("{}-{harts}", case.name));
+    let _old = fs::remove_dir_all(&folder);
+    // Each has files of its own, which it may change.
+    let [at_peer, at_pagewalk] = ["peer", "pagewalk"].map(|name| folder.join(name));
+    for root in [&at_peer, &at_pagewalk] {
+        fs::create_dir_all(root)?;
+        for (name, content) in case.files {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().expect("below the folder"))?;
+            fs::write(path, content)?;
+        }
+    }
+    let (mut peer, mut pagewalk) = (peer(case, &at_peer)?, pagewalk(case, harts, &at_pagewalk)?);
+    peer.arg(&program).args(case.args);
+    pagewalk.arg(&program).args(case.args);
+    let input = case.input.bytes();
+    let want = Outcome::from(run(&mut peer, &input)?);
+    let got = Outcome::from(run(&mut pagewalk, &input)?);
+    let _left = fs::remove_dir_all(&folder);
+    if want == got { Ok(()) } else { Err(difference(&want, &got).into()) }
+}
+
+/// The peer, but for the program.
+fn peer(case: &Case, folder: &Path) -> Result<Command, Failed> {
+    // Both are found along the path of this process, not that of the program.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let find = |name: &str| {
+        let mut places = std::env::split_paths(&path).map(|folder| folder.join(name));
+        places.find(|place| place.exists()).ok_or_else(|| format!("{name} is not installed"))
+    };
+    let mut peer = Command::new(find("timeout")?);
+    peer.arg(TIMEOUT_SECONDS).arg(find(PEER)?);
+    let applets = match case.source {
+        Some(_) => NO_PATH,
+        None => APPLETS.as_ref().map_err(ToString::to_string)?.to_str().ok_or("not UTF-8")?,
+    };
+    peer.current_dir(folder).env_clear().env("PATH", applets).envs(case.env.iter().copied());
+    Ok(peer)
+}
+
+/// A directory with a script for each applet of busybox. Its shell starts applets by starting
+/// itself, which the peer does not allow; then it looks along the path.
+static APPLETS: LazyLock<io::Result<PathBuf>> = LazyLock::new(|| {
+    let folder = Path::new(WORK).join("applets");
+    fs::create_dir_all(&folder)?;
+    let busybox = busybox().map_err(io::Error::other)?;
+    let peer = Command::new("sh").args(["-c", "command -v \"$0\"", PEER]).output()?;
+    let peer = String::from_utf8_lossy(&peer.stdout).trim().to_owned();
+    let list = Command::new(&peer).arg(&busybox).arg("--list").output()?;
+    for name in String::from_utf8_lossy(&list.stdout).lines() {
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\nexec {peer} {} {name} \"$@\"\n", busybox.display()))?;
+        fs::set_permissions(path, PermissionsExt::from_mode(0o755))?;
+    }
+    Ok(folder)
+});
+
+/// Pagewalk, but for the program.
+fn pagewalk(case: &Case, harts: &str, folder: &Path) -> Result<Command, Failed> {
+    let mut pagewalk = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
+    pagewalk.env("PAGEWALK_GUEST", GUEST.as_ref()?);
+    pagewalk.args(["-smp", harts, "--timeout", TIMEOUT_SECONDS, "--root"]).arg(folder);
+    pagewalk.args(["--env", &format!("PATH={NO_PATH}")]);
+    for (name, value) in case.env {
+        pagewalk.args(["--env", &format!("{name}={value}")]);
+    }
+    Ok(pagewalk)
+}
+
+/// Busybox's shell on a terminal, which there is no peer for.
+fn on_a_terminal() -> Result<(), Failed> {
+    let case = &BUSYBOX[0];
+    let folder = Path::new(WORK).join("terminal");
+    fs::create_dir_all(&folder)?;
+    terminal::talk(&mut pagewalk(case, HARTS[0], &folder)?, &busybox()?)
+}
+
+/// Runs a command to its end, with input that it need not read.
+fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut stdin = child.stdin.take().expect("piped");
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input));
+        child.wait_with_output()
+    })
+}
+
+fn difference(want: &Outcome, got: &Outcome) -> String {
+    let first = |want: &str, got: &str| {
+        let same = want.lines().zip(got.lines()).take_while(|(a, b)| a == b).count();
+        let line = |text: &str| text.lines().nth(same).unwrap_or("(end of text)").to_owned();
+        format!("line {}:\n    expected {}\n    got      {}", same + 1, line(want), line(got))
+    };
+    let mut said = String::new();
+    if want.code != got.code {
+        said += &format!("exit code: expected {}, got {}\n", want.code, got.code);
+    }
+    if want.stdout != got.stdout {
+        said += &format!("standard output, {}\n", first(&want.stdout, &got.stdout));
+    }
+    if want.stderr != got.stderr {
+        let [a, b] = [want, got].map(|o| o.stderr.as_deref().unwrap_or_default());
+        said += &format!("standard error, {}\n", first(a, b));
+    }
+    said
+}
+
+#[expect(clippy::print_stderr, reason = "the harness has no other way to say why it skips")]
+fn report(text: &str) {
+    eprintln!("{text}");
+}

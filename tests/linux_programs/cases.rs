@@ -1,0 +1,217 @@
+//! What is run: programs of `../programs/` and scripts for busybox.
+
+/// A program and what it is given. Its directory holds the files.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// Name of a program in `../programs/`; of none for busybox.
+    pub(crate) source: Option<&'static str>,
+    pub(crate) args: &'static [&'static str],
+    pub(crate) input: Input,
+    pub(crate) env: &'static [(&'static str, &'static str)],
+    pub(crate) files: &'static [(&'static str, &'static str)],
+}
+
+/// Standard input.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Text(&'static str),
+    /// The numbers up to this one, a line each.
+    Numbers(u32),
+}
+
+impl Input {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.as_bytes().to_vec(),
+            Self::Numbers(last) => {
+                (1..=*last).flat_map(|n| format!("{n}\n").into_bytes()).collect()
+            }
+        }
+    }
+}
+
+const fn program(name: &'static str, source: &'static str, args: &'static [&'static str]) -> Case {
+    let input = Input::Text("");
+    Case { name, source: Some(source), args, input, env: &[], files: &[] }
+}
+
+const fn plain(name: &'static str) -> Case {
+    program(name, name, &[])
+}
+
+pub(crate) const PROGRAMS: &[Case] = &[
+    plain("hello"),
+    program("hello-arguments", "hello", &["-n", "two words", "", "--", "-smp"]),
+    program("mem", "mem", &["20", "3"]),
+    plain("fork"),
+    plain("signals"),
+    plain("pipes"),
+    plain("threads"),
+    plain("mmap"),
+    plain("floats"),
+    plain("files"),
+    Case {
+        env: &[("SET_HERE", "x y"), ("WITH_EQUALS", "a=b=c"), ("EMPTY", "")],
+        ..program("environment", "environment", &["a", "", "c d"])
+    },
+    plain("input"),
+    Case { input: Input::Text("one\ntwo\nand no end"), ..program("input-text", "input", &[]) },
+    Case { input: Input::Numbers(100_000), ..program("input-long", "input", &[]) },
+    Case { input: Input::Numbers(100_000), ..program("input-partial", "input", &["10"]) },
+    program("ending-return", "ending", &["return"]),
+    program("ending-exit", "ending", &["exit"]),
+    program("ending-exit-at-once", "ending", &["_exit"]),
+    program("ending-thread", "ending", &["thread"]),
+    program("ending-abort", "ending", &["abort"]),
+    program("ending-segv", "ending", &["segv"]),
+    program("ending-text", "ending", &["text"]),
+    program("ending-data", "ending", &["data"]),
+    program("ending-stack", "ending", &["stack"]),
+    program("ending-illegal", "ending", &["illegal"]),
+    program("ending-break", "ending", &["break"]),
+    program("ending-term", "ending", &["term"]),
+    program("ending-kill", "ending", &["kill"]),
+];
+
+/// A poem, to be cut and sorted.
+const POEM: (&str, &str) =
+    ("w/poem", "the page was here\nthe page was there\nand when I touched it\nit was everywhere\n");
+const TABLE: (&str, &str) = ("w/table", "pear 3 1.50\nplum 10 0.25\nfig 7 2\napple 3 0.4\n");
+
+const fn applet(name: &'static str, args: &'static [&'static str]) -> Case {
+    let input = Input::Text("");
+    Case { name, source: None, args, input, env: &[], files: &[POEM, TABLE] }
+}
+
+/// Scripts use what the shell runs by itself: qemu-riscv64 cannot start other riscv64 programs.
+pub(crate) const BUSYBOX: &[Case] = &[
+    applet("echo", &["echo", "-n", "a  b", "c"]),
+    applet("cat", &["cat", "w/poem", "w/table"]),
+    applet("ls", &["ls", "-1p", "w"]),
+    applet("grep", &["grep", "-n", "wa[a-z]", "w/poem"]),
+    applet("grep-nothing", &["grep", "-c", "frame", "w/poem"]),
+    applet(
+        "awk",
+        &[
+            "awk",
+            "{ s += $2 * $3; print NR, toupper($1) } END { printf \"%.3f\\n\", s }",
+            "w/table",
+        ],
+    ),
+    applet("sort", &["sort", "-k2,2n", "-k1,1r", "w/table"]),
+    applet("sha256sum", &["sha256sum", "w/poem", "w/table"]),
+    applet(
+        "tar",
+        &[
+            "sh",
+            "-c",
+            "cd w; mkdir d && cat poem >d/p && tar cf a.tar d table && rm d/p && tar xf a.tar && cat d/p && tar tf a.tar",
+        ],
+    ),
+    applet("missing", &["cat", "nowhere"]),
+    applet("true", &["true"]),
+    applet("false", &["false"]),
+    applet("sed", &["sed", "-e", "s/page/frame/g", "-e", "2d", "w/poem"]),
+    Case { input: Input::Numbers(50_000), ..applet("wc", &["wc"]) },
+    Case { input: Input::Numbers(50_000), ..applet("sum", &["sha256sum"]) },
+    applet(
+        "pipeline",
+        &["sh", "-c", "cd w; cat poem | tr ' ' '\\n' | sort | uniq -c | sort -rn | head -n 3"],
+    ),
+    applet(
+        "pipeline-status",
+        &["sh", "-c", "cd w; cat poem | grep -q frame; echo $?; ! true; echo $?"],
+    ),
+    applet("head-of-many", &["sh", "-c", "cd w; yes | head -n 3; seq 1 100000 | tail -n 2"]),
+    applet(
+        "long-pipeline",
+        &[
+            "sh",
+            "-c",
+            "cd w; seq 1 20000 | awk '{ print $1 * 3 }' | grep 7 | sort -n | cat | sha256sum",
+        ],
+    ),
+    applet(
+        "subshells",
+        &["sh", "-c", "cd w; for i in 1 2 3; do (exit $i); echo $?; done; exit 12"],
+    ),
+    applet("background", &["sh", "-c", "cd w; sleep 0.1 & sleep 0.2; wait; echo done $?"]),
+    applet(
+        "variables",
+        &[
+            "sh",
+            "-c",
+            "cd w; x=abcabc; echo ${x#a} ${x%b*} ${#x} $((1 << 40)) \"$*\" $#",
+            "name",
+            "p",
+            "q r",
+        ],
+    ),
+    applet(
+        "functions",
+        &[
+            "sh",
+            "-c",
+            "cd w; f() { [ $1 -le 1 ] && echo 1 || echo $(($1 * $(f $(($1 - 1))))); }; f 6",
+        ],
+    ),
+    applet(
+        "redirection",
+        &["sh", "-c", "cd w; echo a >f; echo b >>f; cat <f; ls nowhere 2>e || cat e; cat f 1>&2"],
+    ),
+    applet("here-document", &["sh", "-c", "cd w; x=1\ncat <<E | tr a-z A-Z\nvalue $x\nE\n"]),
+    applet(
+        "trap",
+        &[
+            "sh",
+            "-c",
+            "cd w; trap 'echo caught' TERM; trap 'echo leaving' EXIT; kill -TERM $$; echo on",
+        ],
+    ),
+    applet("killed", &["sh", "-c", "cd w; echo before; kill -KILL $$; echo after"]),
+    applet("child-killed", &["sh", "-c", "cd w; (kill -SEGV $$) ; sleep 1; echo not reached"]),
+    Case {
+        input: Input::Text("3 4\n5 6\n"),
+        ..applet("read", &["sh", "-c", "cd w; while read a b; do echo $((a * b)); done; echo end"])
+    },
+    Case { input: Input::Text("echo from input\nexit 3\n"), ..applet("script-input", &["sh"]) },
+    applet("globs", &["sh", "-c", "cd w; touch b1 a2 c; echo *[0-9] ?; set -- p*; echo $1"]),
+    applet(
+        "files",
+        &[
+            "sh",
+            "-c",
+            "cd w; mkdir -p x/y; cat poem >x/y/z; mv x/y x/w; ln -s w/z x/l; cat x/l | wc -l; rm -r x; ls",
+        ],
+    ),
+    applet(
+        "test",
+        &[
+            "sh",
+            "-c",
+            "cd w; [ -f poem ] && [ ! -d poem ] && [ poem -nt nowhere ]; echo $?; [ -s table -a -r table ]; echo $?",
+        ],
+    ),
+    applet("seek", &["dd", "if=w/poem", "bs=1", "skip=4", "count=4", "status=none"]),
+    applet(
+        "compress",
+        &[
+            "sh",
+            "-c",
+            "cd w; cat poem poem | gzip -9 | gunzip | sha256sum; cat poem | bzip2 | bunzip2 | wc -c",
+        ],
+    ),
+    applet("xargs", &["sh", "-c", "cd w; echo 1 2 3 | xargs -n 1 echo n"]),
+    applet("find", &["sh", "-c", "cd w; mkdir -p a/b; touch a/b/c; find . -type f | sort"]),
+    applet("printf", &["printf", "%05d|%-5s|%x|%c|%.2f\\n", "42", "ab", "255", "z", "3.14159"]),
+    applet("bc", &["sh", "-c", "cd w; echo 'scale=20; 2^100; 1/7; sqrt(2)' | bc"]),
+    applet(
+        "ed",
+        &["sh", "-c", "cd w; printf '1d\\n$a\\nend\\n.\\nw\\nq\\n' | ed -s poem; cat poem"],
+    ),
+    applet("cmp", &["cmp", "w/poem", "w/table"]),
+    applet("diff", &["sh", "-c", "cd w; sed 2d poem >p; diff poem p"]),
+    applet("od", &["od", "-A", "d", "-t", "x1z", "w/table"]),
+    applet("expr", &["sh", "-c", "cd w; expr 7 '*' 6; expr abcd : 'ab\\(.*\\)'; expr 1 = 2"]),
+];
