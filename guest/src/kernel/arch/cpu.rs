@@ -23,14 +23,42 @@ static HAS_STIMECMP: AtomicBool = AtomicBool::new(false);
 /// Whether S-mode may read `instret`.
 static HAS_INSTRET: AtomicBool = AtomicBool::new(false);
 
-/// Turns interrupts off; whether they were on.
+/// Whether interrupts were on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interrupts {
+    /// `sstatus` without all bits but SIE.
+    status: u64,
+}
+
+impl Interrupts {
+    /// From the number that [`to_bits`](Self::to_bits) made.
+    #[inline(always)]
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self { status: bits }
+    }
+
+    /// As a number, to be kept in an atomic.
+    #[inline(always)]
+    pub(super) fn to_bits(self) -> u64 {
+        self.status
+    }
+
+    /// Turns them on if they were.
+    #[inline(always)]
+    pub(crate) fn restore(self) {
+        // SAFETY: changes when this code can be interrupted, and nothing else.
+        unsafe { asm!("csrs sstatus, {}", in(reg) self.status, options(nostack)) };
+    }
+}
+
+/// Turns interrupts off; what they were before.
 #[inline(always)]
-pub(crate) fn interrupts_off() -> bool {
+pub(crate) fn interrupts_off() -> Interrupts {
     let status: u64;
     // SAFETY: changes when this code can be interrupted, and nothing else. Not `nomem`: what
     // comes after must not be moved before it.
     unsafe { asm!("csrrci {}, sstatus, 2", out(reg) status, options(nostack)) };
-    status & STATUS_SIE != 0
+    Interrupts { status: status & STATUS_SIE }
 }
 
 /// Turns interrupts on.
@@ -49,11 +77,9 @@ pub(crate) fn interrupts_are_on() -> bool {
 /// Runs `work` with interrupts off.
 #[inline(always)]
 pub(crate) fn without_interrupts<R>(work: impl FnOnce() -> R) -> R {
-    let were_on = interrupts_off();
+    let before = interrupts_off();
     let result = work();
-    if were_on {
-        interrupts_on();
-    }
+    before.restore();
     result
 }
 

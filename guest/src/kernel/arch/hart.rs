@@ -1,9 +1,12 @@
 //! Per-hart data behind `tp`.
 
 use core::arch::asm;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 pub(crate) use guest::board::MAX_HARTS;
+
+use super::cpu::Interrupts;
 
 /// What a hart has for itself. Others read it, and set `work` and `messages`. Assembly knows the
 /// fields by their offsets.
@@ -22,8 +25,8 @@ pub(crate) struct Hart {
     pub(crate) work: AtomicU32,
     /// Spin locks that this hart holds.
     pub(crate) spin_depth: AtomicU32,
-    /// Whether interrupts were on before the first of them.
-    pub(crate) interrupts_were_on: AtomicBool,
+    /// [`Interrupts`] before the first of them.
+    interrupts: AtomicU64,
     /// The task that runs here; `sched` knows its type.
     pub(crate) current: AtomicPtr<()>,
     /// The task that ran before the last switch.
@@ -62,7 +65,7 @@ impl Hart {
             kernel_ticks: AtomicU64::new(0),
             work: AtomicU32::new(0),
             spin_depth: AtomicU32::new(0),
-            interrupts_were_on: AtomicBool::new(false),
+            interrupts: AtomicU64::new(0),
             current: AtomicPtr::new(core::ptr::null_mut()),
             previous: AtomicPtr::new(core::ptr::null_mut()),
             idle: AtomicPtr::new(core::ptr::null_mut()),
@@ -79,6 +82,18 @@ impl Hart {
     /// Logical number.
     pub(crate) fn index(&self) -> usize {
         self.index.load(Ordering::Relaxed) as usize
+    }
+
+    /// Keeps what interrupts were.
+    #[inline(always)]
+    pub(crate) fn keep_interrupts(&self, interrupts: Interrupts) {
+        self.interrupts.store(interrupts.to_bits(), Ordering::Relaxed);
+    }
+
+    /// What was kept.
+    #[inline(always)]
+    pub(crate) fn kept_interrupts(&self) -> Interrupts {
+        Interrupts::from_bits(self.interrupts.load(Ordering::Relaxed))
     }
 
     /// Lets traps out of the kernel know where the stack ends that is in use from now on.
@@ -110,6 +125,22 @@ pub(crate) fn this() -> &'static Hart {
         asm!("mv {}, tp", out(reg) hart, options(nomem, nostack, preserves_flags));
         &*hart
     }
+}
+
+/// What this hart notes as `current`. For a task that looks it is itself, wherever it is
+/// interrupted and goes on.
+#[inline(always)]
+pub(crate) fn current() -> *mut () {
+    let current;
+    // SAFETY: as above; it is read as a whole.
+    unsafe {
+        asm!(
+            "ld {current}, {offset}(tp)",
+            current = out(reg) current, offset = const offset_of!(Hart, current),
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    current
 }
 
 /// A hart by its logical number.

@@ -40,6 +40,19 @@ impl<'a> Buffer<'a> {
         }
     }
 
+    /// Makes sure that bytes can be put before they are taken from where they are; how many at
+    /// once.
+    ///
+    /// # Errors
+    /// EFAULT.
+    pub(crate) fn prepare_to_put(&self) -> Result<usize, Errno> {
+        self.touch_to_put()?;
+        Ok(match self {
+            Self::User(user) => user.in_first_page(),
+            Self::Into(_) | Self::From(_) => self.remaining(),
+        })
+    }
+
     /// Puts bytes, taking faults; not more than there is room.
     ///
     /// # Errors

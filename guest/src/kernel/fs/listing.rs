@@ -7,8 +7,8 @@ use guest::fs::layout::{Dirent, DirentWriter};
 use super::buffer::Buffer;
 use super::inode::{File, Flags, Inode};
 
-/// An open directory, whose entries [`read`](fn@read) tells. Position 0 is before `.`, 1 before `..`; the others are the directory's own
-/// and two.
+/// An open directory, whose entries [`read`](fn@read) tells. Position 0 is before `.`, 1 before
+/// `..`; the others are the directory's own and two.
 pub(super) struct Listing;
 
 impl File for Listing {

@@ -63,13 +63,13 @@ impl Pipe {
     /// Reads once; how many bytes.
     fn read_once(&self, to: &mut Buffer<'_>) -> (Step, usize) {
         let mut state = self.state.lock();
-        let (before, full) = (state.ring.len(), state.is_full());
+        let (before, free) = (state.ring.len(), state.ring.free());
         let step = state.read(to);
         let left = state.ring.len();
         let hung_up = state.writing.open == 0;
         drop(state);
         if left < before {
-            self.wake_after_reading(left, full);
+            self.wake_after_reading(left, free);
         }
         match step {
             Step::Wait if hung_up => (Step::Done, before - left),
@@ -88,34 +88,35 @@ impl Pipe {
             Together::Yes => state.write_whole(from),
             Together::No => state.write(from),
         };
-        let (after, room) = (state.ring.len(), state.ring.free() > 0);
+        let (after, free) = (state.ring.len(), state.ring.free());
         drop(state);
         if after > before {
-            self.wake_after_writing(before == 0, room);
+            self.wake_after_writing(before, free);
         }
         step
     }
 
-    /// Bytes were read: `left` are left, and a writer may have waited if it was `full`.
+    /// Bytes were read: `left` are left. Before that, so many were free that a writer may have
+    /// waited, or not.
     #[inline]
-    fn wake_after_reading(&self, left: usize, full: bool) {
+    fn wake_after_reading(&self, left: usize, free_before: usize) {
         if left > 0 {
             self.readers.wake(1);
         }
-        if full {
+        if free_before < PIPE_BUF_BYTES {
             self.writers.wake(1);
         }
         self.watchers.wake_all();
     }
 
-    /// Bytes were written: a reader may have waited if it `was_empty`, and another writer waits
-    /// for `room` that is left.
+    /// Bytes were written: a reader may have waited if there were none before, and another writer
+    /// may wait for what is free still.
     #[inline]
-    fn wake_after_writing(&self, was_empty: bool, room: bool) {
-        if was_empty {
+    fn wake_after_writing(&self, before: usize, free: usize) {
+        if before == 0 {
             self.readers.wake(1);
         }
-        if room {
+        if free > 0 {
             self.writers.wake(1);
         }
         self.watchers.wake_all();
@@ -250,13 +251,13 @@ impl File for Pipe {
             if let Some(span) = state.ring.readable()
                 && (wanted <= span.count || span.count == state.ring.len())
             {
-                let full = state.is_full();
+                let free = state.ring.free();
                 let count = wanted.min(span.count);
                 let moved = try_frame_to_user(span.page, span.offset, at, count);
                 state.ring.consume(moved);
                 let left = state.ring.len();
                 drop(state);
-                self.wake_after_reading(left, full);
+                self.wake_after_reading(left, free);
                 if moved == count {
                     return Ok(count);
                 }
@@ -283,11 +284,11 @@ impl File for Pipe {
             && wanted <= span.count
             && try_user_to_frame(at, span.page, span.offset, wanted) == wanted
         {
-            let was_empty = state.ring.is_empty();
+            let before = state.ring.len();
             state.ring.produce(wanted);
             drop(state);
             // Writers who wait have somebody who was woken and, having written, hands on.
-            self.wake_after_writing(was_empty, false);
+            self.wake_after_writing(before, 0);
             return Ok(wanted);
         }
         drop(state);

@@ -141,10 +141,8 @@ impl File for PortFile {
         if to.remaining() == 0 {
             return Ok(0);
         }
-        // Nothing is taken out that could not be put.
-        to.touch_to_put()?;
         let mut chunk = [0; CHUNK_BYTES];
-        let wanted = chunk.len().min(to.remaining());
+        let wanted = chunk.len().min(to.prepare_to_put()?);
         let count = match self.port.receive(&mut chunk[..wanted]) {
             Err(Errno::EAGAIN) if !flags.nonblocking() => {
                 let attempt = || match self.port.receive(&mut chunk[..wanted]) {

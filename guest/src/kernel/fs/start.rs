@@ -15,7 +15,7 @@ use super::inode::{Flags, Inode, New};
 use super::names::{Place, Walk, now};
 use super::port::{self, PortFile};
 use super::synthetic::Synthetic;
-use super::tmpfs::{TmpNode, Tmpfs};
+use super::tmpfs::{Options, TmpNode, Tmpfs};
 use super::{FdTable, OpenFile, device, mount, table::AtExec, tty};
 use crate::debug::{self, Level};
 use crate::proc;
@@ -35,7 +35,7 @@ const DIRECTORY: u16 = 0o755;
 /// No memory for the least of it. An archive that is bad is told of in the log; what it held up to
 /// there is used.
 pub(crate) fn init(initramfs: Option<&'static [u8]>) -> Result<usize, Errno> {
-    let system = Tmpfs::new("rootfs", DIRECTORY, now());
+    let system = Tmpfs::new(unlimited("rootfs"), now());
     let mount = mount::mount(system, None, b"rootfs", 0)?;
     let root = Place { inode: mount.root().clone(), mount: Some(mount) };
     *super::ROOT.lock() = Some(root.clone());
@@ -52,6 +52,10 @@ pub(crate) fn init(initramfs: Option<&'static [u8]>) -> Result<usize, Errno> {
     let on = Place { inode: root.inode.lookup(b"proc")?, mount: root.mount.clone() };
     mount::mount(proc_system(), Some(on), b"proc", 0)?;
     Ok(unpacker.made)
+}
+
+fn unlimited(kind: &'static str) -> Options {
+    Options { kind, permissions: DIRECTORY, limit_pages: None }
 }
 
 fn by_root() -> Actor {
@@ -83,7 +87,7 @@ pub(crate) fn proc_system() -> Arc<Synthetic> {
 
 /// Mounts /dev with what is in it.
 fn mount_devices(root: &Place) -> Result<(), Errno> {
-    let system = Tmpfs::new("devtmpfs", DIRECTORY, now());
+    let system = Tmpfs::new(unlimited("devtmpfs"), now());
     *DEVICES.lock() = Some(system.clone());
     let on = Place { inode: directory(&root.inode, b"dev")?, mount: root.mount.clone() };
     let dev = mount::mount(system, Some(on), b"devtmpfs", 0)?;

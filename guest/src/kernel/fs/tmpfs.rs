@@ -25,7 +25,7 @@ use crate::sync::SpinLock;
 
 mod content;
 
-pub(super) use content::Content;
+use content::{Content, Usage};
 
 /// Magic number in statfs, of Linux's `TMPFS_MAGIC`.
 const MAGIC: u64 = 0x0102_1994;
@@ -45,6 +45,18 @@ pub(crate) struct Tmpfs {
     next_number: AtomicU64,
     tree: SpinLock<Tree<TmpHandle>>,
     root: Arc<TmpNode>,
+    usage: Arc<Usage>,
+}
+
+/// What is wanted of a file system in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Its name in /proc/filesystems.
+    pub(crate) kind: &'static str,
+    /// Permissions of its root.
+    pub(crate) permissions: u16,
+    /// How many pages its files may have; as many as there are, by default.
+    pub(crate) limit_pages: Option<u64>,
 }
 
 /// A file in memory.
@@ -101,8 +113,10 @@ impl Node for TmpHandle {
 }
 
 impl Tmpfs {
-    /// An empty one, whose root has these permissions.
-    pub(crate) fn new(kind: &'static str, permissions: u16, now: Time) -> Arc<Self> {
+    /// An empty one.
+    pub(crate) fn new(options: Options, now: Time) -> Arc<Self> {
+        let Options { kind, permissions, limit_pages } = options;
+        let usage = Usage::new(limit_pages.unwrap_or(u64::MAX));
         let device = NEXT_DEVICE.fetch_add(1, Ordering::Relaxed);
         let attributes = Attributes::new(Kind::Directory, permissions, Identity::ROOT, now);
         Arc::new_cyclic(|system: &Weak<Tmpfs>| {
@@ -114,13 +128,14 @@ impl Tmpfs {
                 next_number: AtomicU64::new(ROOT + 1),
                 tree: SpinLock::new(Tree::new(TmpHandle(root.clone()))),
                 root,
+                usage,
             }
         })
     }
 
     /// A file without a name, which goes with its last user: O_TMPFILE, memfd_create.
     pub(crate) fn nameless(self: &Arc<Self>, attributes: Attributes, name: &[u8]) -> Arc<TmpNode> {
-        let content = Body::Regular(Content::new());
+        let content = Body::Regular(Content::new(self.usage.clone()));
         let node = TmpNode::new(Arc::downgrade(self), self.identity(), attributes, content);
         node.state.lock().home = (0, Arc::from(name));
         let node = Arc::new(node);
@@ -136,7 +151,7 @@ impl Tmpfs {
         let body = match (attributes.kind, new) {
             (_, New::Link(text)) => Body::Link(text.into()),
             (_, New::Device(_, _, device)) => Body::Device(device),
-            (Kind::Regular, _) => Body::Regular(Content::new()),
+            (Kind::Regular, _) => Body::Regular(Content::new(self.usage.clone())),
             (Kind::Directory, _) => Body::Directory,
             (Kind::Fifo, _) => Body::Fifo(FifoEnd::new()),
             (Kind::Socket, _) => Body::Socket,
@@ -154,7 +169,8 @@ pub(crate) fn anonymous() -> Arc<Tmpfs> {
     if let Some(system) = &*ANONYMOUS.lock() {
         return system.clone();
     }
-    let new = Tmpfs::new("tmpfs", PERMISSIONS, super::names::now());
+    let options = Options { kind: "tmpfs", permissions: PERMISSIONS, limit_pages: None };
+    let new = Tmpfs::new(options, super::names::now());
     ANONYMOUS.lock().get_or_insert(new).clone()
 }
 
@@ -174,8 +190,10 @@ impl FileSystem for Tmpfs {
         self.root.clone()
     }
     fn statfs(&self) -> Statfs {
-        let (blocks, free) =
+        let (total, free) =
             memory(|memory| (memory.frames.total_frames(), memory.frames.free_frames()));
+        let (used, limit) = self.usage.get();
+        let (blocks, free) = (total.min(limit), free.min(limit.saturating_sub(used)));
         Statfs {
             magic: MAGIC,
             block_bytes: PAGE_SIZE_BYTES,

@@ -201,10 +201,11 @@ impl File for Tty {
         let (minimum, tenths) = self.state.lock().discipline.patience();
         let mut done = 0;
         while to.remaining() > 0 {
-            // Nothing is taken out that could not be put.
-            to.touch_to_put()?;
             let mut chunk = [0; CHUNK_BYTES];
-            let wanted = chunk.len().min(to.remaining());
+            let wanted = match to.prepare_to_put() {
+                Ok(bytes) => chunk.len().min(bytes),
+                Err(errno) => return moved_or(done, errno),
+            };
             let chunk = &mut chunk[..wanted];
             let taken = match self.take(chunk) {
                 None if done >= minimum && (done > 0 || tenths == 0) => break,

@@ -189,7 +189,7 @@ impl AddressSpace {
     }
 
     /// For exclusive use by the process itself, whose limits count; sleeps.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock_for(&self, process: &Process) -> MutexGuard<'_, Space<HereMachine>> {
         let mut space = self.space.lock();
         let version = tunables::limits_version();

@@ -214,6 +214,13 @@ impl UserBuffer {
         Ok(())
     }
 
+    /// Bytes up to the end of the page that it begins in: those that one [`touch`](Self::touch)
+    /// is for.
+    pub(crate) fn in_first_page(&self) -> usize {
+        let in_page = PAGE_SIZE_BYTES - self.first.at % PAGE_SIZE_BYTES;
+        self.first.length.min(in_page as usize)
+    }
+
     /// The one range that is left, to [`restore`](Self::restore) it; `None` where there are more.
     #[inline]
     pub(crate) fn only_range(&self) -> Option<(u64, usize)> {

@@ -172,9 +172,7 @@ pub(super) fn drop_thread() {
 /// The task that runs here, if tasks run already.
 #[inline]
 pub(super) fn current_or_none() -> Option<Alive> {
-    // Wherever this is interrupted and goes on, that hart runs the same task.
-    let current = hart::this().current.load(Ordering::Relaxed);
-    from_pointer(current)
+    from_pointer(hart::current())
 }
 
 /// The task that a hart has noted, if any: one that it runs, has just switched from, or always has.

@@ -75,23 +75,23 @@ impl<T> fmt::Debug for SpinLock<T> {
 /// This hart is to hold one lock more; interrupts go off.
 #[inline(always)]
 fn enter() {
-    let were_on = cpu::interrupts_off();
+    let before = cpu::interrupts_off();
     let hart = hart::this();
     let depth = hart.spin_depth.load(Ordering::Relaxed);
     if depth == 0 {
-        hart.interrupts_were_on.store(were_on, Ordering::Relaxed);
+        hart.keep_interrupts(before);
     }
     hart.spin_depth.store(depth + 1, Ordering::Relaxed);
 }
 
-/// One less. Guards may end in any order: the last one turns interrupts on again.
+/// One less. Guards may end in any order: with the last one interrupts are what they were.
 #[inline(always)]
 fn leave() {
     let hart = hart::this();
     let depth = hart.spin_depth.load(Ordering::Relaxed) - 1;
     hart.spin_depth.store(depth, Ordering::Relaxed);
-    if depth == 0 && hart.interrupts_were_on.load(Ordering::Relaxed) {
-        cpu::interrupts_on();
+    if depth == 0 {
+        hart.kept_interrupts().restore();
     }
 }
 
@@ -126,8 +126,7 @@ impl<T> DerefMut for SpinGuard<'_, T> {
 impl<T> Drop for SpinGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let served = self.lock.served.load(Ordering::Relaxed);
-        self.lock.served.store(served.wrapping_add(1), Ordering::Release);
+        self.lock.served.fetch_add(1, Ordering::Release);
         leave();
     }
 }

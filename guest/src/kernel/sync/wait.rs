@@ -137,7 +137,7 @@ impl WaitQueue {
     }
 
     /// Wakes up to `count` waiters, first come first; how many.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(&self, count: usize) -> usize {
         // What was changed comes before the look at the waiters; they count themselves before they
         // look at what was changed.
@@ -147,13 +147,14 @@ impl WaitQueue {
     }
 
     /// Wakes all.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake_all(&self) {
         self.wake(usize::MAX);
     }
 
     /// `count` is no more than there are: one that has looked in vain, and queued up once more,
     /// must not keep this going for ever.
+    #[inline(never)]
     fn wake_some(&self, count: usize) -> usize {
         let mut woken = 0;
         while woken < count && self.wake_first(|_| {}) {

@@ -100,12 +100,6 @@ impl State {
         step
     }
 
-    /// Whether somebody may be waiting who has little to write.
-    #[inline]
-    pub(super) fn is_full(&self) -> bool {
-        self.ring.free() < PIPE_BUF_BYTES
-    }
-
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.ring.free() >= bytes.clamp(1, PIPE_BUF_BYTES)
     }

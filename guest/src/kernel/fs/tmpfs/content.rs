@@ -3,7 +3,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::mm::object::Pages;
@@ -30,6 +30,29 @@ pub(in super::super) struct Content {
 struct Data {
     pages: Pages,
     size: u64,
+    usage: Arc<Usage>,
+}
+
+/// How many pages the files of a file system have, and may have.
+pub(in super::super) struct Usage {
+    pages: AtomicU64,
+    limit_pages: u64,
+}
+
+impl Usage {
+    /// None of so many.
+    pub(super) fn new(limit_pages: u64) -> Arc<Self> {
+        Arc::new(Self { pages: AtomicU64::new(0), limit_pages })
+    }
+
+    /// How many there are, and how many there may be.
+    pub(super) fn get(&self) -> (u64, u64) {
+        (self.pages.load(Ordering::Relaxed), self.limit_pages)
+    }
+
+    fn has_room(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) < self.limit_pages
+    }
 }
 
 /// Page and offset of a position, and how many bytes from there on are in that page.
@@ -68,6 +91,27 @@ impl Data {
         }
     }
 
+    /// Changes the pages, and counts them. The limit may be passed by as many pages as there are
+    /// harts.
+    fn change<R>(&mut self, change: impl FnOnce(&mut Pages) -> R) -> R {
+        let before = self.pages.count();
+        let result = change(&mut self.pages);
+        let more = self.pages.count().wrapping_sub(before);
+        if more != 0 {
+            self.usage.pages.fetch_add(more, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Page `index`, which is made if it is not there.
+    fn page_or_new(&mut self, index: u64) -> Result<Ppn, Errno> {
+        match self.pages.page(index) {
+            Some(frame) => Ok(frame),
+            None if !self.usage.has_room() => Err(Errno::ENOSPC),
+            None => self.change(|pages| pages.page_or_new(machine(), index)).map_err(no_space),
+        }
+    }
+
     /// Copies to `at` and on, as far as no fault is needed; whether all is done.
     fn write(&mut self, at: &mut u64, from: &mut Buffer<'_>) -> Result<bool, Errno> {
         while from.remaining() > 0 {
@@ -77,7 +121,7 @@ impl Data {
             if count == 0 {
                 return Err(Errno::EFBIG);
             }
-            let frame = self.pages.page_or_new(machine(), index).map_err(no_space)?;
+            let frame = self.page_or_new(index)?;
             let moved = from.try_get_frame(frame, offset, count);
             *at += moved as u64;
             if moved > 0 {
@@ -92,7 +136,7 @@ impl Data {
 
     fn truncate(&mut self, size: u64) {
         if size < self.size {
-            self.pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES));
+            self.change(|pages| pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES)));
             let (_, offset, in_page) = split(size);
             if offset > 0 {
                 self.zero(size, in_page);
@@ -116,8 +160,8 @@ impl Data {
 }
 
 impl Content {
-    pub(super) fn new() -> Self {
-        let data = Data { pages: Pages::default(), size: 0 };
+    pub(super) fn new(usage: Arc<Usage>) -> Self {
+        let data = Data { pages: Pages::default(), size: 0, usage };
         Self { data: Mutex::new(data), writers: AtomicI32::new(0) }
     }
 
@@ -169,7 +213,7 @@ impl Drop for Content {
     fn drop(&mut self) {
         let data = self.data.get_mut();
         if data.pages.count() > 0 {
-            data.pages.truncate(machine(), 0);
+            data.change(|pages| pages.truncate(machine(), 0));
         }
     }
 }
@@ -274,7 +318,7 @@ impl File for TmpNode {
             match how {
                 Allocation::Punch => data.zero(at, count as usize),
                 Allocation::Grow | Allocation::KeepSize => {
-                    data.pages.page_or_new(machine(), index).map_err(no_space)?;
+                    data.page_or_new(index)?;
                 }
             }
             at += count;
@@ -301,7 +345,10 @@ impl Paged for TmpNode {
         if index >= data.size.div_ceil(PAGE_SIZE_BYTES) {
             return Err(PageError::BeyondEnd);
         }
-        data.pages.map_page(machine(), index, access)
+        if data.pages.page(index).is_none() && !data.usage.has_room() {
+            return Err(PageError::OutOfMemory);
+        }
+        data.change(|pages| pages.map_page(machine(), index, access))
     }
 
     fn identity(&self) -> (u64, u64) {

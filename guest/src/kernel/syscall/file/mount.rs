@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::fs::Kind;
 use guest::fs::path::PATH_MAX_BYTES;
@@ -10,10 +11,11 @@ use linux_raw_sys::general as linux;
 
 use super::{Answer, locate, only};
 use crate::arch::trap::TrapFrame;
+use crate::fs;
 use crate::fs::mount::{self, FileSystem, Unmount};
 use crate::fs::names::{now, who};
-use crate::fs::{self, tmpfs::Tmpfs};
-use crate::mm::user;
+use crate::fs::tmpfs::{Options, Tmpfs};
+use crate::mm::{memory, user};
 
 /// Ways to share mounts, of which there is one here.
 const PROPAGATION: u32 =
@@ -57,25 +59,47 @@ pub(super) fn mount(frame: &mut TrapFrame) -> Answer {
 /// A file system of this kind; ENODEV for others.
 fn file_system(kind: &[u8], options: &[u8]) -> Result<Arc<dyn FileSystem>, Errno> {
     match kind {
-        b"tmpfs" => Ok(Tmpfs::new("tmpfs", permissions(options)?, now())),
-        b"ramfs" => Ok(Tmpfs::new("ramfs", permissions(options)?, now())),
+        b"tmpfs" => Ok(Tmpfs::new(tmpfs_options(options)?, now())),
+        b"ramfs" => {
+            let options = tmpfs_options(options)?;
+            Ok(Tmpfs::new(Options { kind: "ramfs", limit_pages: None, ..options }, now()))
+        }
         b"devtmpfs" => Ok(fs::devices().ok_or(Errno::ENODEV)?),
         b"proc" => Ok(fs::proc_system()),
         _ => Err(Errno::ENODEV),
     }
 }
 
-/// Permissions of the root of a tmpfs, as its options say.
-fn permissions(options: &[u8]) -> Result<u16, Errno> {
-    const DEFAULT: u16 = 0o1777;
-    let mut permissions = DEFAULT;
+/// What the options of a tmpfs say: `mode=` and `size=`; half of RAM, where they do not.
+fn tmpfs_options(options: &[u8]) -> Result<Options, Errno> {
+    const PERMISSIONS: u16 = 0o1777;
+    let total = memory(|memory| memory.frames.total_frames());
+    let (mut permissions, mut limit) = (PERMISSIONS, total / 2);
     for option in options.split(|byte| *byte == b',') {
         if let Some(mode) = option.strip_prefix(b"mode=") {
             let digits = core::str::from_utf8(mode).map_err(|_| Errno::EINVAL)?;
             permissions = u16::from_str_radix(digits, 8).map_err(|_| Errno::EINVAL)?;
+        } else if let Some(size) = option.strip_prefix(b"size=") {
+            limit = pages(size, total).ok_or(Errno::EINVAL)?;
         }
     }
-    Ok(permissions)
+    Ok(Options { kind: "tmpfs", permissions, limit_pages: Some(limit) })
+}
+
+/// A size in bytes, with `k`, `m` or `g` behind it, or in percent of `total` pages; in pages.
+fn pages(size: &[u8], total: u64) -> Option<u64> {
+    let digits = size.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, unit) = size.split_at(digits);
+    let number: u64 = core::str::from_utf8(number).ok()?.parse().ok()?;
+    let shift = match unit {
+        b"" => 0,
+        b"k" | b"K" => 10,
+        b"m" | b"M" => 20,
+        b"g" | b"G" => 30,
+        b"%" => return Some(number.checked_mul(total)? / 100),
+        _ => return None,
+    };
+    Some(number.checked_mul(1 << shift)?.div_ceil(PAGE_SIZE_BYTES))
 }
 
 pub(super) fn umount2(frame: &mut TrapFrame) -> Answer {
