@@ -24,9 +24,16 @@ fn main() {
     fs::write(out.join("bundle.rs"), code).expect("cargo's own directory can be written");
 }
 
-/// Cargo's target directory, which is marked as a cache.
+/// Cargo's target directory: that of the build is TARGET/[TRIPLE/]PROFILE/build/PACKAGE/out. (The
+/// mark of a cache, CACHEDIR.TAG, is there only where cargo has made the directory itself.)
 fn target_directory(out: &Path) -> Option<&Path> {
-    out.ancestors().find(|directory| directory.join("CACHEDIR.TAG").exists())
+    let above_profile = out.ancestors().nth(4)?;
+    let triple = env::var_os("TARGET");
+    if above_profile.file_name() == triple.as_deref() {
+        above_profile.parent()
+    } else {
+        Some(above_profile)
+    }
 }
 
 /// The bundle as an expression, if it is there; and cargo is to watch it.
