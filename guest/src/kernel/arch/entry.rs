@@ -42,31 +42,38 @@ static EARLY_TABLE: Table = Table({
     entries
 });
 
-// Nothing may be assumed but a0, the hart, and a1, the device tree. `t0` moves to the upper half
-// by way of a table that shows this code at both places.
+/// A hart's first instructions: no interrupts; to the upper half by way of `{table}`, which shows
+/// this code at both places; traps go to `{stop}`, user memory and the floating-point unit are off.
+macro_rules! to_upper_half {
+    () => {
+        "csrw sie, zero
+         la   t0, {table}
+         srli t0, t0, 12
+         li   t1, 8 << 60
+         or   t0, t0, t1
+         li   t1, {offset}
+         la   t2, 1f
+         add  t2, t2, t1
+         sfence.vma
+         csrw satp, t0
+         sfence.vma
+         jr   t2
+         1:
+         la   t0, {stop}
+         csrw stvec, t0
+         csrw sscratch, zero
+         li   t0, 3 << 13 | 1 << 18
+         csrc sstatus, t0"
+    };
+}
+
+// Nothing may be assumed but a0, the hart, and a1, the device tree.
 global_asm!(
     ".pushsection .text.entry, \"ax\"",
     ".globl _start",
     ".balign 4",
     "_start:",
-    "csrw sie, zero",
-    "la   t0, {table}",
-    "srli t0, t0, 12",
-    "li   t1, 8 << 60",
-    "or   t0, t0, t1",
-    "li   t1, {offset}",
-    "la   t2, 1f",
-    "add  t2, t2, t1",
-    "sfence.vma",
-    "csrw satp, t0",
-    "sfence.vma",
-    "jr   t2",
-    "1:",
-    "la   t0, {stop}",
-    "csrw stvec, t0",
-    "csrw sscratch, zero",
-    "li   t0, 3 << 13 | 1 << 18",
-    "csrc sstatus, t0",
+    to_upper_half!(),
     "la   t0, _bss_start",
     "la   t1, _bss_end",
     "2: bgeu t0, t1, 3f",
@@ -104,24 +111,7 @@ pub(crate) fn start_hart(id: u64, hart: &'static Hart) -> Answer {
 #[unsafe(naked)]
 unsafe extern "C" fn secondary_start() {
     naked_asm!(
-        "csrw sie, zero",
-        "la   t0, {table}",
-        "srli t0, t0, 12",
-        "li   t1, 8 << 60",
-        "or   t0, t0, t1",
-        "li   t1, {offset}",
-        "la   t2, 1f",
-        "add  t2, t2, t1",
-        "sfence.vma",
-        "csrw satp, t0",
-        "sfence.vma",
-        "jr   t2",
-        "1:",
-        "la   t0, {stop}",
-        "csrw stvec, t0",
-        "csrw sscratch, zero",
-        "li   t0, 3 << 13 | 1 << 18",
-        "csrc sstatus, t0",
+        to_upper_half!(),
         "mv   tp, a1",
         "la   t0, {table_root}",
         "ld   t0, 0(t0)",
