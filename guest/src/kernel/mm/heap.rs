@@ -1,311 +1,252 @@
-//! The kernel's heap: objects of a few sizes, cut from frames, and blocks of frames for what is
-//! larger. Whole free frames go back to the books, so that an idle machine has its RAM free.
+//! The kernel's heap: objects in frames that `talc` manages, and contiguous frames for what is
+//! larger. Frames without objects go back to the books, so that an idle machine has its RAM free.
 //! May be used with interrupts off and spin locks held, but never inside `memory()`.
 //!
-//! A *slab* is a frame of objects of one class. Its first bytes are its [`Slab`]; objects follow.
-//! Slabs with room are on their class's list. An object that is free holds the next one's offset.
+//! [`Supply`] is where `talc` gets its frames and leaves them, [`Objects`] what the lock protects.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::ptr::{self, NonNull};
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use guest::mm::{Class, Owner};
+use guest::mm::{Class, OutOfMemory, Owner};
 use guest::{PAGE_SIZE_BYTES, Ppn};
+use talc::base::binning::Binning;
+use talc::base::{CHUNK_UNIT, Talc};
+use talc::source::Source;
 
 use super::books::memory;
 use super::direct;
 use crate::sync::SpinLock;
 
-/// Sizes of objects, chosen so that a frame holds them with little left over.
-const SIZES_BYTES: [u16; 20] = [
-    16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 400, 512, 576, 672, 800, 1008, 1344, 1536,
-    2032,
-];
-const CLASSES: usize = SIZES_BYTES.len();
-/// Largest object of a slab.
-const LARGEST_BYTES: usize = SIZES_BYTES[CLASSES - 1] as usize;
-/// Objects are multiples of this, and aligned to it at least.
-const GRAIN_BYTES: usize = 16;
 const FRAME_BYTES: usize = PAGE_SIZE_BYTES as usize;
+/// What `talc` has behind each object, within its chunk.
+const TAG_BYTES: usize = size_of::<usize>();
+/// Largest object that shares a frame: the last whose chunks have a list of their own.
+const LARGEST_BYTES: usize = (Lists::BIN_COUNT as usize - 2) * CHUNK_UNIT - TAG_BYTES;
+/// Largest alignment of an object that shares a frame.
+const LARGEST_ALIGN_BYTES: usize = FRAME_BYTES / 4;
 
-/// The class of an object of so many grains: the smallest that holds it.
-const CLASS_OF_GRAINS: [u8; LARGEST_BYTES / GRAIN_BYTES + 1] = {
-    let mut table = [0; LARGEST_BYTES / GRAIN_BYTES + 1];
-    let (mut grains, mut class) = (0, 0);
-    while grains < table.len() {
-        if grains * GRAIN_BYTES > SIZES_BYTES[class] as usize {
-            class += 1;
-        }
-        table[grains] = class as u8;
-        grains += 1;
+// One frame of [`Supply`] always helps, be it the first, which begins with the lists' heads.
+const _: () = assert!(
+    talc::min_first_heap_size::<Lists>() + LARGEST_ALIGN_BYTES + LARGEST_BYTES + TAG_BYTES
+        <= FRAME_BYTES
+);
+
+/// A list of free chunks for each size, of which any one fits; the last one has all larger ones.
+struct Lists;
+
+impl Binning for Lists {
+    type AvailabilityBitField = u64;
+
+    #[inline]
+    fn size_to_bin(size: usize) -> u32 {
+        (size / CHUNK_UNIT) as u32
     }
-    table
-};
-
-/// What objects of a class are aligned to.
-const fn alignment_of(class: usize) -> usize {
-    1 << SIZES_BYTES[class].trailing_zeros()
 }
 
-/// Offset of the first object in a slab of a class.
-const fn start_of(class: usize) -> usize {
-    size_of::<Slab>().next_multiple_of(alignment_of(class))
+/// Frames come from the books, and go back as soon as they are empty, but for one.
+#[derive(Debug)]
+struct Supply {
+    /// An empty one, so that a single object that comes and goes is cheap.
+    spare: Option<Ppn>,
+    /// All that there are, the spare one included.
+    frames: u64,
 }
 
-/// The beginning of a slab's frame.
-#[repr(C)]
-struct Slab {
-    next: Option<NonNull<Slab>>,
-    previous: Option<NonNull<Slab>>,
-    /// Offset of the first object that was freed, 0: none.
-    free: u16,
-    /// Offset behind the last object that was ever used.
-    fresh: u16,
-    /// Objects in use.
-    used: u16,
-    class: u16,
+impl Supply {
+    fn take(&mut self) -> Option<Ppn> {
+        if let Some(frame) = self.spare.take() {
+            return Some(frame);
+        }
+        let taken = memory(|books| books.frames.alloc(Class::Atomic, Owner::Kernel)).ok()?;
+        self.frames += 1;
+        Some(taken)
+    }
+
+    fn give(&mut self, frame: Ppn) {
+        if let Some(other) = self.spare.replace(frame) {
+            self.free(other);
+        }
+    }
+
+    fn free(&mut self, frame: Ppn) {
+        self.frames -= 1;
+        memory(|books| books.frames.free(frame));
+    }
+
+    /// Gives back what only waits to be used again.
+    fn trim(&mut self) {
+        if let Some(frame) = self.spare.take() {
+            self.free(frame);
+        }
+    }
 }
 
-const _: () = assert!(size_of::<Slab>() <= 2 * GRAIN_BYTES);
+// SAFETY: the books do not use the heap; what is claimed is a frame that is ours, and a frame is
+// given away only where nothing of it is in use, the whole of it at once.
+unsafe impl Source for Supply {
+    const TRACK_HEAP_END: bool = true;
 
-impl Slab {
-    fn has_room(&self) -> bool {
-        let size = SIZES_BYTES[usize::from(self.class)];
-        self.free != 0 || usize::from(self.fresh + size) <= FRAME_BYTES
+    #[cold]
+    fn acquire<B: Binning>(talc: &mut Talc<Self, B>, _: Layout) -> Result<(), ()> {
+        let frame = talc.source.take().ok_or(())?;
+        let start = direct::address_of(frame.base()) as *mut u8;
+        // SAFETY: the frame is mapped, and nobody else's.
+        unsafe { talc.claim(start, FRAME_BYTES) }.map(drop).ok_or(())
+    }
+
+    /// Called where the end of a frame, which is the end of one of `talc`'s heaps, becomes free.
+    #[inline]
+    unsafe fn resize(&mut self, free: *mut u8, end: *mut u8, is_empty: bool) -> *mut u8 {
+        if !is_empty {
+            return end;
+        }
+        self.give(direct::frame_at(free as u64));
+        free
     }
 }
 
 /// What is in use, for /proc and the audit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HeapUse {
-    /// Bytes in objects of slabs, as their classes count them.
+    /// Bytes of objects that share frames, as they were asked for.
     pub(crate) object_bytes: u64,
-    /// Frames of slabs.
-    pub(crate) slab_frames: u64,
-    /// Frames of larger blocks.
-    pub(crate) block_frames: u64,
+    /// Frames that objects share.
+    pub(crate) object_frames: u64,
+    /// Frames of what is larger.
+    pub(crate) large_frames: u64,
 }
 
-/// All slabs that have room.
-struct Slabs {
-    lists: [Option<NonNull<Slab>>; CLASSES],
-    in_use: HeapUse,
+/// The objects that share frames.
+struct Objects {
+    talc: Talc<Supply, Lists>,
+    bytes: u64,
 }
 
-// SAFETY: the pointers are to frames of the heap, which are only touched under its lock.
-unsafe impl Send for Slabs {}
-
-impl Slabs {
-    /// An object of the class, or null.
-    fn take(&mut self, class: usize) -> *mut u8 {
-        let Some(mut slab_at) = self.lists[class].or_else(|| self.grow(class)) else {
-            return ptr::null_mut();
-        };
-        // SAFETY: slabs on lists are frames of the heap that begin with a `Slab`.
-        let slab = unsafe { slab_at.as_mut() };
-        let offset = match slab.free {
-            0 => {
-                let offset = slab.fresh;
-                slab.fresh += SIZES_BYTES[class];
-                offset
-            }
-            offset => {
-                // SAFETY: `offset` is that of a free object within the slab, whose first bytes
-                // name the next one.
-                slab.free = unsafe { slab_at.byte_add(offset.into()).cast::<u16>().read() };
-                offset
-            }
-        };
-        slab.used += 1;
-        if !slab.has_room() {
-            self.unlink(slab_at);
-        }
-        self.in_use.object_bytes += u64::from(SIZES_BYTES[class]);
-        // SAFETY: the object is within the slab's frame.
-        unsafe { slab_at.byte_add(offset.into()) }.cast().as_ptr()
+impl Objects {
+    /// # Safety
+    /// The layout's size is not 0.
+    unsafe fn take(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller says.
+        let Some(object) = (unsafe { self.talc.allocate(layout) }) else { return ptr::null_mut() };
+        self.bytes += layout.size() as u64;
+        object.as_ptr()
     }
 
-    /// Takes an object of the class back.
+    /// # Safety
+    /// The object came from [`take`](Self::take) with this layout and is not used any more.
+    unsafe fn give(&mut self, object: *mut u8, layout: Layout) {
+        self.bytes -= layout.size() as u64;
+        // SAFETY: as the caller says.
+        unsafe { self.talc.deallocate(object, layout) };
+    }
+
+    /// Whether the object could become as large where it is.
     ///
     /// # Safety
-    /// It came from [`take`](Self::take) with this class and is not used any more.
-    unsafe fn give(&mut self, object: NonNull<u8>, class: usize) {
-        let offset = object.as_ptr() as usize % FRAME_BYTES;
-        // SAFETY: the frame of an object begins with its slab, as the caller says.
-        let mut slab_at = unsafe { object.byte_sub(offset).cast::<Slab>() };
-        // SAFETY: likewise; nothing else borrows it.
-        let slab = unsafe { slab_at.as_mut() };
-        assert!(usize::from(slab.class) == class && slab.used > 0, "not an object of the heap");
-        let had_room = slab.has_room();
-        // SAFETY: the object is ours again.
-        unsafe { object.cast::<u16>().write(slab.free) };
-        slab.free = offset as u16;
-        slab.used -= 1;
-        let is_empty = slab.used == 0;
-        self.in_use.object_bytes -= u64::from(SIZES_BYTES[class]);
-        if !had_room {
-            self.link(slab_at);
+    /// The object came from [`take`](Self::take) with this layout; the size is not 0.
+    unsafe fn resize(&mut self, object: *mut u8, layout: Layout, size: usize) -> bool {
+        // SAFETY: as the caller says.
+        let done = unsafe { self.talc.try_realloc_in_place(object, layout, size) };
+        if done {
+            self.bytes = self.bytes - layout.size() as u64 + size as u64;
         }
-        // The last slab of a list stays, so that a single object that comes and goes is cheap.
-        // SAFETY: as above.
-        let is_alone =
-            unsafe { slab_at.as_ref().next.is_none() } && self.lists[class] == Some(slab_at);
-        if is_empty && !is_alone {
-            self.shrink(slab_at);
-        }
-    }
-
-    /// A new slab, on its list.
-    #[cold]
-    fn grow(&mut self, class: usize) -> Option<NonNull<Slab>> {
-        let frame = memory(|books| books.frames.alloc(Class::Atomic, Owner::Kernel)).ok()?;
-        let slab_at = NonNull::new(direct::address_of(frame.base()) as *mut Slab)?;
-        let fresh = start_of(class) as u16;
-        let slab =
-            Slab { next: None, previous: None, free: 0, fresh, used: 0, class: class as u16 };
-        // SAFETY: the frame is ours.
-        unsafe { slab_at.write(slab) };
-        self.link(slab_at);
-        self.in_use.slab_frames += 1;
-        Some(slab_at)
-    }
-
-    /// Gives an empty slab's frame back.
-    #[cold]
-    fn shrink(&mut self, slab_at: NonNull<Slab>) {
-        self.unlink(slab_at);
-        self.in_use.slab_frames -= 1;
-        memory(|books| books.frames.free(direct::frame_at(slab_at.as_ptr() as u64)));
-    }
-
-    fn link(&mut self, mut slab_at: NonNull<Slab>) {
-        // SAFETY: slabs are frames of the heap; `self` is borrowed, so nothing else touches them.
-        unsafe {
-            let slab = slab_at.as_mut();
-            let head = &mut self.lists[usize::from(slab.class)];
-            (slab.next, slab.previous) = (*head, None);
-            if let Some(mut old) = head.replace(slab_at) {
-                old.as_mut().previous = Some(slab_at);
-            }
-        }
-    }
-
-    fn unlink(&mut self, slab_at: NonNull<Slab>) {
-        // SAFETY: as in `link`.
-        unsafe {
-            let slab = slab_at.as_ref();
-            let (next, previous) = (slab.next, slab.previous);
-            match previous {
-                Some(mut previous) => previous.as_mut().next = next,
-                None => self.lists[usize::from(slab.class)] = next,
-            }
-            if let Some(mut next) = next {
-                next.as_mut().previous = previous;
-            }
-        }
-    }
-
-    /// Gives the frames of all empty slabs back.
-    fn trim(&mut self) {
-        for class in 0..CLASSES {
-            let mut next = self.lists[class];
-            while let Some(slab_at) = next {
-                // SAFETY: as in `link`.
-                let slab = unsafe { slab_at.as_ref() };
-                next = slab.next;
-                if slab.used == 0 {
-                    self.shrink(slab_at);
-                }
-            }
-        }
-    }
-
-    /// Contiguous frames, or null.
-    fn take_block(&mut self, layout: Layout) -> *mut u8 {
-        let frames = layout.size().div_ceil(FRAME_BYTES).max(1);
-        let whole = frames.next_power_of_two().max(layout.align() / FRAME_BYTES);
-        let taken = memory(|books| {
-            let order = whole.ilog2() as u8;
-            let first = books.frames.alloc_block(order, Class::Atomic, Owner::Kernel)?;
-            // What the block has too much goes back, in blocks that are as aligned as they are
-            // large.
-            let mut kept = frames;
-            while kept < whole {
-                let order = kept.trailing_zeros();
-                books.frames.free_block(Ppn(first.0 + kept as u64), order as u8);
-                kept += 1 << order;
-            }
-            Ok::<Ppn, guest::mm::OutOfMemory>(first)
-        });
-        let Ok(first) = taken else { return ptr::null_mut() };
-        self.in_use.block_frames += frames as u64;
-        direct::address_of(first.base()) as *mut u8
-    }
-
-    /// Takes contiguous frames back.
-    fn give_block(&mut self, block: *mut u8, layout: Layout) {
-        let frames = layout.size().div_ceil(FRAME_BYTES).max(1);
-        self.in_use.block_frames -= frames as u64;
-        let first = direct::frame_at(block as u64);
-        memory(|books| {
-            let mut left = frames;
-            while left > 0 {
-                // From the end, so that the offset of what goes is a multiple of its size.
-                let order = left.trailing_zeros();
-                left -= 1 << order;
-                books.frames.free_block(Ppn(first.0 + left as u64), order as u8);
-            }
-        });
+        done
     }
 }
 
-/// The class for a layout; `None` where it takes whole frames.
-fn class_of(layout: Layout) -> Option<usize> {
-    let size = layout.size();
-    if size > LARGEST_BYTES || layout.align() >= FRAME_BYTES {
-        return None;
-    }
-    let class = usize::from(CLASS_OF_GRAINS[size.div_ceil(GRAIN_BYTES)]);
-    if layout.align() <= GRAIN_BYTES {
-        return Some(class);
-    }
-    (class..CLASSES).find(|class| alignment_of(*class) >= layout.align())
+/// Whether such an object shares a frame; otherwise it takes whole ones.
+const fn shares_frame(layout: Layout) -> bool {
+    layout.size() <= LARGEST_BYTES && layout.align() <= LARGEST_ALIGN_BYTES
+}
+
+/// Frames that such an object takes where it does not share one.
+const fn frames_of(layout: Layout) -> usize {
+    layout.size().div_ceil(FRAME_BYTES)
+}
+
+/// Contiguous frames, or null.
+fn take_frames(layout: Layout) -> *mut u8 {
+    let frames = frames_of(layout);
+    let whole = frames.next_power_of_two().max(layout.align() / FRAME_BYTES);
+    let taken = memory(|books| {
+        let order = whole.ilog2() as u8;
+        let first = books.frames.alloc_block(order, Class::Atomic, Owner::Kernel)?;
+        // What the block has too much goes back, in blocks that are as aligned as they are
+        // large.
+        let mut kept = frames;
+        while kept < whole {
+            let order = kept.trailing_zeros();
+            books.frames.free_block(Ppn(first.0 + kept as u64), order as u8);
+            kept += 1 << order;
+        }
+        Ok::<Ppn, OutOfMemory>(first)
+    });
+    let Ok(first) = taken else { return ptr::null_mut() };
+    HEAP.large_frames.fetch_add(frames as u64, Ordering::Relaxed);
+    direct::address_of(first.base()) as *mut u8
+}
+
+/// Takes contiguous frames back.
+fn give_frames(object: *mut u8, layout: Layout) {
+    let frames = frames_of(layout);
+    HEAP.large_frames.fetch_sub(frames as u64, Ordering::Relaxed);
+    let first = direct::frame_at(object as u64);
+    memory(|books| {
+        let mut left = frames;
+        while left > 0 {
+            // From the end, so that the offset of what goes is a multiple of its size.
+            let order = left.trailing_zeros();
+            left -= 1 << order;
+            books.frames.free_block(Ppn(first.0 + left as u64), order as u8);
+        }
+    });
 }
 
 /// The heap.
-struct Heap(SpinLock<Slabs>);
+struct Heap {
+    objects: SpinLock<Objects>,
+    large_frames: AtomicU64,
+}
 
 #[global_allocator]
-static HEAP: Heap = Heap(SpinLock::new(Slabs {
-    lists: [None; CLASSES],
-    in_use: HeapUse { object_bytes: 0, slab_frames: 0, block_frames: 0 },
-}));
+static HEAP: Heap = Heap {
+    objects: SpinLock::new(Objects {
+        talc: Talc::new(Supply { spare: None, frames: 0 }),
+        bytes: 0,
+    }),
+    large_frames: AtomicU64::new(0),
+};
 
-// SAFETY: objects and blocks are distinct, as large and as aligned as asked for (see `class_of`
-// and `take_block`), stay until they are given back, and no allocation unwinds.
+// SAFETY: objects are distinct, as large and as aligned as asked for, stay until they are given
+// back, and no allocation unwinds.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match class_of(layout) {
-            Some(class) => self.0.lock().take(class),
-            None => self.0.lock().take_block(layout),
+        if !shares_frame(layout) {
+            return take_frames(layout);
         }
+        // SAFETY: the caller says so.
+        unsafe { self.objects.lock().take(layout) }
     }
 
     unsafe fn dealloc(&self, object: *mut u8, layout: Layout) {
-        let Some(at) = NonNull::new(object) else { return };
-        match class_of(layout) {
-            // SAFETY: the caller says that it came from `alloc` with this layout.
-            Some(class) => unsafe { self.0.lock().give(at, class) },
-            None => self.0.lock().give_block(object, layout),
+        if !shares_frame(layout) {
+            return give_frames(object, layout);
         }
+        // SAFETY: the caller says that it came from `alloc` with this layout.
+        unsafe { self.objects.lock().give(object, layout) }
     }
 
     unsafe fn realloc(&self, object: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller says that the size, rounded up to the alignment, does not overflow.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let frames = |layout: Layout| layout.size().div_ceil(FRAME_BYTES);
-        let (old_class, new_class) = (class_of(layout), class_of(new_layout));
-        let is_block = old_class.is_none();
-        if old_class == new_class && (!is_block || frames(layout) == frames(new_layout)) {
+        let stays = match (shares_frame(layout), shares_frame(new_layout)) {
+            // SAFETY: as the caller says.
+            (true, true) => unsafe { self.objects.lock().resize(object, layout, new_size) },
+            (false, false) => frames_of(layout) == frames_of(new_layout),
+            _ => false,
+        };
+        if stays {
             return object;
         }
         // SAFETY: as the caller says; the copy is as long as the smaller of both.
@@ -322,10 +263,15 @@ unsafe impl GlobalAlloc for Heap {
 
 /// What is in use.
 pub(crate) fn in_use() -> HeapUse {
-    HEAP.0.lock().in_use
+    let objects = HEAP.objects.lock();
+    HeapUse {
+        object_bytes: objects.bytes,
+        object_frames: objects.talc.source.frames,
+        large_frames: HEAP.large_frames.load(Ordering::Relaxed),
+    }
 }
 
 /// Gives frames back that only wait to be used again.
 pub(crate) fn trim() {
-    HEAP.0.lock().trim();
+    HEAP.objects.lock().talc.source.trim();
 }

@@ -42,7 +42,7 @@ impl Figures {
         Self {
             census: memory(|memory| memory.census()),
             heap_bytes: heap.object_bytes,
-            heap_frames: heap.slab_frames + heap.block_frames,
+            heap_frames: heap.object_frames + heap.large_frames,
             stack_frames: mm::stack_frames().0,
             objects: mm::objects().len() as u64,
             spaces: mm::spaces().len() as u64,

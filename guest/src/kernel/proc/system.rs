@@ -54,7 +54,7 @@ pub(super) fn meminfo(out: &mut String) -> Result<(), Errno> {
             mapped: 0,
             tables: frames.count(Kind::Table),
             stacks: 0,
-            slabs: in_use.slab_frames,
+            slabs: in_use.object_frames,
             locked,
             committed: 0,
             commit_limit: 0,
@@ -86,7 +86,7 @@ pub(super) fn vmstat(out: &mut String) -> Result<(), Errno> {
     let [free, anon, object, tables] = memory(|memory| {
         [Kind::Free, Kind::Anon, Kind::Object, Kind::Table].map(|kind| memory.frames.count(kind))
     });
-    let slabs = heap::in_use().slab_frames;
+    let slabs = heap::in_use().object_frames;
     let rows = [
         ("nr_free_pages", free),
         ("nr_zone_inactive_anon", 0),
