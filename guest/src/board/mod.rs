@@ -102,7 +102,7 @@ pub struct Board<'a> {
     pub finisher: Option<Span>,
     /// The real-time clock.
     pub rtc: Option<Device>,
-    /// Virtio slots, upwards.
+    /// Virtio slots, in the order of the tree.
     pub virtio: ArrayVec<Device, MAX_VIRTIO>,
 }
 
@@ -331,7 +331,6 @@ impl<'a> Reader<'a> {
             let context = self.contexts.iter().position(|context| *context == wanted);
             hart.plic_context = context.map(|index| index as u32);
         }
-        board.virtio.sort_by_key(|slot| slot.registers.start);
         if let Some(size_bytes) = self.initrd_end.checked_sub(self.initrd_start)
             && size_bytes > 0
         {

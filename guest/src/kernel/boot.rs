@@ -63,6 +63,7 @@ fn go_on(_: usize) {
     let files = fs::init(mm::boot::initrd()).expect("memory for the file system");
     mm::boot::release_initrd();
     dev::listen();
+    fs::add_disks().expect("memory for the nodes of disks");
     klog!(Level::Info, "{files} files, {} harts run", hart::online());
     if let Ok(map) = fs::open_for_kernel(SYMBOLS_PATH) {
         debug::set_symbols(map);

@@ -1,6 +1,6 @@
 //! The kernel: the mechanism around the portable library. `arch` is the only room that knows
-//! RISC-V, `sync` and `sched` let tasks wait, `mm` gives them memory, `task` makes processes of
-//! them, `fs` files, `proc` shows everything, `syscall` is the door. Boot is in `boot.rs`, what
+//! RISC-V, `sync` and `sched` let tasks wait, `mm` gives them memory, `block` is what disks do,
+//! `task` makes processes, `fs` files, `proc` shows everything, `syscall` is the door. Boot is in `boot.rs`, what
 //! traps mean in `traps.rs`.
 
 #![no_std]
@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod arch;
+mod block;
 mod boot;
 mod debug;
 mod dev;

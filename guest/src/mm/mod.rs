@@ -17,6 +17,7 @@ pub mod machine;
 pub mod memory;
 pub mod object;
 pub mod space;
+pub mod swap;
 #[cfg(test)]
 pub(crate) mod toy;
 pub mod vma;

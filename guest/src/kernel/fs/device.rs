@@ -1,5 +1,5 @@
-//! Devices of characters by number: the memory devices (null, zero, full, random, kmsg) are here,
-//! the terminals in `tty.rs`. Nodes in any tmpfs lead to them.
+//! Devices by number: the memory devices (null, zero, full, random, kmsg) are here, the terminals
+//! in `tty.rs`, the disks in `block.rs`. Nodes in any tmpfs lead to them.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -47,8 +47,8 @@ pub(super) const NODES: [(&str, u32, u32, u16); 9] = [
 /// # Errors
 /// ENXIO where there is none; the device's own.
 pub(super) fn open(kind: Kind, number: u64, flags: Flags) -> Result<Arc<dyn File>, Errno> {
-    if kind != Kind::CharDevice {
-        return Err(Errno::ENXIO);
+    if kind == Kind::BlockDevice {
+        return super::block::open(number, flags);
     }
     let memory = match device_parts(number) {
         (1, 3) => Memory::Null,

@@ -197,6 +197,10 @@ pub(crate) trait File: Send + Sync {
     fn allocate(&self, _start: u64, _end: u64, _how: Allocation) -> Result<(), Errno> {
         Err(Errno::ENODEV)
     }
+    /// Makes what was written survive.
+    fn sync(&self) -> Result<(), Errno> {
+        Ok(())
+    }
     /// F_GETPIPE_SZ, and with a size F_SETPIPE_SZ.
     fn pipe_size(&self, _set: Option<usize>) -> Answer {
         Err(Errno::EBADF)

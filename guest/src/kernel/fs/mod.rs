@@ -1,7 +1,7 @@
 //! Files: the tree of directories, descriptors, terminals, pipes.
 //!
 //! `inode.rs` says what a file is and does; `tmpfs.rs`, `synthetic.rs`, `pipe.rs`, `tty.rs`,
-//! `device.rs` and `port.rs` are files. `names.rs` and `mount.rs` find them, `open_file.rs` and
+//! `device.rs`, `block.rs` and `port.rs` are files. `names.rs` and `mount.rs` find them, `open_file.rs` and
 //! `table.rs` are what processes hold of them. `start.rs` makes the first ones.
 
 use alloc::sync::Arc;
@@ -17,6 +17,7 @@ use linux_raw_sys::general as linux;
 use crate::sync::SpinLock;
 use crate::task;
 
+mod block;
 pub(crate) mod buffer;
 mod device;
 pub(crate) mod inode;
@@ -37,7 +38,7 @@ use inode::Flags;
 use names::Walk;
 pub(crate) use names::{FsContext, Place};
 pub(crate) use open_file::OpenFile;
-pub(crate) use start::{devices, first_descriptors, init, proc_system};
+pub(crate) use start::{add_disks, devices, first_descriptors, init, proc_system};
 pub(crate) use table::{AtExec, FdTable};
 
 /// Device number of files without a name: pipes and ports.

@@ -12,14 +12,15 @@ use guest::fs::{Identity, Kind};
 use linux_raw_sys::general as linux;
 
 use super::inode::{Flags, Inode, New};
+use super::mount::FileSystem;
 use super::names::{Place, Walk, now};
 use super::port::{self, PortFile};
 use super::synthetic::Synthetic;
 use super::tmpfs::{Options, TmpNode, Tmpfs};
 use super::{FdTable, OpenFile, device, mount, table::AtExec, tty};
 use crate::debug::{self, Level};
-use crate::proc;
 use crate::sync::SpinLock;
+use crate::{block, proc};
 
 /// Magic number of /proc in statfs: Linux's `PROC_SUPER_MAGIC`.
 const PROC_MAGIC: u64 = 0x9fa0;
@@ -27,6 +28,8 @@ const PROC_MAGIC: u64 = 0x9fa0;
 const PROC_DEVICE: u64 = 2;
 /// Permissions of directories that nobody has said any of.
 const DIRECTORY: u16 = 0o755;
+/// Permissions of disks.
+const DISK: u16 = 0o660;
 
 /// Makes the tree: tmpfs as root with the archive unpacked, /dev, /proc. Yields how many files the
 /// archive held.
@@ -105,6 +108,19 @@ fn mount_devices(root: &Place) -> Result<(), Errno> {
         dev.create(name.as_bytes(), New::Link(target.as_bytes()), by_root())?;
     }
     directory(dev, b"shm")?;
+    Ok(())
+}
+
+/// Makes the nodes of all disks.
+///
+/// # Errors
+/// No memory for them.
+pub(crate) fn add_disks() -> Result<(), Errno> {
+    let Some(system) = devices() else { return Ok(()) };
+    for disk in block::disks() {
+        let new = New::Device(Kind::BlockDevice, DISK, disk.number());
+        system.root().create(disk.name().as_bytes(), new, by_root())?;
+    }
     Ok(())
 }
 

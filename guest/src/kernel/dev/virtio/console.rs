@@ -5,7 +5,6 @@
 //! The device is told that somebody listens when the first one does: until then the host keeps its
 //! input for whoever else may want it.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,13 +14,13 @@ use guest::virtio::console::{
     CONTROL_RECEIVE, CONTROL_TRANSMIT, MAX_NR_PORTS, MESSAGE_BYTES, MULTIPORT, Tell, Told,
     receive_queue, transmit_queue,
 };
-use guest::virtio::queue::{Buffer, Direction, Queue};
-use guest::{PAGE_SIZE_BYTES, Ppn};
+use guest::virtio::queue::{Direction, Queue};
 
+use super::page::{PAGE_BYTES, Page};
 use super::transport::{Transport, Trouble};
 use crate::dev::register_interrupt;
 use crate::fs::port;
-use crate::mm::{direct, read_frame, write_frame};
+use crate::mm::{read_frame, write_frame};
 use crate::sync::{Once, SpinLock, WaitQueue};
 use crate::time;
 
@@ -33,31 +32,6 @@ const PORT_ENTRIES: usize = 2;
 const CONTROL_ENTRIES: usize = 4;
 /// How long the device has to tell of its ports, and to take a message, in nanoseconds.
 const PATIENCE_NS: u64 = 50_000_000;
-
-const PAGE_BYTES: usize = PAGE_SIZE_BYTES as usize;
-
-/// A page that the device reads or writes.
-#[derive(Debug)]
-struct Page(Box<Aligned>);
-
-#[derive(Debug)]
-#[repr(align(4096))]
-struct Aligned(#[expect(dead_code, reason = "used as a frame")] [u8; PAGE_BYTES]);
-
-impl Page {
-    fn new() -> Self {
-        Self(Box::new(Aligned([0; PAGE_BYTES])))
-    }
-
-    fn frame(&self) -> Ppn {
-        direct::frame_at(&raw const *self.0 as u64)
-    }
-
-    fn buffer(&self, start: usize, length_bytes: usize, direction: Direction) -> Buffer {
-        let address = self.frame().base() + start as u64;
-        Buffer { address, length_bytes: length_bytes as u32, direction }
-    }
-}
 
 /// The device.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! System calls that change files: size, permissions, owners, times; and those that would write
-//! them out, if they were not in memory already.
+//! System calls that change files: size, permissions, owners, times; and those that make
+//! changes survive.
 
 use guest::errno::Errno;
 use guest::fs::Kind;
@@ -9,6 +9,7 @@ use linux_raw_sys::general as linux;
 
 use super::{Answer, file, locate, only};
 use crate::arch::trap::TrapFrame;
+use crate::block;
 use crate::fs::Place;
 use crate::fs::inode::{Allocation, Seeking};
 use crate::fs::names::{actor, who};
@@ -123,17 +124,20 @@ pub(super) fn utimensat(frame: &mut TrapFrame) -> Answer {
 }
 
 pub(super) fn sync(_frame: &mut TrapFrame) -> Answer {
+    block::disks().iter().for_each(|disk| {
+        // Nobody could be told that it has failed.
+        let _ = block::flush(&**disk);
+    });
     Ok(0)
 }
 
-/// Everything is in memory, which is all there is.
 pub(super) fn fsync(frame: &mut TrapFrame) -> Answer {
     let open = file(frame, 0)?;
     let file = open.file()?;
     match open.inode().kind() {
         Kind::Fifo | Kind::CharDevice => Err(Errno::EINVAL),
         _ if file.seeking() == Seeking::Stream => Err(Errno::EINVAL),
-        _ => Ok(0),
+        _ => file.sync().map(|()| 0),
     }
 }
 

@@ -1,0 +1,3 @@
+//! Swap areas: what their disks hold.
+
+pub mod header;
