@@ -181,6 +181,8 @@ global_asm!(
 #[unsafe(naked)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, length_bytes: usize) -> *mut u8 {
     naked_asm!(
+        // Vectors often move what is behind their last element.
+        "beqz a2, 6f",
         "sub  t0, a0, a1",
         "bltu t0, a2, 1f",
         "tail memcpy",
