@@ -59,6 +59,7 @@ impl Pending {
 
     /// The next one outside `blocked`: what instructions caused first, then by number, equal ones
     /// in the order in which they came.
+    #[inline(always)]
     pub fn take(&mut self, blocked: SigSet) -> Option<SigInfo> {
         let set = self.set.without(blocked);
         if set.is_empty() {
@@ -68,6 +69,7 @@ impl Pending {
         Some(self.take_number(number))
     }
 
+    #[inline(always)]
     fn take_number(&mut self, number: Number) -> SigInfo {
         let found = self.queue.iter().position(|info| info.number() == number);
         let info = match found {

@@ -121,6 +121,7 @@ pub(super) fn change_other_stack(own: &Own, new: OtherStack, pointer: u64) -> Re
     Ok(())
 }
 
+#[inline(always)]
 fn may_signal(sender: &Process, receiver: &Process, number: Number) -> bool {
     core::ptr::eq(sender, receiver)
         || sender.credentials().may_signal(&receiver.credentials())

@@ -149,6 +149,7 @@ fn begin_handler(
 }
 
 /// Takes the next pending signal outside `blocked` out, the thread's own first.
+#[inline(always)]
 pub(super) fn take(
     thread: &Thread,
     signals: &mut ProcessSignals,

@@ -91,10 +91,11 @@ impl Own {
 impl ProcessSignals {
     /// Whether nothing needs to be done for this signal when it comes.
     fn drops(&self, process: &Process, thread: &Thread, number: Number) -> bool {
-        let is_blocked = thread.mask().contains(number) || thread.awaits(number);
-        let is_harmless = self.actions.is_ignored(number)
-            || process.is_protected.load(Ordering::Relaxed) && !self.actions.is_handled(number);
-        is_harmless && !is_blocked
+        if self.actions.is_handled(number) || thread.mask().contains(number) {
+            return false;
+        }
+        let is_protected = process.is_protected.load(Ordering::Relaxed);
+        (is_protected || self.actions.is_ignored(number)) && !thread.awaits(number)
     }
 
     /// Ends all threads, which have to look.
@@ -120,12 +121,8 @@ impl ProcessSignals {
         if self.end.is_some() {
             return Ok(());
         }
-        if number == SIGCONT {
-            self.discard(SigSet::STOPS);
-            self.stop_taken = false;
-            self.resume(process);
-        } else if SigSet::STOPS.contains(number) {
-            self.discard(SigSet::of(&[SIGCONT]));
+        if number == SIGCONT || SigSet::STOPS.contains(number) {
+            self.discard_opposite(process, number);
         }
         let Some(thread) = target.or(self.threads.first().map(|thread| &**thread)) else {
             return Ok(());
@@ -144,16 +141,26 @@ impl ProcessSignals {
         if added == Added::WithoutInfo && number >= FIRST_REALTIME && info.code() != SI_USER {
             return Err(Errno::EAGAIN);
         }
-        match target {
-            Some(thread) if thread.wants(number) => thread.interrupt(),
-            Some(_) => {}
-            None => {
-                if let Some(thread) = self.threads.iter().find(|thread| thread.wants(number)) {
-                    thread.interrupt();
-                }
-            }
+        let taker = match target {
+            Some(thread) => thread.wants(number).then_some(thread),
+            None => self.threads.iter().map(|thread| &**thread).find(|thread| thread.wants(number)),
+        };
+        if let Some(thread) = taker {
+            thread.interrupt();
         }
         Ok(())
+    }
+
+    /// What SIGCONT or a signal that stops undoes when it comes.
+    #[cold]
+    fn discard_opposite(&mut self, process: &Process, number: Number) {
+        if number == SIGCONT {
+            self.discard(SigSet::STOPS);
+            self.stop_taken = false;
+            self.resume(process);
+        } else {
+            self.discard(SigSet::of(&[SIGCONT]));
+        }
     }
 
     /// Forgets pending signals, of all threads.
