@@ -60,7 +60,7 @@ pub(crate) extern "C" fn before_user(frame: &mut TrapFrame) {
     if wanted & work::RESCHEDULE != 0 {
         sched::make_way();
     }
-    if sched::interrupted() {
+    if sched::take_interrupted() {
         cpu::interrupts_on();
         task::before_user(frame);
         cpu::interrupts_off();
@@ -72,7 +72,7 @@ pub(crate) extern "C" fn from_kernel(frame: &mut TrapFrame, scause: u64, stval: 
     if scause & INTERRUPT != 0 {
         return interrupt(scause);
     }
-    let Some(target) = fixup::target(frame.pc) else {
+    let Some(target) = fixup::target(frame.pc()) else {
         debug::kernel_exception(frame, scause, stval);
     };
     if let Some(access) = page_fault_access(scause) {
@@ -88,7 +88,7 @@ pub(crate) extern "C" fn from_kernel(frame: &mut TrapFrame, scause: u64, stval: 
             }
         }
     }
-    frame.pc = target;
+    frame.set_pc(target);
 }
 
 /// A trap out of the kernel whose stack has no room for it; the emergency stack is in use.

@@ -67,8 +67,14 @@ fn next(state: State, event: Event) -> State {
         (State::Resident, Event::Hold | Event::LetGo) => State::Resident,
         (State::Resident, Event::End) => State::Dead,
         (State::Dead, Event::Hold | Event::LetGo | Event::End)
-        | (State::Resident, Event::Create) => panic!("{event:?} of a cell that is {state:?}"),
+        | (State::Resident, Event::Create) => impossible(state, event),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn impossible(state: State, event: Event) -> ! {
+    panic!("{event:?} of a cell that is {state:?}");
 }
 
 /// What is written down of one cell.
@@ -169,6 +175,17 @@ impl Cells {
         self.dead = cell.0.get();
         self.live -= 1;
         frame
+    }
+
+    /// The end of a cell whose frame no PTE maps any more, unless absent ones name it; whether they
+    /// do.
+    #[inline]
+    pub(super) fn end_unless_held(&mut self, cell: CellId) -> bool {
+        let is_held = self.holders(cell) != 0;
+        if !is_held {
+            self.end(cell);
+        }
+        is_held
     }
 
     /// How many absent PTEs name it.

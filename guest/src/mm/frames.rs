@@ -215,13 +215,13 @@ impl Frames {
         is_cell
     }
 
-    /// One PTE less maps it; whose it is, and how many still do. Comes after the fence: an object
+    /// One PTE less maps it; what is written down of it now. Comes after the fence: an object
     /// frees a frame that nobody maps, and the only one to map a cell's frame writes to it.
     #[inline]
-    pub fn unmap(&mut self, frame: Ppn) -> (Owner, u32) {
+    pub fn unmap(&mut self, frame: Ppn) -> FrameMeta {
         let meta = self.meta_mut(frame);
         meta.mapped = meta.mapped.checked_sub(1).expect("unmapped as often as mapped");
-        (meta.owner(), meta.mapped)
+        *meta
     }
 
     /// How many PTEs map it.
@@ -343,7 +343,9 @@ impl Frames {
     #[inline]
     fn index(&self, frame: Ppn) -> u32 {
         let index = frame.0.wrapping_sub(self.first.0);
-        assert!(index < self.meta.len() as u64, "{frame:?} is not a frame of RAM");
+        if index >= self.meta.len() as u64 {
+            not_ram(frame);
+        }
         index as u32
     }
 
@@ -356,6 +358,12 @@ impl Frames {
         let index = self.index(frame);
         &mut self.meta[index as usize]
     }
+}
+
+#[cold]
+#[inline(never)]
+fn not_ram(frame: Ppn) -> ! {
+    panic!("{frame:?} is not a frame of RAM");
 }
 
 impl fmt::Debug for Frames {

@@ -93,24 +93,16 @@ impl Memory {
     /// [`Frames::unmap`]. The frame is free if nobody is left to want it.
     #[inline]
     pub fn drop_mapping(&mut self, frame: Ppn) -> Kind {
-        let (owner, left) = self.frames.unmap(frame);
-        if left == 0 {
-            self.abandon(frame, owner);
+        let meta = self.frames.unmap(frame);
+        let is_wanted = meta.mapped() != 0
+            || match meta.cell() {
+                Some(cell) => self.cells.end_unless_held(cell),
+                None => meta.kind() != Kind::Orphan,
+            };
+        if !is_wanted {
+            self.frames.free(frame);
         }
-        owner.kind()
-    }
-
-    /// No PTE maps the frame any more.
-    #[inline]
-    fn abandon(&mut self, frame: Ppn, owner: Owner) {
-        match owner {
-            Owner::Anon(cell) if self.cells.holders(cell) == 0 => {
-                self.cells.end(cell);
-                self.frames.free(frame);
-            }
-            Owner::Orphan => self.frames.free(frame),
-            _ => {}
-        }
+        meta.kind()
     }
 
     /// What there is, to be compared with later: see [`Audit`](super::audit::Audit).

@@ -22,8 +22,8 @@ const FS_DIRTY: u64 = 3 << 13;
 pub(crate) struct FpState {
     /// f0 to f31.
     pub(crate) f: [u64; 32],
-    /// Rounding mode and flags.
-    pub(crate) fcsr: u32,
+    /// Rounding mode and flags, in the lower half.
+    pub(crate) fcsr: u64,
 }
 
 impl FpState {

@@ -4,25 +4,26 @@
 
 use core::arch::{global_asm, naked_asm};
 
-/// Copies a2 bytes from a1 to a0, upwards: in blocks of 256 and 64 bytes, in words, in bytes. Words
-/// that are not aligned alike are put together from aligned ones, so nothing is loaded or stored
+/// Copies a2 bytes from a1 to a0, upwards: in blocks of 512 bytes, in words, in bytes. Words that
+/// are not aligned alike are put together from aligned ones, so nothing is loaded or stored
 /// misaligned, and nothing outside the words that hold the bytes. Uses t0 to t6 and a4 to a6.
 ///
-/// At any load and store a0 to a2 say what is not copied for sure: after a fault the copy may go on
-/// at 20 from a block of 256 bytes, at 35 from other blocks, at 60 from a word, and so come to the
-/// very byte.
+/// What is left of a block is copied by the end of a row of instructions: eight bytes of them for
+/// eight bytes of data, so that the place to jump to is as far before the row's end.
+///
+/// At any load and store but those of the row a0 to a2 say what is not copied for sure, and there,
+/// too, once t1 is subtracted from a0 and a1: after a fault the copy may go on at 35 from a block,
+/// at 34 from the row, at 60 from a word, and so come to the very byte.
 macro_rules! copy_loop {
     () => {
         "or   t1, a0, a1
          andi t1, t1, 7
          bnez t1, 50f
         10:
-         li   t1, 64
-         bltu a2, t1, 30f
-         li   t1, 256
-         bltu a2, t1, 20f
+         li   t1, 512
+         bgeu t1, a2, 20f
         11:
-         .irp at, 0, 64, 128, 192
+         .irp at, 0, 64, 128, 192, 256, 320, 384, 448
          ld   t0, \\at(a1)
          ld   t2, \\at + 8(a1)
          ld   t3, \\at + 16(a1)
@@ -40,67 +41,14 @@ macro_rules! copy_loop {
          sd   a4, \\at + 48(a0)
          sd   a5, \\at + 56(a0)
          .endr
-         addi a2, a2, -256
-         addi a1, a1, 256
-         addi a0, a0, 256
-         bgeu a2, t1, 11b
-        20:
-         li   t1, 64
-         bltu a2, t1, 30f
-        21:
-         ld   t0, 0(a1)
-         ld   t2, 8(a1)
-         ld   t3, 16(a1)
-         ld   t4, 24(a1)
-         ld   t5, 32(a1)
-         ld   t6, 40(a1)
-         ld   a4, 48(a1)
-         ld   a5, 56(a1)
-         sd   t0, 0(a0)
-         sd   t2, 8(a0)
-         sd   t3, 16(a0)
-         sd   t4, 24(a0)
-         sd   t5, 32(a0)
-         sd   t6, 40(a0)
-         sd   a4, 48(a0)
-         sd   a5, 56(a0)
-         addi a2, a2, -64
-         addi a1, a1, 64
-         addi a0, a0, 64
-         bgeu a2, t1, 21b
-        30:
-         andi t1, a2, 32
-         beqz t1, 31f
-         ld   t0, 0(a1)
-         ld   t2, 8(a1)
-         ld   t3, 16(a1)
-         ld   t4, 24(a1)
-         sd   t0, 0(a0)
-         sd   t2, 8(a0)
-         sd   t3, 16(a0)
-         sd   t4, 24(a0)
-         addi a2, a2, -32
-         addi a1, a1, 32
-         addi a0, a0, 32
-        31:
-         andi t1, a2, 16
-         beqz t1, 32f
-         ld   t0, 0(a1)
-         ld   t2, 8(a1)
-         sd   t0, 0(a0)
-         sd   t2, 8(a0)
-         addi a2, a2, -16
-         addi a1, a1, 16
-         addi a0, a0, 16
-        32:
-         andi t1, a2, 8
-         beqz t1, 60f
-         ld   t0, 0(a1)
-         sd   t0, 0(a0)
-         addi a2, a2, -8
-         addi a1, a1, 8
-         addi a0, a0, 8
-         j    60f
+         addi a2, a2, -512
+         addi a1, a1, 512
+         addi a0, a0, 512
+         bltu t1, a2, 11b
+         j    20f
+        34:
+         sub  a1, a1, t1
+         sub  a0, a0, t1
         35:
          li   t1, 8
          bltu a2, t1, 60f
@@ -148,6 +96,37 @@ macro_rules! copy_loop {
          andi t2, a1, 7
          bnez t2, 40b
          j    10b
+        20:
+         andi t1, a2, -8
+         lla  t2, 22f
+         sub  t2, t2, t1
+         add  a1, a1, t1
+         add  a0, a0, t1
+         jr   t2
+        21:
+         .option push
+         .option norvc
+         .irp at, 512, 448, 384, 320, 256, 192, 128, 64
+         ld   t0, -\\at(a1)
+         sd   t0, -\\at(a0)
+         ld   t0, 8 - \\at(a1)
+         sd   t0, 8 - \\at(a0)
+         ld   t0, 16 - \\at(a1)
+         sd   t0, 16 - \\at(a0)
+         ld   t0, 24 - \\at(a1)
+         sd   t0, 24 - \\at(a0)
+         ld   t0, 32 - \\at(a1)
+         sd   t0, 32 - \\at(a0)
+         ld   t0, 40 - \\at(a1)
+         sd   t0, 40 - \\at(a0)
+         ld   t0, 48 - \\at(a1)
+         sd   t0, 48 - \\at(a0)
+         ld   t0, 56 - \\at(a1)
+         sd   t0, 56 - \\at(a0)
+         .endr
+         .option pop
+        22:
+         andi a2, a2, 7
         60:
          beqz a2, 70f
         61:
@@ -167,11 +146,11 @@ pub(super) use copy_loop;
 macro_rules! copy_fixups {
     ($end:literal) => {
         concat!(
-            $crate::arch::fixup::fixup_section!("11b", "20b", "20b"),
+            $crate::arch::fixup::fixup_section!("11b", "34b", "35b"),
             "\n",
-            $crate::arch::fixup::fixup_section!("20b", "35b", "35b"),
+            $crate::arch::fixup::fixup_section!("21b", "22b", "34b"),
             "\n",
-            $crate::arch::fixup::fixup_section!("35b", "50b", "60b"),
+            $crate::arch::fixup::fixup_section!("36b", "50b", "60b"),
             "\n",
             $crate::arch::fixup::fixup_section!("52b", "53b", $end),
             "\n",
@@ -193,6 +172,63 @@ global_asm!(
     ".popsection",
 );
 
+/// Copies bytes between places that may overlap, as C's `memmove`; the compiler calls it. Downwards
+/// only where the upwards copy would overwrite what it has not read yet.
+///
+/// # Safety
+/// All `length_bytes` at `to` may be written, and as many at `from` read.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, length_bytes: usize) -> *mut u8 {
+    naked_asm!(
+        // Vectors often move what is behind their last element.
+        "beqz a2, 6f",
+        "sub  t0, a0, a1",
+        "bltu t0, a2, 1f",
+        "tail memcpy",
+        "1:",
+        "add  a3, a0, a2",
+        "add  a1, a1, a2",
+        "or   t0, a3, a1",
+        "or   t0, t0, a2",
+        "andi t0, t0, 7",
+        "bnez t0, 5f",
+        "li   t1, 32",
+        "bltu a2, t1, 3f",
+        "2:",
+        "ld   t0, -8(a1)",
+        "ld   t2, -16(a1)",
+        "ld   t3, -24(a1)",
+        "ld   t4, -32(a1)",
+        "sd   t0, -8(a3)",
+        "sd   t2, -16(a3)",
+        "sd   t3, -24(a3)",
+        "sd   t4, -32(a3)",
+        "addi a2, a2, -32",
+        "addi a1, a1, -32",
+        "addi a3, a3, -32",
+        "bgeu a2, t1, 2b",
+        "3:",
+        "beqz a2, 6f",
+        "4:",
+        "ld   t0, -8(a1)",
+        "sd   t0, -8(a3)",
+        "addi a1, a1, -8",
+        "addi a3, a3, -8",
+        "bne  a3, a0, 4b",
+        "ret",
+        // Bytes: rare, and short.
+        "5:",
+        "lb   t0, -1(a1)",
+        "sb   t0, -1(a3)",
+        "addi a1, a1, -1",
+        "addi a3, a3, -1",
+        "bne  a3, a0, 5b",
+        "6:",
+        "ret",
+    )
+}
+
 /// Sets bytes, as C's `memset`; the compiler calls it.
 ///
 /// # Safety
@@ -202,69 +238,60 @@ global_asm!(
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, length_bytes: usize) -> *mut u8 {
     naked_asm!(
         "mv   t0, a0",
-        // Eight times the byte.
         "andi a1, a1, 255",
+        "beqz a1, 1f",
+        // Eight times the byte.
         "slli t2, a1, 8",
         "or   a1, a1, t2",
         "slli t2, a1, 16",
         "or   a1, a1, t2",
         "slli t2, a1, 32",
         "or   a1, a1, t2",
-        "andi t2, t0, 7",
-        "bnez t2, 7f",
         "1:",
-        "li   t1, 64",
-        "bltu a2, t1, 3f",
+        "andi t2, t0, 7",
+        "bnez t2, 5f",
         "2:",
-        "sd   a1, 0(t0)",
-        "sd   a1, 8(t0)",
-        "sd   a1, 16(t0)",
-        "sd   a1, 24(t0)",
-        "sd   a1, 32(t0)",
-        "sd   a1, 40(t0)",
-        "sd   a1, 48(t0)",
-        "sd   a1, 56(t0)",
-        "addi a2, a2, -64",
-        "addi t0, t0, 64",
-        "bgeu a2, t1, 2b",
+        "li   t1, 128",
+        "bgeu t1, a2, 4f",
         "3:",
-        "andi t2, a2, 32",
-        "beqz t2, 4f",
-        "sd   a1, 0(t0)",
-        "sd   a1, 8(t0)",
-        "sd   a1, 16(t0)",
-        "sd   a1, 24(t0)",
-        "addi t0, t0, 32",
+        ".irp at, 0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120",
+        "sd   a1, \\at(t0)",
+        ".endr",
+        "addi a2, a2, -128",
+        "addi t0, t0, 128",
+        "bltu t1, a2, 3b",
+        // The rest by the end of a row, as above: four bytes of it for eight of memory.
         "4:",
-        "andi t2, a2, 16",
-        "beqz t2, 5f",
-        "sd   a1, 0(t0)",
-        "sd   a1, 8(t0)",
-        "addi t0, t0, 16",
+        "andi t1, a2, -8",
+        "srli t2, t1, 1",
+        "lla  t3, 6f",
+        "sub  t3, t3, t2",
+        "add  t0, t0, t1",
+        "jr   t3",
+        // Not aligned: bytes up to a word, or to the end.
         "5:",
-        "andi t2, a2, 8",
-        "beqz t2, 6f",
-        "sd   a1, 0(t0)",
-        "addi t0, t0, 8",
+        "beqz a2, 8f",
+        "sb   a1, 0(t0)",
+        "addi a2, a2, -1",
+        "addi t0, t0, 1",
+        "andi t2, t0, 7",
+        "bnez t2, 5b",
+        "j    2b",
+        ".option push",
+        ".option norvc",
+        ".irp at, 128, 120, 112, 104, 96, 88, 80, 72, 64, 56, 48, 40, 32, 24, 16, 8",
+        "sd   a1, -\\at(t0)",
+        ".endr",
+        ".option pop",
         "6:",
         "andi a2, a2, 7",
-        "j    9f",
-        // Not aligned: bytes up to a word, or to the end.
+        "beqz a2, 8f",
         "7:",
-        "beqz a2, 10f",
         "sb   a1, 0(t0)",
         "addi a2, a2, -1",
         "addi t0, t0, 1",
-        "andi t2, t0, 7",
-        "bnez t2, 7b",
-        "j    1b",
+        "bnez a2, 7b",
         "8:",
-        "sb   a1, 0(t0)",
-        "addi a2, a2, -1",
-        "addi t0, t0, 1",
-        "9:",
-        "bnez a2, 8b",
-        "10:",
         "ret",
     )
 }

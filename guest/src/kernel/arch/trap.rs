@@ -1,8 +1,7 @@
 //! Trap entry and exit, and [`TrapFrame`], the registers of user mode while the kernel runs.
 //!
 //! While user mode runs, `sscratch` holds the address of the frame at the top of the task's kernel
-//! stack; in the kernel it is 0, which is how the vector tells where a trap comes from. The frame's
-//! place for x0 holds what `tp` is in the kernel: the hart's data.
+//! stack; in the kernel it is 0, which is how the vector tells where a trap comes from.
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
@@ -17,13 +16,18 @@ use super::hart::Hart;
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TrapFrame {
-    /// x0 to x31; x0 is not used.
+    /// Where it goes on in the place of x0, which needs none, then x1 to x31: just as the frame of a
+    /// signal handler has them.
     pub(crate) x: [u64; 32],
-    /// Where it goes on.
-    pub(crate) pc: u64,
     /// `sstatus` as it was.
     pub(crate) status: u64,
+    /// While user mode runs, what `tp` is in the kernel: the hart's data.
+    hart: u64,
 }
+
+/// Index of what is in the place of x0, and where that lies in the frame.
+const PC: usize = 0;
+const PC_OFFSET: usize = offset_of!(TrapFrame, x) + size_of::<u64>() * PC;
 
 /// `sstatus.SPIE`: interrupts are on after `sret`.
 const STATUS_SPIE: u64 = 1 << 5;
@@ -44,6 +48,16 @@ pub(super) const STACK_RESERVE_BYTES: u64 = KERNEL_FRAME_BYTES as u64 + 64;
 const EMERGENCY_STACK_BYTES: usize = 8 << 10;
 
 impl TrapFrame {
+    /// Where it goes on.
+    pub(crate) fn pc(&self) -> u64 {
+        self.x[PC]
+    }
+
+    /// Lets it go on elsewhere.
+    pub(crate) fn set_pc(&mut self, pc: u64) {
+        self.x[PC] = pc;
+    }
+
     /// Argument `n` of a call: a0 to a7.
     pub(crate) fn a(&self, n: usize) -> u64 {
         self.x[10 + n]
@@ -56,7 +70,8 @@ impl TrapFrame {
 
     /// For a process that begins at `pc` with its stack at `sp`; all other registers are 0.
     pub(crate) fn new_user(pc: u64, sp: u64) -> Self {
-        let mut frame = Self { pc, status: STATUS_SPIE | STATUS_UXL_64, ..Self::default() };
+        let mut frame = Self { status: STATUS_SPIE | STATUS_UXL_64, ..Self::default() };
+        frame.set_pc(pc);
         frame.x[2] = sp;
         frame
     }
@@ -167,7 +182,7 @@ global_asm!(
     each_register!("sd"),
     "sd   tp, 32(sp)",
     "sd   t0, 40(sp)",
-    "ld   tp, 0(sp)",
+    "ld   tp, {hart}(sp)",
     "csrrw t0, sscratch, zero",
     "sd   t0, 16(sp)",
     "csrr t0, sstatus",
@@ -213,7 +228,7 @@ global_asm!(
     "ld   t1, {pc}(sp)",
     "csrw sstatus, t0",
     "csrw sepc, t1",
-    "sd   tp, 0(sp)",
+    "sd   tp, {hart}(sp)",
     "csrw sscratch, sp",
     each_register!("ld"),
     "ld   tp, 32(sp)",
@@ -223,7 +238,8 @@ global_asm!(
     ".popsection",
     kernel = sym kernel_vector,
     status = const offset_of!(TrapFrame, status),
-    pc = const offset_of!(TrapFrame, pc),
+    hart = const offset_of!(TrapFrame, hart),
+    pc = const PC_OFFSET,
     entered = const offset_of!(Hart, entered),
     kernel_ticks = const offset_of!(Hart, kernel_ticks),
     work = const offset_of!(Hart, work),
@@ -296,7 +312,7 @@ unsafe extern "C" fn kernel_vector() {
         scratch = const offset_of!(Hart, scratch),
         stack_limit = const offset_of!(Hart, stack_limit),
         status = const offset_of!(TrapFrame, status),
-        pc = const offset_of!(TrapFrame, pc),
+        pc = const PC_OFFSET,
         size = const KERNEL_FRAME_BYTES,
         reserve = const STACK_RESERVE_BYTES,
         emergency = sym EMERGENCY_STACK,

@@ -91,14 +91,14 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 /// An exception of the kernel itself.
 pub(crate) fn kernel_exception(frame: &TrapFrame, scause: u64, stval: u64) -> ! {
     let what = exception_name(scause);
-    let message = format_args!("{what} (scause {scause}) at {:#x}, stval {stval:#x}", frame.pc);
+    let message = format_args!("{what} (scause {scause}) at {:#x}, stval {stval:#x}", frame.pc());
     die(message, Some(frame), backtrace::frame_pointer())
 }
 
 /// A kernel stack that was too small.
 pub(crate) fn kernel_stack_overflow(frame: &TrapFrame, scause: u64, stval: u64) -> ! {
     let what = exception_name(scause);
-    let (pc, sp) = (frame.pc, frame.x[2]);
+    let (pc, sp) = (frame.pc(), frame.x[2]);
     let message =
         format_args!("kernel stack overflow: {what} at {pc:#x}, stval {stval:#x}, sp {sp:#x}");
     die(message, Some(frame), frame.x[8])
@@ -159,7 +159,7 @@ fn show_registers(frame: &TrapFrame) {
         "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",
         "t5", "t6",
     ];
-    screen!("registers: pc {:#018x} sstatus {:#018x}", frame.pc, frame.status);
+    screen!("registers: pc {:#018x} sstatus {:#018x}", frame.pc(), frame.status);
     for row in (1..32).step_by(4) {
         for index in row..(row + 4).min(32) {
             let _ = write!(Screen, "  {:>4} {:016x}", NAMES[index], frame.x[index]);
@@ -189,7 +189,7 @@ type Place = (u64, u64);
 /// Where it happened, and who called.
 fn callers(frame: Option<&TrapFrame>, from: u64) -> ArrayVec<Place, MAX_CALLERS> {
     let mut callers: ArrayVec<Place, MAX_CALLERS> =
-        frame.map(|f| (f.pc, f.pc)).into_iter().collect();
+        frame.map(|f| (f.pc(), f.pc())).into_iter().collect();
     let stack = match sched::current_or_none() {
         Some(task) => task.stack_range(),
         None => image::boot_stack(),

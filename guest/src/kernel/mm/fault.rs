@@ -24,7 +24,7 @@ pub(crate) fn user_fault(frame: &mut TrapFrame, va: u64, access: Access) {
     let thread = sched::current_thread();
     let Some(space) = sched::current_space() else { return };
     let outcome = repair(&space, &thread.process, va, access);
-    let entry = Record { tid: thread.tid, access, va, pc: frame.pc, outcome, insns: 0 };
+    let entry = Record { tid: thread.tid, access, va, pc: frame.pc(), outcome, insns: 0 };
     note(&thread.process, entry, before);
     if let Err(trouble) = outcome {
         punish(thread, va, access, trouble);

@@ -11,6 +11,7 @@ use guest::mm::{PageRange, Vpn};
 use guest::walk::Access;
 
 use super::direct;
+use crate::arch::fpu::FpState;
 use crate::arch::uaccess::{self, BadAddress};
 
 /// Most ranges of a vector (IOV_MAX).
@@ -36,6 +37,7 @@ macro_rules! plain {
 
 plain! {
     u8 i8 u16 i16 u32 i32 u64 i64 usize isize
+    FpState
     linux_raw_sys::general::__kernel_timespec
     linux_raw_sys::general::__kernel_old_timeval
     linux_raw_sys::general::rlimit64

@@ -53,6 +53,18 @@ pub(crate) fn clear_interrupted() {
     current().clear_interrupted();
 }
 
+/// Both at once.
+#[inline]
+pub(crate) fn take_interrupted() -> bool {
+    alive::current_alive().take_interrupted()
+}
+
+/// [`Task::interrupt`] for the current task.
+#[inline]
+pub(crate) fn interrupt_current() {
+    alive::current_alive().interrupt_here();
+}
+
 /// Lets others run.
 pub(crate) fn yield_now() {
     current().state.store(phase::RUNNING, Ordering::SeqCst);

@@ -182,6 +182,18 @@ impl Task {
         }
     }
 
+    /// The same for the task that runs here.
+    #[inline]
+    pub(super) fn interrupt_here(&self) {
+        if self.state.load(Ordering::Relaxed) == phase::RUNNING {
+            // The kernel is not preempted: where it runs it looks next.
+            self.interrupted.store(true, Ordering::SeqCst);
+            hart::this().work.fetch_or(work::INTERRUPTED, Ordering::Release);
+        } else {
+            alive::current().interrupt();
+        }
+    }
+
     /// Makes the hart that runs the task look at its signals. If the task has gone from there, it
     /// looks by itself where it goes on.
     fn look(&self) {
@@ -233,6 +245,11 @@ impl Task {
     }
 
     /// Takes the mark away.
+    #[inline]
+    pub(super) fn take_interrupted(&self) -> bool {
+        self.interrupted.swap(false, Ordering::SeqCst)
+    }
+
     pub(super) fn clear_interrupted(&self) {
         self.interrupted.store(false, Ordering::SeqCst);
     }

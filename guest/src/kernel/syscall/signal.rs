@@ -106,7 +106,7 @@ fn rt_sigtimedwait(frame: &mut TrapFrame) -> Answer {
     if frame.a(1) != 0 {
         user::write(frame.a(1), &info.to_words())?;
     }
-    Ok(u64::from(info.number))
+    Ok(u64::from(info.number()))
 }
 
 fn rt_sigreturn(frame: &mut TrapFrame) -> Answer {

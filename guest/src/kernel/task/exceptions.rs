@@ -23,5 +23,5 @@ const SIGNALS: [(Number, u32); 8] = [
 pub(crate) fn user_exception(frame: &mut TrapFrame, scause: u64, _stval: u64) {
     let found = SIGNALS.get(usize::try_from(scause).unwrap_or(usize::MAX));
     let (number, code) = found.copied().unwrap_or((SIGILL, linux::ILL_ILLTRP));
-    signal::force(number, code as i32, frame.pc);
+    signal::force(number, code as i32, frame.pc());
 }

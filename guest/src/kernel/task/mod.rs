@@ -14,7 +14,7 @@ use guest::task::signal::{Pending, SigSet};
 
 use crate::fs::{FdTable, FsContext, OpenFile};
 use crate::mm::{AddressSpace, FaultLog};
-use crate::sched::Task;
+use crate::sched::{self, Task};
 use crate::sync::{SpinLock, WaitQueue};
 use crate::time::Instant;
 
@@ -244,7 +244,10 @@ impl Thread {
 
     /// Makes it look at its signals.
     fn interrupt(&self) {
-        if let Some(task) = &*self.task.lock() {
+        let is_here = |thread: &Arc<Self>| core::ptr::eq(self, &**thread);
+        if sched::current_thread_or_none().is_some_and(is_here) {
+            sched::interrupt_current();
+        } else if let Some(task) = &*self.task.lock() {
             task.interrupt();
         }
     }
@@ -387,10 +390,10 @@ impl Process {
 
 /// Of the thread that runs here; none in a thread of the kernel.
 pub(crate) fn current_process_or_none() -> Option<&'static Arc<Process>> {
-    Some(&crate::sched::current_thread_or_none()?.process)
+    Some(&sched::current_thread_or_none()?.process)
 }
 
 /// Of the thread that runs here.
 pub(crate) fn current_process() -> &'static Arc<Process> {
-    &crate::sched::current_thread().process
+    &sched::current_thread().process
 }

@@ -124,6 +124,25 @@ impl FrameMeta {
     pub const RESERVED: Self =
         Self { kind: Kind::Reserved, order: INNER, pins: 0, mapped: 0, link: NOBODY, back: NOBODY };
 
+    /// Whose kind it is.
+    #[inline]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How many PTEs map it.
+    #[inline]
+    pub const fn mapped(&self) -> u32 {
+        self.mapped
+    }
+
+    /// The cell that lives in it.
+    #[inline]
+    pub fn cell(&self) -> Option<CellId> {
+        let cell = || CellId(NonZeroU32::new(self.link).expect("set with the kind"));
+        (self.kind == Kind::Anon).then(cell)
+    }
+
     #[inline]
     pub(super) fn owner(&self) -> Owner {
         match self.kind {
@@ -131,9 +150,7 @@ impl FrameMeta {
             Kind::Free => Owner::Free,
             Kind::Table => Owner::Table,
             Kind::Kernel => Owner::Kernel,
-            Kind::Anon => {
-                Owner::Anon(CellId(NonZeroU32::new(self.link).expect("set with the kind")))
-            }
+            Kind::Anon => Owner::Anon(self.cell().expect("it is a cell's")),
             Kind::Object => Owner::Object,
             Kind::Orphan => Owner::Orphan,
             Kind::Zero => Owner::Zero,
@@ -151,11 +168,18 @@ impl FrameMeta {
     #[inline]
     pub(super) fn release(&mut self) -> Kind {
         let kind = self.kind;
-        assert!(!matches!(kind, Kind::Free | Kind::Reserved), "{kind:?} frame freed");
-        assert!(self.mapped == 0 && self.pins == 0, "frame in use freed: {self:?}");
+        if matches!(kind, Kind::Free | Kind::Reserved) || self.mapped != 0 || self.pins != 0 {
+            self.freed_in_use();
+        }
         self.kind = Kind::Free;
         self.order = INNER;
         kind
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn freed_in_use(&self) -> ! {
+        panic!("frame freed that is in use, or nobody's: {self:?}");
     }
 
     /// Its owner changes; the kinds of both.

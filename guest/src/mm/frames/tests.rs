@@ -193,10 +193,14 @@ fn owners_are_counted() {
     frames.map(frame);
     assert!(frames.map_cell(frame));
     frames.set_owner(frame, Owner::Orphan);
-    assert_eq!((frames.mapped(frame), frames.unmap(frame)), (2, (Owner::Orphan, 1)));
+    let unmap = |frames: &mut Frames| {
+        let meta = frames.unmap(frame);
+        (meta.owner(), meta.mapped())
+    };
+    assert_eq!((frames.mapped(frame), unmap(&mut frames)), (2, (Owner::Orphan, 1)));
     assert_eq!([Kind::Anon, Kind::Orphan].map(|kind| frames.count(kind)), [0, 1]);
     assert!(!frames.map_cell(frame));
-    assert_eq!(frames.unmap(frame), (Owner::Orphan, 0));
+    assert_eq!(unmap(&mut frames), (Owner::Orphan, 0));
     frames.free(frame);
     frames.free_block(block, 2);
     assert_eq!(frames.free_frames(), 32);

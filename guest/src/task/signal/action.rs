@@ -29,7 +29,8 @@ pub enum DefaultAction {
 }
 
 impl DefaultAction {
-    /// Of this signal.
+    /// Of this signal. Rarely asked: where it does not matter, it is not to be in the way.
+    #[inline(never)]
     pub const fn of(number: Number) -> Self {
         match number {
             SIGCHLD | SIGURG | SIGWINCH => Self::Ignore,
@@ -145,11 +146,12 @@ impl Actions {
     /// forgotten.
     pub fn deliver(&mut self, number: Number) -> Handling {
         let action = self.get(number);
-        match (action.handler, DefaultAction::of(number)) {
-            (IGNORE, _) | (DEFAULT, DefaultAction::Ignore | DefaultAction::Continue) => {
-                Handling::Ignore
-            }
-            (DEFAULT, default) => Handling::Default(default),
+        match action.handler {
+            IGNORE => Handling::Ignore,
+            DEFAULT => match DefaultAction::of(number) {
+                DefaultAction::Ignore | DefaultAction::Continue => Handling::Ignore,
+                default => Handling::Default(default),
+            },
             _ => {
                 if action.flags.has(Flags::RESET) {
                     self.all[usize::from(number) - 1].handler = DEFAULT;

@@ -19,22 +19,34 @@ pub const SI_TIMER: i32 = linux::SI_TIMER;
 /// Words of `siginfo_t`.
 pub const WORDS: usize = 16;
 
-/// A signal and why it came.
+/// Those of them that the kernel ever fills in.
+const KNOWN_WORDS: usize = 6;
+
+/// A signal and why it came: the first words of `siginfo_t` as it lies in user memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SigInfo {
-    /// `si_signo`.
-    pub number: Number,
-    /// `si_code`.
-    pub code: i32,
-    /// `si_errno`.
-    pub errno: i32,
-    /// The union, from byte 16 of `siginfo_t` on.
-    pub words: [u64; 4],
-}
+pub struct SigInfo([u64; KNOWN_WORDS]);
 
 impl SigInfo {
-    const fn new(number: Number, code: i32, words: [u64; 4]) -> Self {
-        Self { number, code, errno: 0, words }
+    const fn new(number: Number, code: i32, union: [u64; 4]) -> Self {
+        let [a, b, c, d] = union;
+        Self([number as u64, code as u32 as u64, a, b, c, d])
+    }
+
+    /// `si_signo`.
+    #[inline]
+    pub const fn number(&self) -> Number {
+        self.0[0] as Number
+    }
+
+    /// `si_code`.
+    #[inline]
+    pub const fn code(&self) -> i32 {
+        self.0[1] as u32 as i32
+    }
+
+    /// The first word of the union: `si_addr`, `si_pid` and `si_uid`, and others.
+    pub const fn detail(&self) -> u64 {
+        self.0[2]
     }
 
     /// From the kernel itself.
@@ -69,15 +81,10 @@ impl SigInfo {
     }
 
     /// As it lies in user memory.
-    pub const fn to_words(&self) -> [u64; WORDS] {
+    #[inline]
+    pub fn to_words(&self) -> [u64; WORDS] {
         let mut words = [0; WORDS];
-        words[0] = self.number as u64 | (self.errno as u32 as u64) << 32;
-        words[1] = self.code as u32 as u64;
-        let mut index = 0;
-        while index < self.words.len() {
-            words[2 + index] = self.words[index];
-            index += 1;
-        }
+        words[..KNOWN_WORDS].copy_from_slice(&self.0);
         words
     }
 
@@ -91,9 +98,11 @@ impl SigInfo {
         if to == Receiver::Other && (code >= 0 || code == SI_TKILL) {
             return Err(Errno::EPERM);
         }
-        let mut rest = [0; 4];
-        rest.copy_from_slice(&words[2..6]);
-        Ok(Self { number, code, errno: (words[0] >> 32) as u32 as i32, words: rest })
+        let [first, _, a, b, c, d, ..] = *words;
+        let mut info = Self::new(number, code, [a, b, c, d]);
+        // `si_errno` is the sender's to choose.
+        info.0[0] |= first >> 32 << 32;
+        Ok(info)
     }
 }
 
@@ -135,8 +144,10 @@ mod tests {
             let mut words = [3; WORDS];
             words[1] = u64::from(code as u32);
             let found = SigInfo::from_user(SIGINT, &words, to);
-            assert_eq!(found.map(|info| info.code), want, "{code}");
-            let _ = found.map(|info| assert_eq!((info.number, info.words), (SIGINT, [3; 4])));
+            assert_eq!(found.map(|info| info.code()), want, "{code}");
+            let _ = found.map(|info| {
+                assert_eq!((info.number(), &info.to_words()[2..7]), (SIGINT, &[3, 3, 3, 3, 0][..]));
+            });
         }
     }
 }

@@ -41,10 +41,10 @@ impl Pending {
 
     /// Adds one.
     pub fn add(&mut self, info: SigInfo) -> Added {
-        if info.number < FIRST_REALTIME && self.set.contains(info.number) {
+        if info.number() < FIRST_REALTIME && self.set.contains(info.number()) {
             return Added::Merged;
         }
-        self.set.insert(info.number);
+        self.set.insert(info.number());
         if self.queue.len() >= QUEUE_MAX_SIGNALS || self.queue.try_reserve(1).is_err() {
             return Added::WithoutInfo;
         }
@@ -59,6 +59,7 @@ impl Pending {
 
     /// The next one outside `blocked`: what instructions caused first, then by number, equal ones
     /// in the order in which they came.
+    #[inline(always)]
     pub fn take(&mut self, blocked: SigSet) -> Option<SigInfo> {
         let set = self.set.without(blocked);
         if set.is_empty() {
@@ -68,13 +69,14 @@ impl Pending {
         Some(self.take_number(number))
     }
 
+    #[inline(always)]
     fn take_number(&mut self, number: Number) -> SigInfo {
-        let found = self.queue.iter().position(|info| info.number == number);
+        let found = self.queue.iter().position(|info| info.number() == number);
         let info = match found {
             Some(index) => self.queue.remove(index),
             None => SigInfo::from_process(number, SI_USER, 0, 0),
         };
-        if !self.queue.iter().any(|info| info.number == number) {
+        if !self.queue.iter().any(|info| info.number() == number) {
             self.set.remove(number);
         }
         info
@@ -84,7 +86,7 @@ impl Pending {
     pub fn discard(&mut self, which: SigSet) {
         if !self.set.and(which).is_empty() {
             self.set = self.set.without(which);
-            self.queue.retain(|info| !which.contains(info.number));
+            self.queue.retain(|info| !which.contains(info.number()));
         }
     }
 }
@@ -115,11 +117,11 @@ mod tests {
         let blocked = SigSet::of(&[SIGHUP]);
         let mut order = Vec::new();
         while let Some(info) = pending.take(blocked) {
-            order.push((info.number, info.words[0]));
+            order.push((info.number(), info.detail()));
         }
         assert_eq!(order, [(SIGSEGV, 6), (SIGTERM, 1), (34, 4), (40, 3), (40, 5)]);
         assert_eq!(pending.set(), blocked);
-        assert_eq!(pending.take(SigSet::EMPTY).unwrap().words[0], 7);
+        assert_eq!(pending.take(SigSet::EMPTY).unwrap().detail(), 7);
         assert!(pending.set().is_empty());
     }
 
@@ -133,9 +135,9 @@ mod tests {
         assert_eq!(pending.add(info(40, 999)), Added::WithoutInfo);
         assert_eq!(pending.add(info(SIGINT, 1)), Added::WithoutInfo);
         let first = pending.take(SigSet::EMPTY).unwrap();
-        assert_eq!((first.number, first.code), (SIGINT, SI_USER));
+        assert_eq!((first.number(), first.code()), (SIGINT, SI_USER));
         for value in 0..QUEUE_MAX_SIGNALS as u64 {
-            assert_eq!(pending.take(SigSet::EMPTY).unwrap().words[0], value);
+            assert_eq!(pending.take(SigSet::EMPTY).unwrap().detail(), value);
         }
         assert_eq!(pending.take(SigSet::EMPTY), None);
     }
@@ -148,7 +150,7 @@ mod tests {
         }
         pending.discard(SigSet::of(&[40, SIGHUP, SIGINT]));
         assert_eq!(pending.set(), SigSet::of(&[SIGTERM]));
-        assert_eq!(pending.take(SigSet::EMPTY).map(|info| info.number), Some(SIGTERM));
+        assert_eq!(pending.take(SigSet::EMPTY).map(|info| info.number()), Some(SIGTERM));
         assert_eq!(pending.take(SigSet::EMPTY), None);
     }
 }

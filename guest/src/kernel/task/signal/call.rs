@@ -121,6 +121,7 @@ pub(super) fn change_other_stack(own: &Own, new: OtherStack, pointer: u64) -> Re
     Ok(())
 }
 
+#[inline(always)]
 fn may_signal(sender: &Process, receiver: &Process, number: Number) -> bool {
     core::ptr::eq(sender, receiver)
         || sender.credentials().may_signal(&receiver.credentials())
@@ -140,12 +141,18 @@ fn from_caller(number: Number, code: i32) -> SigInfo {
 pub(crate) fn kill(pid: i32, number: u64) -> Result<(), Errno> {
     let number = number_or_none(number)?;
     let sender = current_process();
+    if pid as Pid == sender.pid {
+        return send_checked(sender, sender, number);
+    }
+    kill_others(sender, pid, number)
+}
+
+/// The same where it is not only about the sender itself.
+#[inline(never)]
+fn kill_others(sender: &Process, pid: i32, number: Option<Number>) -> Result<(), Errno> {
     match pid {
         i32::MIN => Err(Errno::ESRCH),
         1.. => {
-            if pid as Pid == sender.pid {
-                return send_checked(sender, sender, number);
-            }
             let process = table::process_of(pid as Pid).ok_or(Errno::ESRCH)?;
             send_checked(sender, &process, number)
         }
@@ -235,7 +242,7 @@ pub(crate) fn queue(
         }
         None => (table::process_of(pid).ok_or(Errno::ESRCH)?, None),
     };
-    if !may_signal(sender, &process, info.number) {
+    if !may_signal(sender, &process, info.number()) {
         return Err(Errno::EPERM);
     }
     match (number, thread) {

@@ -14,13 +14,16 @@ use super::super::{Thread, exit};
 use super::{Own, ProcessSignals, force_segv, frame, report, stop};
 use crate::arch::trap::TrapFrame;
 use crate::sched;
+use crate::sync::SpinGuard;
+
+/// The lock on the signals of a process.
+type Signals<'a> = SpinGuard<'a, ProcessSignals>;
 
 /// Size of `ecall` in bytes.
 const ECALL_BYTES: u64 = 4;
 
-/// Looks at signals before user mode goes on; the trap code calls it when [`sched::interrupted`].
+/// Looks at signals before user mode goes on; the trap code calls it when the task was interrupted.
 pub(crate) fn before_user(user: &mut TrapFrame) {
-    sched::clear_interrupted();
     let thread = sched::current_thread();
     let own = &thread.own;
     let mut restart = None;
@@ -58,42 +61,70 @@ pub(super) struct Delivery {
 
 /// The next signal that has a handler, whose mask is in effect then; those that have none are
 /// dealt with.
+#[inline(never)]
 fn next_handler(thread: &Thread, user: &TrapFrame) -> Option<Delivery> {
     let process = &thread.process;
     loop {
         let mut signals = process.signals.lock();
+        let is_changing = signals.end.is_some() || signals.survivor.is_some();
+        if is_changing || signals.news.is_some() || process.stop.load(Ordering::Relaxed) != 0 {
+            signals = follow(thread, signals);
+        }
+        let info = take(thread, &mut signals, thread.mask())?;
+        match signals.actions.deliver(info.number()) {
+            Handling::Ignore => {}
+            Handling::Default(default) => act(thread, signals, &info, default, user),
+            Handling::Handler(action) => {
+                return Some(begin_handler(thread, &signals, info, action));
+            }
+        }
+    }
+}
+
+/// Ends or stops the thread as its process does, and tells the parent what there is to tell; then
+/// nothing of that is left.
+#[cold]
+fn follow<'a>(thread: &'a Thread, signals: Signals<'a>) -> Signals<'a> {
+    let process = &thread.process;
+    let mut signals = signals;
+    loop {
         if signals.end.is_some() || signals.survivor.is_some_and(|tid| tid != thread.tid) {
             drop(signals);
             exit::exit_thread(Change::Exited(0));
         }
         if process.stop.load(Ordering::Relaxed) != 0 {
             stop::stop_here(process, signals);
-            continue;
-        }
-        if let Some(change) = signals.news.take() {
+        } else if let Some(change) = signals.news.take() {
             drop(signals);
             stop::tell_parent(process, change);
-            continue;
+        } else {
+            return signals;
         }
-        let info = take(thread, &mut signals, thread.mask())?;
-        let number = info.number;
-        match signals.actions.deliver(number) {
-            Handling::Ignore => {}
-            Handling::Default(_) if process.is_protected.load(Ordering::Relaxed) => {}
-            Handling::Default(DefaultAction::Stop) => {
-                signals.stop_taken = true;
-                drop(signals);
-                stop::on_signal(thread, number);
-            }
-            Handling::Default(_) => {
-                signals.end_all(process, Change::Killed(number));
-                drop(signals);
-                report::killed(thread, &info, user);
-            }
-            Handling::Handler(action) => {
-                return Some(begin_handler(thread, &signals, info, action));
-            }
-        }
+        signals = process.signals.lock();
+    }
+}
+
+/// What happens to a signal that has no handler.
+#[cold]
+fn act(
+    thread: &Thread,
+    mut signals: Signals<'_>,
+    info: &SigInfo,
+    default: DefaultAction,
+    user: &TrapFrame,
+) {
+    let process = &thread.process;
+    if process.is_protected.load(Ordering::Relaxed) {
+        return;
+    }
+    if default == DefaultAction::Stop {
+        signals.stop_taken = true;
+        drop(signals);
+        stop::on_signal(thread, info.number());
+    } else {
+        signals.end_all(process, Change::Killed(info.number()));
+        drop(signals);
+        report::killed(thread, info, user);
     }
 }
 
@@ -105,14 +136,10 @@ fn begin_handler(
     action: Action,
 ) -> Delivery {
     let old = thread.mask();
-    let mut mask = old;
-    if thread.own.has_saved.load(Ordering::Relaxed) != 0 {
-        thread.own.has_saved.store(0, Ordering::Relaxed);
-        mask = SigSet(thread.own.saved_mask.load(Ordering::Relaxed));
-    }
+    let mask = thread.own.take_saved_mask().unwrap_or(old);
     let mut during = old.union(action.mask);
     if !action.flags.has(Flags::NO_DEFER) {
-        during.insert(info.number);
+        during.insert(info.number());
     }
     if during != old {
         signals.set_mask(thread, during);
@@ -122,6 +149,7 @@ fn begin_handler(
 }
 
 /// Takes the next pending signal outside `blocked` out, the thread's own first.
+#[inline(always)]
 pub(super) fn take(
     thread: &Thread,
     signals: &mut ProcessSignals,
@@ -138,7 +166,7 @@ pub(super) fn take(
 fn failed_to_call(thread: &Thread, delivery: &Delivery) {
     let mut signals = thread.process.signals.lock();
     signals.set_mask(thread, delivery.mask);
-    if delivery.info.number == SIGSEGV {
+    if delivery.info.number() == SIGSEGV {
         signals.actions.set(SIGSEGV, Action::default());
     }
     drop(signals);
@@ -152,12 +180,12 @@ fn go_on(user: &mut TrapFrame, own: &Own, how: Restart) {
         Restart::Fail => user.set_return(Errno::EINTR.as_return()),
         Restart::Again => {
             user.set_return(first);
-            user.pc -= ECALL_BYTES;
+            user.set_pc(user.pc() - ECALL_BYTES);
         }
         Restart::Continue => {
             user.set_return(first);
             user.x[17] = u64::from(linux_raw_sys::general::__NR_restart_syscall);
-            user.pc -= ECALL_BYTES;
+            user.set_pc(user.pc() - ECALL_BYTES);
         }
     }
 }

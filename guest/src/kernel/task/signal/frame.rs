@@ -24,7 +24,6 @@ const STACK: usize = CONTEXT + 2;
 const MASK: usize = CONTEXT + 5;
 const REGISTERS: usize = 38;
 const FLOATS: usize = 70;
-const FCSR: usize = FLOATS + 32;
 /// The word whose upper half must be 0, and behind it the header `END_MAGIC`, size 0.
 const RESERVED: usize = 134;
 /// Bytes before the context; the handler's third argument is there.
@@ -117,22 +116,16 @@ pub(super) fn push(
     head[STACK + 2] = stack.size;
     head[MASK] = mask.0;
     user::write(at, &head)?;
-    // Where the frame has x0, which user mode does not, the context has pc. Two words are copied
-    // faster than one.
     user::write(word_at(REGISTERS), &frame.x)?;
-    user::write(word_at(REGISTERS), &[frame.pc, frame.x[1]])?;
-    fpu::with_current(|floats| {
-        user::write(word_at(FLOATS), &floats.f)?;
-        user::write(word_at(FCSR), &[u64::from(floats.fcsr), 0])
-    })?;
+    fpu::with_current(|floats| user::write(word_at(FLOATS), floats))?;
     user::write(word_at(RESERVED), &[0u64; 2])?;
     if stack.flags & u64::from(linux::SS_AUTODISARM) != 0 {
         thread.own.set_other_stack(OtherStack::DISABLED);
     }
-    frame.pc = action.handler;
+    frame.set_pc(action.handler);
     frame.x[1] = thread.process.trampoline.load(Ordering::Relaxed);
     frame.x[2] = at;
-    frame.x[10] = u64::from(info.number);
+    frame.x[10] = u64::from(info.number());
     frame.x[11] = at;
     frame.x[12] = at + CONTEXT_OFFSET_BYTES;
     Ok(())
@@ -167,15 +160,8 @@ fn restore(thread: &Thread, frame: &mut TrapFrame) -> Result<(), Errno> {
     if mask != thread.mask() {
         thread.process.signals.lock().set_mask(thread, mask);
     }
-    fpu::change_current(|floats| {
-        user::read_to(word_at(FLOATS), &mut floats.f)?;
-        let [fcsr, _] = user::read::<[u64; 2]>(word_at(FCSR))?;
-        floats.fcsr = fcsr as u32;
-        Ok::<(), Errno>(())
-    })?;
-    // What comes for x0 is pc.
+    fpu::change_current(|floats| user::read_to(word_at(FLOATS), floats))?;
     user::read_to(word_at(REGISTERS), &mut frame.x)?;
-    frame.pc = frame.x[0];
     let stack = OtherStack { base, flags, size };
     if stack != thread.own.other_stack() {
         // One that it may not have does not stop the return: Linux ignores that, too.

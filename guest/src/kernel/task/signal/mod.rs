@@ -76,13 +76,26 @@ pub(crate) struct Own {
     touched: AtomicU8,
 }
 
+impl Own {
+    /// The mask to come back to, once.
+    #[inline]
+    fn take_saved_mask(&self) -> Option<SigSet> {
+        if self.has_saved.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.has_saved.store(0, Ordering::Relaxed);
+        Some(SigSet(self.saved_mask.load(Ordering::Relaxed)))
+    }
+}
+
 impl ProcessSignals {
     /// Whether nothing needs to be done for this signal when it comes.
     fn drops(&self, process: &Process, thread: &Thread, number: Number) -> bool {
-        let is_blocked = thread.mask().contains(number) || thread.awaits(number);
-        let is_harmless = self.actions.is_ignored(number)
-            || process.is_protected.load(Ordering::Relaxed) && !self.actions.is_handled(number);
-        is_harmless && !is_blocked
+        if self.actions.is_handled(number) || thread.mask().contains(number) {
+            return false;
+        }
+        let is_protected = process.is_protected.load(Ordering::Relaxed);
+        (is_protected || self.actions.is_ignored(number)) && !thread.awaits(number)
     }
 
     /// Ends all threads, which have to look.
@@ -104,16 +117,12 @@ impl ProcessSignals {
         target: Option<&Thread>,
         info: SigInfo,
     ) -> Result<(), Errno> {
-        let number = info.number;
+        let number = info.number();
         if self.end.is_some() {
             return Ok(());
         }
-        if number == SIGCONT {
-            self.discard(SigSet::STOPS);
-            self.stop_taken = false;
-            self.resume(process);
-        } else if SigSet::STOPS.contains(number) {
-            self.discard(SigSet::of(&[SIGCONT]));
+        if number == SIGCONT || SigSet::STOPS.contains(number) {
+            self.discard_opposite(process, number);
         }
         let Some(thread) = target.or(self.threads.first().map(|thread| &**thread)) else {
             return Ok(());
@@ -129,19 +138,29 @@ impl ProcessSignals {
             Some(thread) => thread.change_pending(|pending| pending.add(info)),
             None => self.pending.add(info),
         };
-        if added == Added::WithoutInfo && number >= FIRST_REALTIME && info.code != SI_USER {
+        if added == Added::WithoutInfo && number >= FIRST_REALTIME && info.code() != SI_USER {
             return Err(Errno::EAGAIN);
         }
-        match target {
-            Some(thread) if thread.wants(number) => thread.interrupt(),
-            Some(_) => {}
-            None => {
-                if let Some(thread) = self.threads.iter().find(|thread| thread.wants(number)) {
-                    thread.interrupt();
-                }
-            }
+        let taker = match target {
+            Some(thread) => thread.wants(number).then_some(thread),
+            None => self.threads.iter().map(|thread| &**thread).find(|thread| thread.wants(number)),
+        };
+        if let Some(thread) = taker {
+            thread.interrupt();
         }
         Ok(())
+    }
+
+    /// What SIGCONT or a signal that stops undoes when it comes.
+    #[cold]
+    fn discard_opposite(&mut self, process: &Process, number: Number) {
+        if number == SIGCONT {
+            self.discard(SigSet::STOPS);
+            self.stop_taken = false;
+            self.resume(process);
+        } else {
+            self.discard(SigSet::of(&[SIGCONT]));
+        }
     }
 
     /// Forgets pending signals, of all threads.
@@ -153,17 +172,27 @@ impl ProcessSignals {
 
     /// Changes the mask of a thread, and sees to it that somebody looks at what it lets through or
     /// does not take any more. Called by the thread itself.
+    #[inline]
     fn set_mask(&self, thread: &Thread, mask: SigSet) {
-        let shared = self.pending.set();
-        let refused = shared.and(mask.without(thread.mask()));
+        let old = SigSet(thread.mask.load(Ordering::Relaxed));
         thread.mask.store(mask.0, Ordering::Relaxed);
+        if !thread.pending_set().union(self.pending.set()).is_empty() {
+            self.mask_changed(thread, old, mask);
+        }
+    }
+
+    /// The same where something is pending.
+    #[inline(never)]
+    fn mask_changed(&self, thread: &Thread, old: SigSet, mask: SigSet) {
+        let shared = self.pending.set();
+        let refused = shared.and(mask.without(old));
         if !refused.is_empty() {
             let others = self.threads.iter().filter(|other| other.tid != thread.tid);
             let takers = others.filter(|other| !refused.without(other.mask()).is_empty());
             takers.for_each(|other| other.interrupt());
         }
         if !thread.pending_set().union(shared).without(mask).is_empty() {
-            sched::current().interrupt();
+            sched::interrupt_current();
         }
     }
 }
@@ -262,7 +291,7 @@ pub(crate) fn call_interrupted(class: RestartClass, first: u64) {
     own.restart.store(class.to_raw(), Ordering::Relaxed);
     own.first_argument.store(first, Ordering::Relaxed);
     if !sched::interrupted() {
-        sched::current().interrupt();
+        sched::interrupt_current();
     }
 }
 
@@ -308,13 +337,18 @@ pub(crate) fn set_temporary_mask(mask: SigSet) {
 }
 
 /// Ends [`set_temporary_mask`] at once, for a call that was not interrupted.
+#[inline]
 pub(crate) fn restore_mask() {
     let thread = sched::current_thread();
-    if thread.own.has_saved.load(Ordering::Relaxed) != 0 {
-        thread.own.has_saved.store(0, Ordering::Relaxed);
-        let mask = SigSet(thread.own.saved_mask.load(Ordering::Relaxed));
-        thread.process.signals.lock().set_mask(thread, mask);
+    if let Some(mask) = thread.own.take_saved_mask() {
+        change_mask(thread, mask);
     }
+}
+
+/// [`ProcessSignals::set_mask`] with the lock taken for that.
+#[inline(never)]
+fn change_mask(thread: &Thread, mask: SigSet) {
+    thread.process.signals.lock().set_mask(thread, mask);
 }
 
 /// Sleeps in `sleep` until it succeeds or the thread is to die; other signals wait.
@@ -337,7 +371,7 @@ pub(super) fn killable<R>(mut sleep: impl FnMut() -> Result<R, WaitError>) -> Re
         }
     };
     if was_interrupted {
-        sched::current().interrupt();
+        sched::interrupt_current();
     }
     result
 }

@@ -41,10 +41,10 @@ fn code_name(number: Number, code: i32) -> Option<&'static str> {
 /// Reports what has killed the process, if it was a fault.
 pub(super) fn killed(thread: &Thread, info: &SigInfo, user: &TrapFrame) {
     let touched = thread.own.touched.swap(0, Ordering::Relaxed);
-    if !SigSet::SYNCHRONOUS.contains(info.number) {
+    if !SigSet::SYNCHRONOUS.contains(info.number()) {
         return;
     }
-    let Some(code) = code_name(info.number, info.code) else { return };
+    let Some(code) = code_name(info.number(), info.code()) else { return };
     let how = match touched {
         LOAD => ", read",
         STORE => ", write",
@@ -52,7 +52,7 @@ pub(super) fn killed(thread: &Thread, info: &SigInfo, user: &TrapFrame) {
         _ => "",
     };
     let (name, tid) = (thread.name().display(), thread.tid);
-    let (signal, address, pc) = (signal::name(info.number), info.words[0], user.pc);
+    let (signal, address, pc) = (signal::name(info.number()), info.detail(), user.pc());
     let line = format_args!("{name}[{tid}]: {signal} at {address:#x} ({code}), pc {pc:#x}{how}");
     debug::log(Level::Info, line);
 }
