@@ -2,19 +2,26 @@
 //! for `src/cli/bundle.rs`. A release build embeds it. Any other takes it from where it is when it
 //! runs: it need not be built again whenever the guest changes.
 
+#[path = "build/target.rs"]
+mod target;
+
 use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use target::target_directory;
+
 /// Files of the bundle: kernel and initial RAM disk.
 const FILES: [&str; 2] = ["kernel", "initramfs.cpio"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build/target.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let directory = target_directory(&out).map(|target| target.join("guest").join("bundle"));
+    let target = target_directory(&out, env::var_os("TARGET").as_deref());
+    let directory = target.map(|target| target.join("guest").join("bundle"));
     let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let code = match directory {
         Some(directory) if is_release => embed(&directory),
@@ -22,18 +29,6 @@ fn main() {
         None => "Source::Nowhere".to_owned(),
     };
     fs::write(out.join("bundle.rs"), code).expect("cargo's own directory can be written");
-}
-
-/// Cargo's target directory: that of the build is TARGET/[TRIPLE/]PROFILE/build/PACKAGE/out. (The
-/// mark of a cache, CACHEDIR.TAG, is there only where cargo has made the directory itself.)
-fn target_directory(out: &Path) -> Option<&Path> {
-    let above_profile = out.ancestors().nth(4)?;
-    let triple = env::var_os("TARGET");
-    if above_profile.file_name() == triple.as_deref() {
-        above_profile.parent()
-    } else {
-        Some(above_profile)
-    }
 }
 
 /// The bundle as an expression, if it is there; and cargo is to watch it.

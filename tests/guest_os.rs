@@ -1,19 +1,27 @@
 //! The guest operating system on the real command: its own test programs, the tour of virtual memory
 //! and the table of costs, each with several harts and processors, and a shell in 4 MiB. What is
-//! printed is read, and its numbers are held against each other: `guest_os/tour.rs`. On the release
-//! build only; what is missing here is said once, and then all counts as ignored.
+//! printed is read, and its numbers are held against each other: `guest_os/tour.rs`. The kernel's
+//! tests of itself and its ends are `guest_os/selftest.rs`'s, that pagewalk needs no other file for
+//! all this `guest_os/embedded.rs`'s. On the release build only; what is missing here is said once,
+//! and then all counts as ignored.
 
 #![forbid(unsafe_code)]
 
+#[path = "guest_os/embedded.rs"]
+mod embedded;
 mod operating_system;
 #[path = "guest_os/output.rs"]
 mod output;
+#[path = "guest_os/selftest.rs"]
+mod selftest;
 #[path = "guest_os/tour.rs"]
 mod tour;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::SystemTime;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use operating_system::GUEST;
@@ -45,6 +53,7 @@ type Work = fn(&[&str]) -> Result<(), Failed>;
 const EVERYWHERE: [(&str, Work); 3] = [("vmtest", vmtest), ("vmdemo", vmdemo), ("typed", typed)];
 
 fn main() {
+    let start = SystemTime::now();
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
     let missing = if cfg!(debug_assertions) {
@@ -64,22 +73,47 @@ fn main() {
     trials.push(Trial::test("small_memory", small_memory));
     trials.push(Trial::test("oscost", oscost));
     let ignored = missing.is_some();
-    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(ignored)).collect();
+    // Another guest is tested than that of this checkout.
+    let is_other = std::env::var_os("PAGEWALK_GUEST").is_some();
+    trials.extend(
+        selftest::trials(&MACHINES).into_iter().map(|trial| trial.with_ignored_flag(is_other)),
+    );
+    let is_new = !ignored && !is_other && embedded::is_newer(start);
+    if is_new {
+        report("whether pagewalk has its guest is not tested: it was built before the guest");
+    }
+    let embedded = Trial::test("embedded", embedded::check);
+    trials.push(embedded.with_ignored_flag(is_other || is_new));
+    let trials = trials.into_iter().map(|trial| {
+        let skipped = ignored || trial.has_ignored_flag();
+        trial.with_ignored_flag(skipped)
+    });
+    let trials = trials.collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 
 /// Boots the guest with these options, types these lines, and waits for the end; what it wrote,
 /// with line feeds alone. Any exit code but 0 is a failure.
 fn boot(options: &[&str], typed: &[&str]) -> Result<String, Failed> {
+    boot_from(GUEST.as_ref()?, options, typed, 0)
+}
+
+/// The same with the guest in this directory, and any exit code but this.
+fn boot_from(guest: &Path, options: &[&str], typed: &[&str], code: i32) -> Result<String, Failed> {
     let mut pagewalk = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
-    pagewalk.env("PAGEWALK_GUEST", GUEST.as_ref()?);
+    pagewalk.env("PAGEWALK_GUEST", guest);
     pagewalk.args(["run", "-nographic", "--timeout", TIMEOUT_SECONDS, "--max-insns", MAX_INSNS]);
     pagewalk.args(options);
+    finish(&mut pagewalk, typed, code)
+}
+
+/// Types these lines to a pagewalk, and waits for its end with this exit code; what it wrote.
+fn finish(pagewalk: &mut Command, typed: &[&str], code: i32) -> Result<String, Failed> {
     let mut input = typed.join("\n");
     input.push('\n');
-    let Output { status, stdout, stderr } = run(&mut pagewalk, input.as_bytes())?;
+    let Output { status, stdout, stderr } = run(pagewalk, input.as_bytes())?;
     let stdout = String::from_utf8_lossy(&stdout).replace("\r\n", "\n");
-    if status.success() {
+    if status.code() == Some(code) {
         return Ok(stdout);
     }
     let stderr = String::from_utf8_lossy(&stderr);

@@ -14,6 +14,7 @@ mod program_mode;
 mod scripts;
 mod smp;
 mod stop_screens;
+mod target_directory;
 mod terminal;
 mod tidy;
 mod trace;

@@ -56,10 +56,6 @@ extern "C" fn first_idle() -> ! {
 fn go_on(_: usize) {
     start_harts(dev::board());
     let options = options();
-    #[cfg(feature = "selftest")]
-    if let Some(which) = options.selftest {
-        dev::finisher::power_off(crate::selftest::run(which));
-    }
     let files = fs::init(mm::boot::initrd()).expect("memory for the file system");
     mm::boot::release_initrd();
     dev::listen();
@@ -67,6 +63,10 @@ fn go_on(_: usize) {
     klog!(Level::Info, "{files} files, {} harts run", hart::online());
     if let Ok(map) = fs::open_for_kernel(SYMBOLS_PATH) {
         debug::set_symbols(map);
+    }
+    #[cfg(feature = "selftest")]
+    if let Some(which) = options.selftest {
+        dev::finisher::power_off(crate::selftest::run(which));
     }
     if options.stdio == Stdio::Ports {
         task::treat_init_as_others();

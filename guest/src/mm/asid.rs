@@ -6,8 +6,33 @@
 //! Where there are too few numbers for that, every switch flushes.
 //!
 //! A fence interrupts only harts that run in the space; the others that may remember it forget it
-//! when they next switch to it. Pure: what the harts must do is returned. All of this is called
-//! with one lock held.
+//! when they next switch to it. Pure: what the harts must do is returned.
+//!
+//! All of this is called with one lock held, and a hart does what [`Asids::switch`] says, `satp`
+//! included, before it lets go of that lock. Why no hart uses a translation that a fence which has
+//! returned was about, for a context *c* with number *n*, and a hart *h*:
+//!
+//! 1. *h* translates by *n* only while `active` says that it runs in *c*: both change under the
+//!    lock. So what it remembers matters only when it runs in *c* after the fence.
+//! 2. If it ran in *c* when the fence was asked for, it is in the answer: `switch` puts it into
+//!    `holds` and takes it out of `stale`, `fence` makes nobody stale who runs in *c*, and `renew`
+//!    empties `holds` only where nobody does. So it has forgotten *n* meanwhile, and reads what came
+//!    before the fence.
+//! 3. Otherwise it has switched to *c* since, and the lock lets it see the change. What it remembers
+//!    from this generation is from a stay that has put it into `holds`; the fence has made it stale,
+//!    and the switch flushes *n*. What it remembers from an earlier one goes with the flush of
+//!    everything that its first switch in this generation is.
+//! 4. What it remembers under *n* is not another context's: in a generation each number is given
+//!    out once, and none that is reserved. What is older is gone, as in 3, when it comes to run with
+//!    a number of this generation that is not the one that it has kept all the time.
+//!
+//! Tables may be freed after a fence, while harts walk for translations that nobody has asked for:
+//! from `satp`, and from what they remember under its number. By 1, `satp` never has a space that
+//! the fence has passed over. A stale number is forgotten while `satp` still has another one (what
+//! the hart ran with has a number of its own, or `NO_ASID`), so nothing is made of it; the flush of
+//! everything comes after `satp` and takes along what was made of the old in between.
+
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// How many harts there may be: a bit each in the masks.
 pub const HARTS_MAX: usize = 64;
@@ -19,22 +44,57 @@ const NO_ASID: u16 = 0;
 /// Names a context for good; 0 is none.
 type ContextId = u64;
 
+/// A number that changes only with the lock of [`Asids`] held.
+#[derive(Debug, Default)]
+struct Word(AtomicU64);
+
+impl Word {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
 /// What is known of an address space's translations; belongs to it.
 #[derive(Debug, Default)]
 pub struct Context {
-    id: ContextId,
-    generation: u64,
-    asid: u16,
+    /// A [`ContextId`].
+    id: Word,
+    generation: Word,
+    asid: Word,
     /// Harts that may hold translations.
-    holds: u64,
-    /// Harts that have to forget them before they run with it.
-    stale: u64,
+    holds: Word,
+    /// Those of them that have to forget them before they run with it.
+    stale: Word,
 }
 
 impl Context {
+    /// Of a space that no hart knows.
+    pub const fn new() -> Self {
+        Self {
+            id: Word::new(),
+            generation: Word::new(),
+            asid: Word::new(),
+            holds: Word::new(),
+            stale: Word::new(),
+        }
+    }
+
+    /// Its number. It stays while a hart runs in the space: that hart need not hold the lock.
+    pub fn asid(&self) -> u16 {
+        self.asid.get() as u16
+    }
+
     /// Harts that may hold translations of the space.
-    pub const fn harts(&self) -> u64 {
-        self.holds
+    pub fn harts(&self) -> u64 {
+        self.holds.get()
     }
 }
 
@@ -49,7 +109,8 @@ pub enum Flush {
     All,
 }
 
-/// How to switch to a space: write `satp` with this ASID, then flush, then go on to user mode.
+/// How to switch to a space. A [`Flush::Asid`] comes before `satp` is written with this ASID, a
+/// [`Flush::All`] afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch {
     /// The space's number.
@@ -114,33 +175,31 @@ impl Asids {
     }
 
     /// What a hart that is about to run in the space has to do.
-    pub fn switch(&mut self, hart: usize, context: &mut Context) -> Switch {
+    pub fn switch(&mut self, hart: usize, context: &Context) -> Switch {
         let bit = 1 << hart;
-        if context.id == 0 {
+        if context.id.get() == 0 {
             self.contexts += 1;
-            context.id = self.contexts;
+            context.id.set(self.contexts);
         }
-        let stays = self.active[hart].context == context.id;
-        if self.last > 0 && context.generation != self.generation && !stays {
+        let id = context.id.get();
+        if self.active[hart].context == id {
+            return Switch { asid: context.asid(), flush: Flush::None };
+        }
+        if self.last > 0 && context.generation.get() != self.generation {
             self.renew(context);
         }
-        let active = &mut self.active[hart];
-        let flush = if stays {
-            Flush::None
-        } else if self.last == 0 || active.generation != self.generation {
+        let (asid, stale) = (context.asid(), context.stale.get());
+        let flush = if self.last == 0 || self.active[hart].generation != self.generation {
             Flush::All
-        } else if context.stale & bit != 0 {
-            Flush::Asid(context.asid)
+        } else if stale & bit != 0 {
+            Flush::Asid(asid)
         } else {
             Flush::None
         };
-        if !stays {
-            let generation = self.generation;
-            *active = Active { context: context.id, asid: context.asid, generation };
-        }
-        context.holds |= bit;
-        context.stale &= !bit;
-        Switch { asid: context.asid, flush }
+        self.active[hart] = Active { context: id, asid, generation: self.generation };
+        context.holds.set(context.holds.get() | bit);
+        context.stale.set(stale & !bit);
+        Switch { asid, flush }
     }
 
     /// The hart has left its space and runs the kernel with `satp` on the kernel's own table.
@@ -151,27 +210,31 @@ impl Asids {
 
     /// Translations of the space have changed: these harts have to forget them before anybody
     /// relies on it.
-    pub fn fence(&mut self, context: &mut Context) -> Fence {
-        let mut harts = 0;
-        if context.holds != 0 {
-            for (hart, active) in self.active[..self.harts].iter().enumerate() {
-                harts |= u64::from(active.context == context.id) << hart;
+    pub fn fence(&mut self, context: &Context) -> Fence {
+        let (id, holds, stale) = (context.id.get(), context.holds.get(), context.stale.get());
+        // Few are left to be looked at: mostly the one hart that runs in the space.
+        let (mut left, mut harts) = (holds & !stale, 0);
+        let mut hart = 0;
+        while left != 0 {
+            if left & 1 != 0 && self.active[hart].context == id {
+                harts |= 1 << hart;
             }
+            (left, hart) = (left >> 1, hart + 1);
         }
-        context.stale |= context.holds & !harts;
-        context.holds = harts | context.stale;
-        Fence { asid: context.asid, harts }
+        context.stale.set(holds & !harts);
+        Fence { asid: context.asid(), harts }
     }
 
-    /// Gives the context a number of this generation.
-    fn renew(&mut self, context: &mut Context) {
+    /// Gives the context, which this hart does not run in, a number of this generation.
+    fn renew(&mut self, context: &Context) {
         let reserved = &self.reserved[..self.harts];
-        if !reserved.iter().any(|(id, _)| *id == context.id) {
-            context.asid = self.take_number();
+        if !reserved.iter().any(|(id, _)| *id == context.id.get()) {
+            context.asid.set(self.take_number().into());
             // No hart has entered this generation without forgetting everything.
-            (context.holds, context.stale) = (0, 0);
+            context.holds.set(0);
+            context.stale.set(0);
         }
-        context.generation = self.generation;
+        context.generation.set(self.generation);
     }
 
     fn take_number(&mut self) -> u16 {

@@ -10,7 +10,6 @@ mod cpio;
 mod image;
 mod inner_cargo;
 
-#[cfg(feature = "emulator")]
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,7 +19,7 @@ use crate::toolchain::{self, Choice, Kind, ThisHost, Toolchain};
 use crate::{complain, root, say};
 #[cfg(feature = "emulator")]
 pub(crate) use inner_cargo::programs;
-use inner_cargo::{BARE_METAL, KERNEL, USER};
+use inner_cargo::{BARE_METAL, KERNEL, SELFTEST, Set, USER};
 
 /// Exit code that says: no compiler for the guest here. Callers may skip what needs it.
 const EXIT_NO_TOOLCHAIN: u8 = 3;
@@ -34,6 +33,10 @@ pub(crate) struct Options {
     /// Only say which compiler would be used.
     #[arg(long)]
     which: bool,
+    /// Build a second operating system, whose kernel tests itself when its command line says
+    /// `selftest`, and only that.
+    #[arg(long, conflicts_with = "which")]
+    selftest: bool,
 }
 
 /// Builds the programs for the bare machine and the operating system; prints the paths of the
@@ -51,16 +54,27 @@ pub(crate) fn build(options: &Options) -> Result<ExitCode> {
         say(describe(&found));
         return Ok(ExitCode::SUCCESS);
     }
-    let mut built = inner_cargo::build(&found, &BARE_METAL)?;
-    if has_operating_system() {
-        let kernel = inner_cargo::build(&found, &KERNEL)?;
-        let programs = inner_cargo::build(&found, &USER)?;
-        let directory = inner_cargo::target_directory().join("bundle");
-        let bundle = bundle::write(&directory, &kernel[0], &programs)?;
-        built.extend(kernel.into_iter().chain(bundle));
-    }
+    let built = if options.selftest {
+        operating_system(&found, &SELFTEST, "selftest/bundle")?
+    } else {
+        let mut built = inner_cargo::build(&found, &BARE_METAL)?;
+        if has_operating_system() {
+            built.extend(operating_system(&found, &KERNEL, "bundle")?);
+        }
+        built
+    };
     built.iter().for_each(|path| say(path.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds this kernel and the programs, and packs them into this directory, below the guest's
+/// target directory; the paths of the kernel with its symbols, and of the files there.
+fn operating_system(found: &Toolchain, kernel: &Set, directory: &str) -> Result<Vec<PathBuf>> {
+    let mut built = inner_cargo::build(found, kernel)?;
+    let programs = inner_cargo::build(found, &USER)?;
+    let directory = inner_cargo::target_directory().join(directory);
+    built.extend(bundle::write(&directory, &built[0], &programs)?);
+    Ok(built)
 }
 
 /// Builds the programs for the bare machine with the first compiler that is found; their paths,

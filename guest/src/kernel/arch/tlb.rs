@@ -83,11 +83,7 @@ pub(crate) fn fence_pages(harts: HartMask, asid: u16, pages: PageRange) {
 
 /// The whole address space.
 pub(crate) fn fence_asid(harts: HartMask, asid: u16) {
-    let remote = begin(harts, || {
-        // SAFETY: as above.
-        unsafe { asm!("sfence.vma zero, {}", in(reg) asid, options(nostack)) };
-    });
-    if let Some(others) = remote {
+    if let Some(others) = begin(harts, || fence_asid_local(asid)) {
         ask(rfence::SFENCE_VMA_ASID, &[others, 0, 0, u64::MAX, u64::from(asid)]);
     }
 }
@@ -111,6 +107,13 @@ pub(crate) fn fence_kernel(addresses: Range<u64>) {
 pub(crate) fn fence_page_local(asid: u16, page: Vpn) {
     // SAFETY: as above.
     unsafe { asm!("sfence.vma {}, {}", in(reg) page.base(), in(reg) asid, options(nostack)) };
+}
+
+/// The whole address space, on this hart only.
+#[inline]
+pub(crate) fn fence_asid_local(asid: u16) {
+    // SAFETY: as above.
+    unsafe { asm!("sfence.vma zero, {}", in(reg) asid, options(nostack)) };
 }
 
 /// Everything on this hart.

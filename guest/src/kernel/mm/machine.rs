@@ -3,10 +3,7 @@
 //!
 //! What harts remember of which space is `guest::mm::asid`'s; here is what they do about it.
 
-use core::sync::atomic::{AtomicU16, Ordering};
-
-use guest::mm::asid::{Asids, Context, Fence, Flush};
-use guest::mm::counters::Event;
+use guest::mm::asid::{Asids, Context, Fence, Flush, Switch};
 use guest::mm::{Machine, Memory, ObjectAccess, PageError, Reach, Vpn};
 use guest::{Flags, Ppn, Pte};
 
@@ -15,10 +12,11 @@ use crate::arch::hart::{self, HartMask, MAX_HARTS};
 use crate::arch::tlb;
 use crate::sync::SpinLock;
 
-/// The numbers of address spaces; made when the first one is turned on. Contexts are only used
-/// with this locked.
+/// The numbers of address spaces; made when the first one is turned on. Contexts change only with
+/// this locked, as does `satp` once tasks run.
 static ASIDS: SpinLock<Option<Asids>> = SpinLock::new(None);
 
+#[inline]
 fn with_asids<R>(f: impl FnOnce(&mut Asids) -> R) -> R {
     let mut asids = ASIDS.lock();
     f(asids.get_or_insert_with(|| Asids::new(tlb::asid_bits(), MAX_HARTS)))
@@ -27,30 +25,27 @@ fn with_asids<R>(f: impl FnOnce(&mut Asids) -> R) -> R {
 /// This machine, for one address space.
 #[derive(Debug)]
 pub(crate) struct HereMachine {
-    /// `None` until a hart runs in the space, and for good where there is no space.
-    context: SpinLock<Option<Context>>,
-    /// What `satp` calls the space on the harts that run in it.
-    asid: AtomicU16,
+    context: Context,
 }
 
 impl HereMachine {
     /// For a space that no hart knows of.
     pub(super) const fn new() -> Self {
-        Self { context: SpinLock::new(None), asid: AtomicU16::new(0) }
+        Self { context: Context::new() }
     }
 
     /// Turns the space with this root on, on this hart; interrupts are off.
     pub(super) fn activate(&self, root: Ppn) {
-        let hart = hart::index();
-        let switch =
-            with_asids(|asids| asids.switch(hart, self.context.lock().get_or_insert_default()));
-        self.asid.store(switch.asid, Ordering::Relaxed);
-        tlb::set_satp(switch.asid, root);
-        match switch.flush {
-            Flush::None => {}
-            Flush::Asid(asid) => tlb::fence_asid(HartMask(1 << hart), asid),
-            Flush::All => tlb::fence_all_local(),
-        }
+        with_asids(|asids| {
+            let Switch { asid, flush } = asids.switch(hart::index(), &self.context);
+            if let Flush::Asid(asid) = flush {
+                tlb::fence_asid_local(asid);
+            }
+            tlb::set_satp(asid, root);
+            if flush == Flush::All {
+                tlb::fence_all_local();
+            }
+        });
     }
 }
 
@@ -62,8 +57,10 @@ pub(crate) fn machine() -> &'static HereMachine {
 
 /// Turns the kernel's own table on, on this hart; interrupts are off.
 pub(crate) fn activate_kernel() {
-    tlb::set_satp(0, boot::kernel_root());
-    with_asids(|asids| asids.leave(hart::index()));
+    with_asids(|asids| {
+        tlb::set_satp(0, boot::kernel_root());
+        asids.leave(hart::index());
+    });
 }
 
 impl Machine for HereMachine {
@@ -112,19 +109,18 @@ impl Machine for HereMachine {
     }
 
     fn fence(&self, reach: Reach) {
-        let fence = with_asids(|asids| self.context.lock().as_mut().map(|own| asids.fence(own)));
-        let Some(Fence { asid, harts }) = fence.filter(|fence| fence.harts != 0) else { return };
+        let Fence { asid, harts } = with_asids(|asids| asids.fence(&self.context));
+        if harts == 0 {
+            return;
+        }
         match reach {
             Reach::Pages(pages) => tlb::fence_pages(HartMask(harts), asid, pages),
             Reach::Space => tlb::fence_asid(HartMask(harts), asid),
         }
-        let harts = u64::from(harts.count_ones());
-        books::count(Event::TlbFlush, harts);
-        books::count(Event::TlbIpi, harts - 1);
     }
 
     fn refresh(&self, page: Vpn) {
-        tlb::fence_page_local(self.asid.load(Ordering::Relaxed), page);
+        tlb::fence_page_local(self.context.asid(), page);
     }
 
     fn sync_code(&self) {

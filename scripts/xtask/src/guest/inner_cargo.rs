@@ -36,6 +36,13 @@ pub(super) const KERNEL: Set = Set {
     directory: "kernel",
 };
 
+/// The kernel that can test itself.
+pub(super) const SELFTEST: Set = Set {
+    arguments: &["--package=guest", "--features=kernel,selftest", "--bin=kernel"],
+    directory: "selftest/build",
+    ..KERNEL
+};
+
 /// The programs that run on the kernel.
 pub(super) const USER: Set = Set {
     arguments: &["--package=guest-user", "--features=programs", "--bins"],
