@@ -98,6 +98,9 @@ static COMPILED: LazyLock<io::Result<PathBuf>> = LazyLock::new(|| {
     fs::create_dir_all(&folder)?;
     for entry in fs::read_dir(Path::new(ROOT).join("tests/programs"))? {
         let source = entry?.path();
+        if source.extension().is_none_or(|extension| extension != "c") {
+            continue;
+        }
         let program = folder.join(source.file_stem().expect("a C file"));
         let mut compiler = Command::new(COMPILER);
         compiler.args(["-static", "-O2", "-pthread", "-w", "-o"]).arg(program).arg(&source);

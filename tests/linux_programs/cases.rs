@@ -51,6 +51,14 @@ pub(crate) const PROGRAMS: &[Case] = &[
     plain("mmap"),
     plain("floats"),
     plain("files"),
+    plain("file_calls"),
+    plain("names"),
+    plain("attributes"),
+    plain("descriptors"),
+    plain("pipe_calls"),
+    plain("pipe_crowd"),
+    plain("file_crowd"),
+    plain("mapped_file"),
     Case {
         env: &[("SET_HERE", "x y"), ("WITH_EQUALS", "a=b=c"), ("EMPTY", "")],
         ..program("environment", "environment", &["a", "", "c d"])
