@@ -7,6 +7,11 @@
 
 #[path = "linux_programs/cases.rs"]
 mod cases;
+#[path = "../emulator/src/machine/cpio.rs"]
+#[expect(dead_code, unused_imports, reason = "no link is written here, and it is tested elsewhere")]
+mod cpio;
+#[path = "linux_programs/linux.rs"]
+mod linux;
 mod operating_system;
 #[path = "linux_programs/terminal.rs"]
 mod terminal;
@@ -19,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 
-use cases::{BUSYBOX, Case, PROGRAMS};
+use cases::{BUSYBOX, Case, Judge, PROGRAMS};
 use libtest_mimic::{Arguments, Failed, Trial};
 use operating_system::GUEST;
 
@@ -63,6 +68,8 @@ fn main() {
             report(&format!("{count} tests of {group} are skipped: {reason}"));
         }
     }
+    // It takes long: only when asked for.
+    trials.push(Trial::test("linux::recorded", recorded).with_ignored_flag(true));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -84,12 +91,15 @@ fn missing_tool(tool: &str) -> Option<String> {
 }
 
 fn busybox() -> Result<PathBuf, String> {
+    fetched("busybox").ok_or_else(|| {
+        "target/linux/busybox is not there; scripts/setup --peers fetches it".to_owned()
+    })
+}
+
+/// A file that scripts/linux has fetched, if it has.
+fn fetched(name: &str) -> Option<PathBuf> {
     let target = Path::new(WORK).ancestors().nth(2).expect("two levels below");
-    let path = target.join("linux/busybox");
-    let advice = "scripts/setup --peers fetches it";
-    path.exists()
-        .then_some(path)
-        .ok_or_else(|| format!("target/linux/busybox is not there; {advice}"))
+    Some(target.join("linux").join(name)).filter(|path| path.exists())
 }
 
 /// The programs of `programs/`, compiled when the first is asked for.
@@ -153,11 +163,19 @@ fn compare(case: &Case, harts: &str) -> Result<(), Failed> {
             fs::write(path, content)?;
         }
     }
-    let (mut peer, mut pagewalk) = (peer(case, &at_peer)?, pagewalk(case, harts, &at_pagewalk)?);
-    peer.arg(&program).args(case.args);
-    pagewalk.arg(&program).args(case.args);
     let input = case.input.bytes();
-    let want = Outcome::from(run(&mut peer, &input)?);
+    let want = match case.judge {
+        Judge::Peer => {
+            let mut peer = peer(case, &at_peer)?;
+            Outcome::from(run(peer.arg(&program).args(case.args), &input)?)
+        }
+        Judge::Linux(_) => {
+            let stdout = fs::read_to_string(linux::golden(case))?;
+            Outcome { code: 0, stdout, stderr: Some(String::new()) }
+        }
+    };
+    let mut pagewalk = pagewalk(case, harts, &at_pagewalk)?;
+    pagewalk.arg(&program).args(case.args);
     let got = Outcome::from(run(&mut pagewalk, &input)?);
     let _left = fs::remove_dir_all(&folder);
     if want == got { Ok(()) } else { Err(difference(&want, &got).into()) }
@@ -208,6 +226,18 @@ fn pagewalk(case: &Case, harts: &str, folder: &Path) -> Result<Command, Failed> 
         pagewalk.args(["--env", &format!("{name}={value}")]);
     }
     Ok(pagewalk)
+}
+
+/// What is kept of Linux is what it says.
+fn recorded() -> Result<(), Failed> {
+    let Some(kernel) = fetched("kernel") else {
+        report("Linux is not asked: target/linux/kernel is not there; scripts/linux fetches it");
+        return Ok(());
+    };
+    let cases = PROGRAMS.iter().filter(|case| matches!(case.judge, Judge::Linux(_)));
+    let cases: Vec<_> = cases.collect();
+    let programs = COMPILED.as_ref().map_err(ToString::to_string)?;
+    linux::recorded(&kernel, &busybox()?, programs, &cases)
 }
 
 /// Busybox's shell on a terminal, which there is no peer for.

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 /* Prints a call, its result, and the name of its error where it has failed. */
 #define CALL(call)                                                                                 \
@@ -23,10 +26,19 @@
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
-            printf("line %d: not so: %s (%s)\n", __LINE__, #condition, strerrorname_np(errno));    \
+            complain(__LINE__, #condition);                                                        \
             return;                                                                                \
         }                                                                                          \
     } while (0)
+
+static int complaints;
+
+static inline void complain(int line, const char *condition)
+{
+    int error = errno;
+    printf("line %d: not so: %s (%s)\n", line, condition, strerrorname_np(error));
+    complaints++;
+}
 
 /* A test of its own: its name, and what it does. */
 struct test {
@@ -47,13 +59,46 @@ static inline void by_lines(void)
     setvbuf(stdout, 0, _IOLBF, 0);
 }
 
-/* Runs all of them, a line each, which comes after what they had to complain of. */
-static inline void run_all(const struct test *tests, size_t count)
+/* Runs each in a process of its own, which is not the system's first, and says how it ended. */
+static inline int run_all(const struct test *tests, size_t count)
 {
+    int failed = 0;
     by_lines();
     for (size_t i = 0; i < count; i++) {
-        tests[i].run();
-        printf("%s done\n", tests[i].name);
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            tests[i].run();
+            _exit(complaints != 0);
+        }
+        if (waitpid(child, &status, 0) != child)
+            status = -1;
+        failed += status != 0;
+        printf(status ? "%s FAILED, status %x\n" : "%s ok\n", tests[i].name, (unsigned)status);
     }
+    return failed != 0;
+}
+
+/* Where a test has to let others go on. */
+static inline void sleep_ms(long ms)
+{
+    struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&left, &left) && errno == EINTR) {}
+}
+
+/* Starts a process that does this and ends with its result. */
+#define CHILD(pid, result)                                                                         \
+    do {                                                                                           \
+        if (((pid) = fork()) == 0)                                                                 \
+            _exit(result);                                                                         \
+    } while (0)
+
+/* How a child ended: its exit code, or the signal, negative. */
+static inline int ending(pid_t child)
+{
+    int status;
+    if (waitpid(child, &status, 0) != child)
+        return -1000;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 #endif
