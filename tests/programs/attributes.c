@@ -1,5 +1,5 @@
-/* What is known of a file beside its bytes, each call with its result: permissions, the mask for new
-   ones, times, and the three calls that tell. */
+/* What is known of a file beside its bytes, each call with its result: permissions, the mask for
+   new ones, times, and the three calls that tell. */
 #include "paths.h"
 #include <sys/statfs.h>
 #include <sys/syscall.h>

@@ -1,6 +1,7 @@
-/* Addresses where nothing may be read or written, as every argument that is one, of every system call
-   that takes one. A line for each argument says what the call answers to an address where nothing is,
-   and which other addresses have another answer. The table of calls is in bad_addresses.h. */
+/* Addresses where nothing may be read or written, as every argument that is one, of every system
+   call that takes one. A line for each argument says what the call answers to an address where
+   nothing is, and which other addresses have another answer. The table of calls is in
+   bad_addresses.h. */
 #include "check.h"
 #include <fcntl.h>
 #include <signal.h>

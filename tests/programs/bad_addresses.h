@@ -1,5 +1,5 @@
-/* The calls that bad_addresses.c tries: what else they are given, so that nothing but the address is wrong
-   with them, and what makes that so again before each call. */
+/* The calls that bad_addresses.c tries: what else they are given, so that nothing but the address
+   is wrong with them, and what makes that so again before each call. */
 #ifndef BAD_ADDRESSES_H
 #define BAD_ADDRESSES_H
 #include <linux/futex.h>

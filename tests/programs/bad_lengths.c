@@ -1,5 +1,5 @@
-/* Lengths that reach too far: around the end of all addresses, into the kernel, or into a page that is not
-   there, of which as much is done as can be. Each call with its result. */
+/* Lengths that reach too far: around the end of all addresses, into the kernel, or into a page that
+   is not there, of which as much is done as can be. Each call with its result. */
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -11,6 +11,9 @@
 #include <sys/uio.h>
 
 enum { PAGE = 4096 };
+
+/* So low that as much as one call moves ends below the kernel, wherever that begins. */
+static char *const low = (char *)0x20000000;
 
 /* Two pages that are there, and the end of what is. */
 static char *pages, *edge;
@@ -134,7 +137,7 @@ int main(void)
 {
     by_lines();
     file = open("f", O_RDWR | O_CREAT, 0600);
-    pages = mmap(0, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    pages = mmap(low, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     edge = pages + 2 * PAGE;
     if (munmap(edge, PAGE) || pipe(ends))
         return 1;

@@ -1,6 +1,6 @@
-/* Pages that many processes have in common until one of them writes: hundreds of children of one, trees of
-   children's children, writes by the kernel on a process's behalf, pages given back, shared ones between;
-   each process must see what it alone has written. */
+/* Pages that many processes have in common until one of them writes: hundreds of children of one,
+   trees of children's children, writes by the kernel on a process's behalf, pages given back,
+   shared ones between; each process must see what it alone has written. */
 #include "check.h"
 #include <fcntl.h>
 #include <pthread.h>
@@ -30,7 +30,7 @@ static int all_are(const unsigned char *at, int value, size_t length)
     return 1;
 }
 
-/* All there at once, and then each writes its number: into the page of all, and into one of its own. */
+/* All there at once, and then two of three write their number into the page of all. */
 static void three_hundred(void)
 {
     int gate[2], done[2], sum = 0, wrong = 0;

@@ -1,5 +1,5 @@
-/* Descriptors, each call with its result: copies and their flags, files that are only paths, devices,
-   locks of both kinds, files without a name, and what /proc says of them. */
+/* Descriptors, each call with its result: copies and their flags, files that are only paths,
+   devices, locks of both kinds, files without a name, and what /proc says of them. */
 #include "check.h"
 #include <dirent.h>
 #include <fcntl.h>

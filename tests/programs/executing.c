@@ -1,5 +1,6 @@
-/* Starting another program, here always this one: arguments, environment, what the new one inherits and
-   what it does not, from threads, from a child that borrows memory, and what cannot be started. */
+/* Starting another program, here always this one: arguments, environment, what the new one inherits
+   and what it does not, from threads, from a child that borrows memory, and what cannot be started.
+   */
 #include "check.h"
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
-/* Signals for what an instruction did: what the handler is told, handlers that repair what was wrong so
-   that the instruction is done again, that leave by a jump, that fault themselves, on a stack of their own;
-   and what happens where there is no handler or no room for it. */
+/* Signals for what an instruction did: what the handler is told, handlers that repair what was
+   wrong so that the instruction is done again, that leave by a jump, that fault themselves, on a
+   stack of their own; and what happens where there is no handler or no room for it. */
 #include "check.h"
 #include <fcntl.h>
 #include <fenv.h>
@@ -195,7 +195,7 @@ static void nested(void)
         CHECK(pages[i * PAGE] == i + 1);
 }
 
-/* Registers of both kinds, the flags and the rounding mode are kept, whatever the handler computes. */
+/* Registers of both kinds, the flags and the rounding are kept, whatever the handler computes. */
 static void compute(int number, siginfo_t *info, void *context)
 {
     volatile double x = 2;

@@ -1,5 +1,5 @@
-/* Many processes on the same files: named pipes opened from both sides, lines appended at once, names
-   made and taken from each other, one file written through mappings and through calls. */
+/* Many processes on the same files: named pipes opened from both sides, lines appended at once,
+   names made and taken from each other, one file written through mappings and through calls. */
 #include "check.h"
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The call below all locks, and what else is between the threads of a process: signals for one or for
-   any, stopping all, ending all, whoever does it. */
+/* The call below all locks, and what else is between the threads of a process: signals for one or
+   for any, stopping all, ending all, whoever does it. */
 #include "check.h"
 #include <linux/futex.h>
 #include <pthread.h>
@@ -59,7 +59,7 @@ static void until(atomic_int *count, int value)
 static void until_waiting(int count)
 {
     until(&about_to_wait, count);
-    sleep_ms(30);
+    sleep_ms(100);
 }
 
 static void moved(void)

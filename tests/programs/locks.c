@@ -1,5 +1,5 @@
-/* What threads wait for each other with: mutexes of every kind, conditions, barriers, locks for readers
-   and writers, semaphores, once; among threads, and among processes that share a page. */
+/* What threads wait for each other with: mutexes of every kind, conditions, barriers, locks for
+   readers and writers, semaphores, once; among threads, and among processes that share a page. */
 #include "check.h"
 #include <limits.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* Files and mappings of them against a model: random stores, calls to and from the mappings themselves,
-   pages given back, mappings made anew; four processes at once, each with a file. */
+/* Files and mappings of them against a model: random stores, calls to and from the mappings
+   themselves, pages given back, mappings made anew; four processes at once, each with a file. */
 #include "check.h"
 #include <fcntl.h>
 #include <stdlib.h>

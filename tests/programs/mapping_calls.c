@@ -1,5 +1,5 @@
-/* Mappings next to each other, over each other and in the gaps between: what is replaced, split, moved or
-   refused, and what is in the pages afterwards. */
+/* Mappings next to each other, over each other and in the gaps between: what is replaced, split,
+   moved or refused, and what is in the pages afterwards. */
 #include "check.h"
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* Pipes with and without a name, each call with its result: how much goes in, who waits, what poll and
-   select see, what happens when one end is gone. */
+/* Pipes with and without a name, each call with its result: how much goes in, who waits, what poll
+   and select see, what happens when one end is gone. */
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>

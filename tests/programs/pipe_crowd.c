@@ -1,5 +1,6 @@
-/* Many processes on one pipe: writers and readers of their own pace, some with poll, some interrupted by
-   timers again and again. Each writer writes its own byte; all that was written must be read, once. */
+/* Many processes on one pipe: writers and readers of their own pace, some with poll, some
+   interrupted by timers again and again. Each writer writes its own byte; all that was written must
+   be read, once. */
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
-/* Processes in all their relations: many children, orphans, groups and sessions, what a parent can wait
-   for and what it is told, stopping and going on. */
+/* Processes in all their relations: many children, orphans, groups and sessions, what a parent can
+   wait for and what it is told, stopping and going on. */
 #include "check.h"
 #include <fcntl.h>
 #include <pthread.h>

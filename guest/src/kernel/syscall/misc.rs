@@ -110,7 +110,8 @@ fn sysinfo(frame: &mut TrapFrame) -> Answer {
 
 fn getrandom(frame: &mut TrapFrame) -> Answer {
     const FLAGS: u32 = linux::GRND_NONBLOCK | linux::GRND_RANDOM | linux::GRND_INSECURE;
-    let mut buffer = user::UserBuffer::new(frame.a(0), user::MOVE_MAX_BYTES.min(frame.a(1) as usize))?;
+    let mut buffer =
+        user::UserBuffer::new(frame.a(0), user::MOVE_MAX_BYTES.min(frame.a(1) as usize))?;
     if frame.a(2) as u32 & !FLAGS != 0 {
         return Err(Errno::EINVAL);
     }
