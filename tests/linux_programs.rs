@@ -16,13 +16,14 @@ mod operating_system;
 #[path = "linux_programs/terminal.rs"]
 mod terminal;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use cases::{BUSYBOX, Case, Judge, PROGRAMS};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -102,25 +103,30 @@ fn fetched(name: &str) -> Option<PathBuf> {
     Some(target.join("linux").join(name)).filter(|path| path.exists())
 }
 
-/// The programs of `programs/`, compiled when the first is asked for.
-static COMPILED: LazyLock<io::Result<PathBuf>> = LazyLock::new(|| {
+/// A program that has been compiled or is just being so: where it is, or why not.
+type Slot = Arc<OnceLock<Result<PathBuf, String>>>;
+
+static COMPILED: Mutex<BTreeMap<&str, Slot>> = Mutex::new(BTreeMap::new());
+
+/// A program of `programs/`, compiled when it is first asked for.
+fn compiled(name: &'static str) -> Result<PathBuf, String> {
+    let slot = COMPILED.lock().expect("nobody panics with it").entry(name).or_default().clone();
+    slot.get_or_init(|| compile(name).map_err(|error| error.to_string())).clone()
+}
+
+fn compile(name: &str) -> io::Result<PathBuf> {
     let folder = Path::new(WORK).join("bin");
     fs::create_dir_all(&folder)?;
-    for entry in fs::read_dir(Path::new(ROOT).join("tests/programs"))? {
-        let source = entry?.path();
-        if source.extension().is_none_or(|extension| extension != "c") {
-            continue;
-        }
-        let program = folder.join(source.file_stem().expect("a C file"));
-        let mut compiler = Command::new(COMPILER);
-        compiler.args(["-static", "-O2", "-pthread", "-w", "-o"]).arg(program).arg(&source);
-        let output = compiler.arg("-lm").output()?;
-        if !output.status.success() {
-            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
-        }
+    let program = folder.join(name);
+    let source = Path::new(ROOT).join(format!("tests/programs/{name}.c"));
+    let mut compiler = Command::new(COMPILER);
+    compiler.args(["-static", "-O2", "-pthread", "-w", "-o"]).arg(&program).arg(source);
+    let output = compiler.arg("-lm").output()?;
+    if output.status.success() {
+        return Ok(program);
     }
-    Ok(folder)
-});
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+}
 
 /// What a run has come to.
 #[derive(Debug, PartialEq, Eq)]
@@ -148,7 +154,7 @@ fn code(status: ExitStatus) -> i32 {
 /// Runs a case on both, and says what is not the same.
 fn compare(case: &Case, harts: &str) -> Result<(), Failed> {
     let program = match case.source {
-        Some(name) => COMPILED.as_ref().map_err(ToString::to_string)?.join(name),
+        Some(name) => compiled(name)?,
         None => busybox()?,
     };
     let folder = Path::new(WORK).join(format!("{}-{harts}", case.name));
@@ -236,8 +242,7 @@ fn recorded() -> Result<(), Failed> {
     };
     let cases = PROGRAMS.iter().filter(|case| matches!(case.judge, Judge::Linux(_)));
     let cases: Vec<_> = cases.collect();
-    let programs = COMPILED.as_ref().map_err(ToString::to_string)?;
-    linux::recorded(&kernel, &busybox()?, programs, &cases)
+    linux::recorded(&kernel, &busybox()?, &cases)
 }
 
 /// Busybox's shell on a terminal, which there is no peer for.

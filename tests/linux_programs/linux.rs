@@ -10,7 +10,7 @@ use std::process::Command;
 use libtest_mimic::Failed;
 
 use super::cpio::Archive;
-use super::{Case, TIMEOUT_SECONDS, run};
+use super::{Case, TIMEOUT_SECONDS, compiled, run};
 
 /// Begins the lines of [`init`] itself.
 const MARK: &str = "=== ";
@@ -26,12 +26,7 @@ pub(crate) fn golden(case: &Case) -> PathBuf {
 ///
 /// # Errors
 /// What is not the same, or what went wrong.
-pub(crate) fn recorded(
-    kernel: &Path,
-    busybox: &Path,
-    programs: &Path,
-    cases: &[&Case],
-) -> Result<(), Failed> {
+pub(crate) fn recorded(kernel: &Path, busybox: &Path, cases: &[&Case]) -> Result<(), Failed> {
     let initramfs = Path::new(super::WORK).join("linux.cpio");
     let mut archive = Archive::default();
     for directory in ["bin", "dev", "proc", "programs", "tmp"] {
@@ -41,7 +36,7 @@ pub(crate) fn recorded(
     archive.file(b"init", 0o755, init(cases).as_bytes());
     for source in cases.iter().filter_map(|case| case.source) {
         let path = format!("programs/{source}");
-        archive.file(path.as_bytes(), 0o755, &fs::read(programs.join(source))?);
+        archive.file(path.as_bytes(), 0o755, &fs::read(compiled(source)?)?);
     }
     fs::write(&initramfs, archive.finish())?;
     let mut pagewalk = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
