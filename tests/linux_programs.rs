@@ -7,19 +7,25 @@
 
 #[path = "linux_programs/cases.rs"]
 mod cases;
+#[path = "../emulator/src/machine/cpio.rs"]
+#[expect(dead_code, unused_imports, reason = "no link is written here, and it is tested elsewhere")]
+mod cpio;
+#[path = "linux_programs/linux.rs"]
+mod linux;
 mod operating_system;
 #[path = "linux_programs/terminal.rs"]
 mod terminal;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-use cases::{BUSYBOX, Case, PROGRAMS};
+use cases::{BUSYBOX, Case, Judge, PROGRAMS};
 use libtest_mimic::{Arguments, Failed, Trial};
 use operating_system::GUEST;
 
@@ -63,6 +69,8 @@ fn main() {
             report(&format!("{count} tests of {group} are skipped: {reason}"));
         }
     }
+    // It takes long: only when asked for.
+    trials.push(Trial::test("linux::recorded", recorded).with_ignored_flag(true));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -84,30 +92,41 @@ fn missing_tool(tool: &str) -> Option<String> {
 }
 
 fn busybox() -> Result<PathBuf, String> {
-    let target = Path::new(WORK).ancestors().nth(2).expect("two levels below");
-    let path = target.join("linux/busybox");
-    let advice = "scripts/setup --peers fetches it";
-    path.exists()
-        .then_some(path)
-        .ok_or_else(|| format!("target/linux/busybox is not there; {advice}"))
+    fetched("busybox").ok_or_else(|| {
+        "target/linux/busybox is not there; scripts/setup --peers fetches it".to_owned()
+    })
 }
 
-/// The programs of `programs/`, compiled when the first is asked for.
-static COMPILED: LazyLock<io::Result<PathBuf>> = LazyLock::new(|| {
+/// A file that scripts/linux has fetched, if it has.
+fn fetched(name: &str) -> Option<PathBuf> {
+    let target = Path::new(WORK).ancestors().nth(2).expect("two levels below");
+    Some(target.join("linux").join(name)).filter(|path| path.exists())
+}
+
+/// A program that has been compiled or is just being so: where it is, or why not.
+type Slot = Arc<OnceLock<Result<PathBuf, String>>>;
+
+static COMPILED: Mutex<BTreeMap<&str, Slot>> = Mutex::new(BTreeMap::new());
+
+/// A program of `programs/`, compiled when it is first asked for.
+fn compiled(name: &'static str) -> Result<PathBuf, String> {
+    let slot = COMPILED.lock().expect("nobody panics with it").entry(name).or_default().clone();
+    slot.get_or_init(|| compile(name).map_err(|error| error.to_string())).clone()
+}
+
+fn compile(name: &str) -> io::Result<PathBuf> {
     let folder = Path::new(WORK).join("bin");
     fs::create_dir_all(&folder)?;
-    for entry in fs::read_dir(Path::new(ROOT).join("tests/programs"))? {
-        let source = entry?.path();
-        let program = folder.join(source.file_stem().expect("a C file"));
-        let mut compiler = Command::new(COMPILER);
-        compiler.args(["-static", "-O2", "-pthread", "-w", "-o"]).arg(program).arg(&source);
-        let output = compiler.arg("-lm").output()?;
-        if !output.status.success() {
-            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
-        }
+    let program = folder.join(name);
+    let source = Path::new(ROOT).join(format!("tests/programs/{name}.c"));
+    let mut compiler = Command::new(COMPILER);
+    compiler.args(["-static", "-O2", "-pthread", "-w", "-o"]).arg(&program).arg(source);
+    let output = compiler.arg("-lm").output()?;
+    if output.status.success() {
+        return Ok(program);
     }
-    Ok(folder)
-});
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+}
 
 /// What a run has come to.
 #[derive(Debug, PartialEq, Eq)]
@@ -135,7 +154,7 @@ fn code(status: ExitStatus) -> i32 {
 /// Runs a case on both, and says what is not the same.
 fn compare(case: &Case, harts: &str) -> Result<(), Failed> {
     let program = match case.source {
-        Some(name) => COMPILED.as_ref().map_err(ToString::to_string)?.join(name),
+        Some(name) => compiled(name)?,
         None => busybox()?,
     };
     let folder = Path::new(WORK).join(format!("{}-{harts}", case.name));
@@ -150,11 +169,19 @@ fn compare(case: &Case, harts: &str) -> Result<(), Failed> {
             fs::write(path, content)?;
         }
     }
-    let (mut peer, mut pagewalk) = (peer(case, &at_peer)?, pagewalk(case, harts, &at_pagewalk)?);
-    peer.arg(&program).args(case.args);
-    pagewalk.arg(&program).args(case.args);
     let input = case.input.bytes();
-    let want = Outcome::from(run(&mut peer, &input)?);
+    let want = match case.judge {
+        Judge::Peer => {
+            let mut peer = peer(case, &at_peer)?;
+            Outcome::from(run(peer.arg(&program).args(case.args), &input)?)
+        }
+        Judge::Linux(_) => {
+            let stdout = fs::read_to_string(linux::golden(case))?;
+            Outcome { code: 0, stdout, stderr: Some(String::new()) }
+        }
+    };
+    let mut pagewalk = pagewalk(case, harts, &at_pagewalk)?;
+    pagewalk.arg(&program).args(case.args);
     let got = Outcome::from(run(&mut pagewalk, &input)?);
     let _left = fs::remove_dir_all(&folder);
     if want == got { Ok(()) } else { Err(difference(&want, &got).into()) }
@@ -205,6 +232,17 @@ fn pagewalk(case: &Case, harts: &str, folder: &Path) -> Result<Command, Failed> 
         pagewalk.args(["--env", &format!("{name}={value}")]);
     }
     Ok(pagewalk)
+}
+
+/// What is kept of Linux is what it says.
+fn recorded() -> Result<(), Failed> {
+    let Some(kernel) = fetched("kernel") else {
+        report("Linux is not asked: target/linux/kernel is not there; scripts/linux fetches it");
+        return Ok(());
+    };
+    let cases = PROGRAMS.iter().filter(|case| matches!(case.judge, Judge::Linux(_)));
+    let cases: Vec<_> = cases.collect();
+    linux::recorded(&kernel, &busybox()?, &cases)
 }
 
 /// Busybox's shell on a terminal, which there is no peer for.

@@ -109,8 +109,15 @@ impl<N: Node> Tree<N> {
     /// # Errors
     /// ENOENT: it has been removed.
     pub fn parent(&self, directory: u64) -> Result<N, Errno> {
-        let parent = self.directory(directory)?.parent;
-        Ok(self.directory(parent)?.node.clone())
+        self.numbered(self.directory(directory)?.parent)
+    }
+
+    /// The directory with this number.
+    ///
+    /// # Errors
+    /// ENOENT: it has been removed.
+    pub fn numbered(&self, directory: u64) -> Result<N, Errno> {
+        Ok(self.directory(directory)?.node.clone())
     }
 
     /// Path of a name in a directory, from the tree's root; `None` once that has been removed. An

@@ -124,6 +124,8 @@ fn making_and_removing_counts_links() {
     // Whoever still has it open can make nothing in it, and finds nothing.
     assert_eq!(world.make(d, "x", Kind::Regular, ACTOR), Err(Errno::ENOENT));
     assert!(world.tree.parent(d).is_err() && world.tree.path(d, b"").is_none());
+    assert_eq!(world.tree.numbered(d).err(), Some(Errno::ENOENT));
+    assert_eq!(world.tree.numbered(ROOT).map(|node| node.number()), Ok(ROOT));
     assert_eq!(world.tree.link(ROOT, b"h", &gone, ACTOR), Err(Errno::EPERM));
 }
 

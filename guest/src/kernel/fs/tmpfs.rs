@@ -356,7 +356,10 @@ impl Inode for TmpNode {
 
     fn parent(&self) -> Option<Arc<dyn Inode>> {
         let system = self.system().ok()?;
-        let parent = system.tree.lock().parent(self.number).ok()?.0;
+        let tree = system.tree.lock();
+        // From a directory that has been removed `..` still leads to where it was.
+        let parent = tree.parent(self.number).or_else(|_| tree.numbered(self.state.lock().home.0));
+        let parent = parent.ok()?.0;
         (parent.number != self.number).then_some(parent as Arc<dyn Inode>)
     }
 

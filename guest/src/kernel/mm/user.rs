@@ -170,7 +170,9 @@ impl UserBuffer {
             if length > isize::MAX as u64 {
                 return Err(Errno::EINVAL);
             }
-            let mut range = Range::new(at, length as usize)?;
+            // As much of a single one as one call moves need be in user space.
+            let most = if count == 1 { MOVE_MAX_BYTES } else { usize::MAX };
+            let mut range = Range::new(at, most.min(length as usize))?;
             range.length = range.length.min(MOVE_MAX_BYTES - buffer.remaining);
             buffer.remaining += range.length;
             buffer.rest.push(range);

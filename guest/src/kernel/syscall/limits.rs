@@ -173,23 +173,32 @@ fn sched_getscheduler(frame: &mut TrapFrame) -> Answer {
 
 /// The only policy there is has no priorities.
 fn sched_setscheduler(frame: &mut TrapFrame) -> Answer {
+    let priority = priority(frame.a(2))?;
     check_thread(frame.a(0))?;
-    let priority = user::read::<u32>(frame.a(2))?;
     match (frame.a(1) as u32, priority) {
         (linux::SCHED_NORMAL | linux::SCHED_BATCH | linux::SCHED_IDLE, 0) => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }
 
+/// The priority in the parameters at this address, which must be somewhere.
+fn priority(at: u64) -> Result<u32, Errno> {
+    if at == 0 { Err(Errno::EINVAL) } else { user::read(at) }
+}
+
 fn sched_getparam(frame: &mut TrapFrame) -> Answer {
+    if frame.a(1) == 0 {
+        return Err(Errno::EINVAL);
+    }
     check_thread(frame.a(0))?;
     user::write(frame.a(1), &0u32)?;
     Ok(0)
 }
 
 fn sched_setparam(frame: &mut TrapFrame) -> Answer {
+    let priority = priority(frame.a(1))?;
     check_thread(frame.a(0))?;
-    if user::read::<u32>(frame.a(1))? == 0 { Ok(0) } else { Err(Errno::EINVAL) }
+    if priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
 }
 
 /// Lowest and highest priority are 0 for policies without.

@@ -168,7 +168,8 @@ fn mmap(frame: &mut TrapFrame) -> Answer {
         None => anonymous_mapping(&wish, pages)?,
     };
     let backing = object.map_or(Backing::Anonymous, |object| Backing::Object { object, first });
-    let (prot, purpose) = (wish.prot, Purpose::Mapping);
+    let grows = wish.has(linux::MAP_GROWSDOWN);
+    let (prot, purpose) = (wish.prot, if grows { Purpose::Stack } else { Purpose::Mapping });
     let request = Request { place, length_bytes, prot, max_prot, sharing, backing, purpose };
     let start = {
         let mut space = caller.lock();

@@ -72,7 +72,7 @@ fn must_be_root() -> Result<(), Errno> {
 /// Reads the new name of the host or its domain.
 fn read_name(frame: &TrapFrame) -> Result<Vec<u8>, Errno> {
     must_be_root()?;
-    let length = frame.a(1) as usize;
+    let length = usize::try_from(frame.a(1) as i32).map_err(|_| Errno::EINVAL)?;
     if length > uts::HOSTNAME_MAX_BYTES {
         return Err(Errno::EINVAL);
     }
@@ -110,14 +110,16 @@ fn sysinfo(frame: &mut TrapFrame) -> Answer {
 
 fn getrandom(frame: &mut TrapFrame) -> Answer {
     const FLAGS: u32 = linux::GRND_NONBLOCK | linux::GRND_RANDOM | linux::GRND_INSECURE;
-    let mut buffer = user::UserBuffer::new(frame.a(0), frame.a(1) as usize)?;
+    let mut buffer =
+        user::UserBuffer::new(frame.a(0), user::MOVE_MAX_BYTES.min(frame.a(1) as usize))?;
     if frame.a(2) as u32 & !FLAGS != 0 {
         return Err(Errno::EINVAL);
     }
     let wanted = buffer.remaining();
     let mut bytes = [0; 256];
     while buffer.remaining() > 0 {
-        let count = buffer.remaining().min(bytes.len());
+        // What follows in the next page need not be there.
+        let count = buffer.in_first_page().min(bytes.len());
         random::fill(&mut bytes[..count]);
         let done = wanted - buffer.remaining();
         match buffer.put(&bytes[..count]) {
@@ -334,16 +336,25 @@ fn copy_log(from: u64, at: u64, length: usize) -> Result<(u64, u64), Errno> {
 /// `struct __user_cap_header_struct`: the version with two words for each set.
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
+/// The process in the header at `at`; `None` for a version that is not known, and then the header
+/// says which is.
+fn capability_header(at: u64) -> Result<Option<u32>, Errno> {
+    let version: u32 = user::read(at)?;
+    if version == CAPABILITY_VERSION_3 {
+        let [_, pid]: [u32; 2] = user::read(at)?;
+        return Ok(Some(pid));
+    }
+    user::write(at, &CAPABILITY_VERSION_3)?;
+    Ok(None)
+}
+
 /// The superuser has all capabilities, others none.
 fn capget(frame: &mut TrapFrame) -> Answer {
-    let [version, pid] = user::read::<[u32; 2]>(frame.a(0))?;
-    if version != CAPABILITY_VERSION_3 {
-        user::write(frame.a(0), &CAPABILITY_VERSION_3)?;
-        return if frame.a(1) == 0 { Ok(0) } else { Err(Errno::EINVAL) };
-    }
-    let process = match pid {
-        0 => current_process().clone(),
-        pid => task::process(pid).ok_or(Errno::ESRCH)?,
+    let process = match capability_header(frame.a(0))? {
+        None if frame.a(1) == 0 => return Ok(0),
+        None => return Err(Errno::EINVAL),
+        Some(0) => current_process().clone(),
+        Some(pid) => task::process(pid).ok_or(Errno::ESRCH)?,
     };
     if frame.a(1) != 0 {
         let word = if process.credentials().is_root() { u32::MAX } else { 0 };
@@ -353,8 +364,13 @@ fn capget(frame: &mut TrapFrame) -> Answer {
     Ok(0)
 }
 
-/// Capabilities are not given up one by one.
-fn capset(_: &mut TrapFrame) -> Answer {
+/// Capabilities are not given up one by one, and nobody can change those of others.
+fn capset(frame: &mut TrapFrame) -> Answer {
+    let pid = capability_header(frame.a(0))?.ok_or(Errno::EINVAL)?;
+    if pid != 0 && pid != current_process().pid {
+        return Err(Errno::EPERM);
+    }
+    let _wanted: [u32; 6] = user::read(frame.a(1))?;
     must_be_root()?;
     Ok(0)
 }

@@ -164,14 +164,15 @@ fn waitid(frame: &mut TrapFrame) -> Answer {
     let (kind, id, options) = (frame.a(0) as u32, frame.a(1) as i32, frame.a(3) as u32);
     let wanted = Wanted::for_waitid(kind, id, options, current_process().group())?;
     let (info_at, usage_at) = (frame.a(2), frame.a(4));
-    let told = wait::wait(&wanted)?;
+    let waited = wait::wait(&wanted);
+    let told = waited.unwrap_or_default();
     if let (Some(told), true) = (told, usage_at != 0) {
         user::write(usage_at, &told.usage.to_rusage())?;
     }
     if info_at != 0 {
         user::write(info_at, &info_words(told))?;
     }
-    Ok(0)
+    waited.map(|_| 0)
 }
 
 /// The first words of `siginfo_t` that `waitid` fills in; all 0 where nobody has changed.

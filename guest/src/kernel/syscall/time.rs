@@ -89,10 +89,16 @@ fn gettimeofday(frame: &mut TrapFrame) -> Answer {
 }
 
 fn settimeofday(frame: &mut TrapFrame) -> Answer {
-    may_set_time()?;
-    if frame.a(0) != 0 {
-        clock::set_real_now(from_timeval(user::read(frame.a(0))?)?);
+    let time = match frame.a(0) {
+        0 => None,
+        at => Some(from_timeval(user::read(at)?)?),
+    };
+    if frame.a(1) != 0 {
+        // The time zone, which nothing here depends on.
+        let _zone: [u32; 2] = user::read(frame.a(1))?;
     }
+    may_set_time()?;
+    time.into_iter().for_each(clock::set_real_now);
     Ok(0)
 }
 

@@ -48,13 +48,16 @@ impl PartialEq for Key {
 }
 
 impl Key {
-    /// That of the word at `at`; `is_private` is what the program says.
+    /// That of the word at `at`. One that others may wait for must be there.
     fn of(at: u64, scope: Scope) -> Result<Self, Errno> {
         if !at.is_multiple_of(WORD_BYTES) {
             return Err(Errno::EINVAL);
         }
         if at >= USER_END {
             return Err(Errno::EFAULT);
+        }
+        if scope == Scope::Shared && uaccess::try_load_u32(at).is_none() {
+            user::read::<u32>(at)?;
         }
         let space = sched::current_thread().process.space().ok_or(Errno::EFAULT)?;
         let private = Self::Private { space: Arc::as_ptr(&space) as usize, at };

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::mm::addr::USER_END;
 
-/// Page numbers of objects stay below this, as file offsets fit into an `i64`.
-const OBJECT_PAGES_MAX: u64 = i64::MAX as u64 / PAGE_SIZE_BYTES + 1;
+/// Page numbers of objects stay below this: all of a page has offsets that fit into an `i64`.
+const OBJECT_PAGES_MAX: u64 = i64::MAX as u64 / PAGE_SIZE_BYTES;
 
 impl<M: Machine> Space<M> {
     /// mmap: the address of the new area.

@@ -108,11 +108,8 @@ pub(super) fn utimensat(frame: &mut TrapFrame) -> Answer {
     let (accessed, modified) = match frame.a(2) {
         0 => (Stamp::Now, Stamp::Now),
         times => {
-            let read = |index: u64| {
-                let at = times.wrapping_add(index * TIMESPEC_BYTES as u64);
-                user::read(at).and_then(layout::stamp)
-            };
-            (read(0)?, read(1)?)
+            let [accessed, modified]: [[u8; TIMESPEC_BYTES]; 2] = user::read(times)?;
+            (layout::stamp(accessed)?, layout::stamp(modified)?)
         }
     };
     let wanted = Change::Times { accessed, modified };

@@ -27,11 +27,12 @@ fn optional(at: u64) -> Result<Vec<u8>, Errno> {
 }
 
 pub(super) fn mount(frame: &mut TrapFrame) -> Answer {
+    let flags = frame.a(3) as u32;
+    let (kind, source, options) =
+        (optional(frame.a(2))?, optional(frame.a(0))?, optional(frame.a(4))?);
     if !who().is_root() {
         return Err(Errno::EPERM);
     }
-    let flags = frame.a(3) as u32;
-    let source = optional(frame.a(0))?;
     let place = locate(linux::AT_FDCWD as u64, frame.a(1), 0)?;
     if flags & linux::MS_REMOUNT != 0 {
         mount::remount(&place, flags)?;
@@ -46,8 +47,9 @@ pub(super) fn mount(frame: &mut TrapFrame) -> Answer {
     if place.inode.kind() != Kind::Directory {
         return Err(Errno::ENOTDIR);
     }
-    let kind = user::read_string(frame.a(2), PATH_MAX_BYTES)?;
-    let options = optional(frame.a(4))?;
+    if frame.a(2) == 0 {
+        return Err(Errno::EINVAL);
+    }
     let system = file_system(&kind, &options)?;
     if Arc::ptr_eq(&system.root(), &place.inode) {
         return Err(Errno::EBUSY);

@@ -111,7 +111,7 @@ fn put_rest(address: u64, deadline: Option<Instant>) {
 type PollFd = [u8; 8];
 
 pub(super) fn ppoll(frame: &mut TrapFrame) -> Answer {
-    let (at, count) = (frame.a(0), frame.a(1));
+    let (at, count) = (frame.a(0), u64::from(frame.a(1) as u32));
     if count > descriptor_limit() {
         return Err(Errno::EINVAL);
     }

@@ -24,14 +24,15 @@ fn plain(frame: &TrapFrame) -> Result<Buffer<'static>, Errno> {
 
 /// The buffers of arguments 1 and 2: array and count.
 fn vector(frame: &TrapFrame) -> Result<Buffer<'static>, Errno> {
-    let count = usize::try_from(frame.a(2)).map_err(|_| Errno::EINVAL)?;
-    Ok(Buffer::User(UserBuffer::from_iovec(frame.a(1), count)?))
+    let count = frame.a(2) as u32;
+    Ok(Buffer::User(UserBuffer::from_iovec(frame.a(1), count as usize)?))
 }
 
-/// The position in argument 3.
-fn position(frame: &TrapFrame) -> Result<u64, Errno> {
+/// The position in argument 3, from which on there must be positions for all bytes of the buffer.
+fn position(frame: &TrapFrame, buffer: &Buffer<'_>) -> Result<u64, Errno> {
     let offset = frame.a(3);
-    if offset as i64 >= 0 { Ok(offset) } else { Err(Errno::EINVAL) }
+    let end = offset.checked_add(buffer.remaining() as u64);
+    if end.is_some_and(|end| end <= i64::MAX as u64) { Ok(offset) } else { Err(Errno::EINVAL) }
 }
 
 pub(super) fn read(frame: &mut TrapFrame) -> Answer {
@@ -59,23 +60,27 @@ pub(super) fn writev(frame: &mut TrapFrame) -> Answer {
 }
 
 pub(super) fn pread64(frame: &mut TrapFrame) -> Answer {
-    let offset = position(frame)?;
-    Ok(file(frame, 0)?.pread(offset, &mut plain(frame)?)? as u64)
+    let (file, mut buffer) = (file(frame, 0)?, plain(frame)?);
+    let offset = position(frame, &buffer)?;
+    Ok(file.pread(offset, &mut buffer)? as u64)
 }
 
 pub(super) fn pwrite64(frame: &mut TrapFrame) -> Answer {
-    let offset = position(frame)?;
-    Ok(file(frame, 0)?.pwrite(offset, &mut plain(frame)?)? as u64)
+    let (file, mut buffer) = (file(frame, 0)?, plain(frame)?);
+    let offset = position(frame, &buffer)?;
+    Ok(file.pwrite(offset, &mut buffer)? as u64)
 }
 
 pub(super) fn preadv(frame: &mut TrapFrame) -> Answer {
-    let offset = position(frame)?;
-    Ok(file(frame, 0)?.pread(offset, &mut vector(frame)?)? as u64)
+    let (file, mut buffer) = (file(frame, 0)?, vector(frame)?);
+    let offset = position(frame, &buffer)?;
+    Ok(file.pread(offset, &mut buffer)? as u64)
 }
 
 pub(super) fn pwritev(frame: &mut TrapFrame) -> Answer {
-    let offset = position(frame)?;
-    Ok(file(frame, 0)?.pwrite(offset, &mut vector(frame)?)? as u64)
+    let (file, mut buffer) = (file(frame, 0)?, vector(frame)?);
+    let offset = position(frame, &buffer)?;
+    Ok(file.pwrite(offset, &mut buffer)? as u64)
 }
 
 pub(super) fn lseek(frame: &mut TrapFrame) -> Answer {
@@ -227,6 +232,9 @@ pub(super) fn copy_file_range(frame: &mut TrapFrame) -> Answer {
     let (from, to) = (Side::new(from, frame.a(1))?, Side::new(to, frame.a(3))?);
     if Arc::ptr_eq(from.file.inode(), to.file.inode()) && overlap(&from, &to, count)? {
         return Err(Errno::EINVAL);
+    }
+    if count == 0 {
+        return Ok(0);
     }
     copy(from, to, count)
 }

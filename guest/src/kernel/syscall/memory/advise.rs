@@ -122,6 +122,10 @@ pub(super) fn msync(frame: &mut TrapFrame) -> Answer {
     if flags & later != 0 && flags & now != 0 {
         return Err(Errno::EINVAL);
     }
+    // As Linux has it, a length that is none when rounded up is none.
+    if page_aligned(length_bytes).is_none() {
+        return Ok(0);
+    }
     let range = range(start, length_bytes).map_err(|_| Errno::ENOMEM)?;
     if range.is_empty() {
         return Ok(0);

@@ -101,7 +101,8 @@ pub(super) fn mlock2(frame: &mut TrapFrame) -> Answer {
 /// The pages that a byte range touches; `None` for no byte.
 fn touched(start: u64, length_bytes: u64) -> Result<Option<PageRange>, Errno> {
     let offset = start % PAGE_SIZE_BYTES;
-    let length = length_bytes.checked_add(offset).and_then(page_aligned).ok_or(Errno::EINVAL)?;
+    // So long that it is none again: Linux does not mind.
+    let length = length_bytes.checked_add(offset).and_then(page_aligned).unwrap_or(0);
     let start = start - offset;
     let end = start.checked_add(length).ok_or(Errno::EINVAL)?;
     if length == 0 {

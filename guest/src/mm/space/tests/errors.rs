@@ -22,8 +22,8 @@ fn mappings_that_cannot_be() {
     let file = ToyObject::new(4);
     process.map(anonymous(BASE, 2)).expect("room");
     let plain = anonymous(BASE, 1);
-    let behind = Backing::Object { object: file.clone(), first: (i64::MAX as u64 >> 12) + 1 };
-    let last = Backing::Object { object: file.clone(), first: i64::MAX as u64 >> 12 };
+    let behind = Backing::Object { object: file.clone(), first: i64::MAX as u64 >> 12 };
+    let last = Backing::Object { object: file.clone(), first: (i64::MAX as u64 >> 12) - 1 };
     for (request, expected) in [
         (Request { length_bytes: 0, ..plain.clone() }, Err(Errno::EINVAL)),
         (Request { length_bytes: USER_END + 1, ..plain.clone() }, Err(Errno::ENOMEM)),
