@@ -268,13 +268,16 @@ pub(super) struct Wanted<'a> {
 
 /// Puts devices into slots as QEMU's `virt` does: each into the slot that it names, else into the
 /// free one with the highest number, in the order of the command line; then, in the same way, a
-/// disk for each drive that attaches by itself, and last the disk for swapping.
+/// disk for each drive that attaches by itself. Before all of them comes the disk for swapping, in
+/// the last slot that nobody names, so that it is the last one to kernels, which look through the
+/// slots from the first on, and the names of other disks do not depend on it.
 ///
 /// # Errors
 /// In words: a drive that is missing, or used twice or not at all, a slot that is taken.
 pub(super) fn plug(wanted: &Wanted<'_>) -> Result<[Option<Plugged>; SLOTS], String> {
     let mut board = Board::new(wanted)?;
     let devices = wanted.devices;
+    board.add_swap().map_err(|trouble| format!("--swap: {trouble}"))?;
     for (index, device) in devices.iter().enumerate() {
         if let Some(id) = &device.id
             && devices[..index].iter().any(|other| other.id.as_ref() == Some(id))
@@ -332,6 +335,18 @@ impl<'a> Board<'a> {
         }
         let slots = [const { None }; SLOTS];
         Ok(Self { slots, drives: named, wanted, serials: Vec::new(), ports: 0 })
+    }
+
+    fn add_swap(&mut self) -> Result<(), String> {
+        let Some(Swap { len_bytes, latency }) = self.wanted.swap else { return Ok(()) };
+        let disk = self.wanted.disk(SWAP_ID, Medium::Swap(*len_bytes), *latency);
+        let is_named = |slot: &usize| {
+            let mut buses = self.wanted.devices.iter().filter_map(|device| device.bus.as_deref());
+            buses.any(|bus| slot_called(bus) == Some(*slot))
+        };
+        let slot = (0..SLOTS).rev().find(|slot| !is_named(slot)).ok_or_else(no_slot_left)?;
+        self.slots[slot] = Some(Plugged::Block(disk));
+        Ok(())
     }
 
     fn add(&mut self, device: &Device) -> Result<(), String> {
@@ -406,17 +421,10 @@ impl<'a> Board<'a> {
     /// Puts something into the slot called `bus`, or into the next; yields its number.
     fn put(&mut self, bus: Option<&str>, what: Plugged) -> Result<usize, String> {
         let slot = match bus {
-            None => self
-                .slots
-                .iter()
-                .rposition(Option::is_none)
-                .ok_or_else(|| format!("all {SLOTS} slots for virtio devices are taken"))?,
-            Some(bus) => {
-                let number = bus.strip_prefix(SLOT_BUS).and_then(|number| number.parse().ok());
-                number.filter(|number| *number < SLOTS).ok_or_else(|| {
-                    format!("no bus `{bus}`: there is {SLOT_BUS}0 to {SLOT_BUS}{}", SLOTS - 1)
-                })?
-            }
+            None => self.slots.iter().rposition(Option::is_none).ok_or_else(no_slot_left)?,
+            Some(bus) => slot_called(bus).ok_or_else(|| {
+                format!("no bus `{bus}`: there is {SLOT_BUS}0 to {SLOT_BUS}{}", SLOTS - 1)
+            })?,
         };
         if self.slots[slot].is_some() {
             return Err(format!("`{SLOT_BUS}{slot}` is taken"));
@@ -445,12 +453,18 @@ impl<'a> Board<'a> {
                 }
             }
         }
-        if let Some(Swap { len_bytes, latency }) = self.wanted.swap {
-            let disk = self.wanted.disk(SWAP_ID, Medium::Swap(*len_bytes), *latency);
-            self.put(None, Plugged::Block(disk)).map_err(|trouble| format!("--swap: {trouble}"))?;
-        }
         Ok(self.slots)
     }
+}
+
+/// The number of the slot that has this name.
+fn slot_called(bus: &str) -> Option<usize> {
+    let number = bus.strip_prefix(SLOT_BUS).and_then(|number| number.parse().ok());
+    number.filter(|number| *number < SLOTS)
+}
+
+fn no_slot_left() -> String {
+    format!("all {SLOTS} slots for virtio devices are taken")
 }
 
 impl Wanted<'_> {

@@ -58,16 +58,17 @@ fn in_words(disk: &Disk) -> String {
 fn disks_are_as_is_said_of_them_or_of_all() {
     for (options, expect) in [
         ("swap=64M", "7:swap=64M"),
-        ("drive=a,if=virtio device=virtio-rng-device swap=64M", "7:rng 6:virtio0=a 5:swap=64M"),
+        ("swap=64M device=virtio-rng-device,bus=virtio-mmio-bus.7", "7:rng 6:swap=64M"),
+        ("drive=a,if=virtio device=virtio-rng-device swap=64M", "7:swap=64M 6:rng 5:virtio0=a"),
         (
             "latency=hdd swap=64M,latency=100us drive=a,if=virtio \
              drive=b,if=virtio,latency=1ms,,2us drive=c,if=virtio,latency=none",
-            "7:virtio0=a+hdd 6:virtio1=b+1000000ns+2000ns 5:virtio2=c 4:swap=64M+100000ns+0ns",
+            "7:swap=64M+100000ns+0ns 6:virtio0=a+hdd 5:virtio1=b+1000000ns+2000ns 4:virtio2=c",
         ),
-        ("errors=cut=1 drive=a,if=virtio swap=1M", "7:virtio0=a+errors0 6:swap=1M+errors0"),
+        ("errors=cut=1 drive=a,if=virtio swap=1M", "7:swap=1M+errors0 6:virtio0=a+errors0"),
         (
             "errors=read=1/2,drive=swap drive=a,if=virtio,id=a drive=b,if=virtio swap=1M",
-            "7:a=a 6:virtio1=b 5:swap=1M+errors0",
+            "7:swap=1M+errors0 6:a=a 5:virtio1=b",
         ),
         (
             "errors=cut=1 errors=cut=2,drive=a drive=a,if=virtio,id=a drive=b,if=virtio",
@@ -127,6 +128,8 @@ fn what_cannot_be_is_explained() {
     let ports = ["device=virtserialport"; MAX_PORTS as usize].join(" ");
     let ports = format!("device=virtio-serial-device {ports}");
     let disks = format!("drive=a,if=virtio {}", ["device=virtio-rng-device"; SLOTS].join(" "));
+    let named = (0..SLOTS).map(|slot| format!(" device=virtio-rng-device,bus={SLOT_BUS}{slot}"));
+    let named = format!("swap=1M{}", named.collect::<String>());
     let full = format!("swap=1M {}", ["device=virtio-rng-device"; SLOTS].join(" "));
     for (options, says) in [
         ("drive=if=none", "`file=` is missing"),
@@ -178,7 +181,8 @@ fn what_cannot_be_is_explained() {
         ("drive=a,if=virtio,id=swap swap=1M", "--swap: a drive is called `swap`"),
         ("errors=cut=1,drive=x", "--disk-errors cut=1,drive=x: no drive is called `x`"),
         ("errors=cut=1,drive=swap", "no drive is called `swap`"),
-        (&full, "--swap: all 8 slots for virtio devices are taken"),
+        (&full, "-device virtio-rng-device: all 8 slots for virtio devices are taken"),
+        (&named, "--swap: all 8 slots for virtio devices are taken"),
     ] {
         let error = board(options).expect_err(options);
         assert!(error.contains(says), "{options}: {error}");
