@@ -181,6 +181,7 @@ fn qemus_spellings() {
 fn devices_are_where_they_were_put() {
     const VERSION: u64 = 4;
     const DEVICE_ID: u64 = 8;
+    const SECTORS: u64 = 0x100;
     let scratch = Scratch::new();
     scratch.file("fs.img", &[0; 1024]);
     let xv6 = "-machine virt -bios none -m 128M -smp 3 -nographic \
@@ -197,6 +198,9 @@ fn devices_are_where_they_were_put() {
         ("-device virtio-rng-device", 7, DEVICE_ID, 4),
         ("-device virtio-rng-device -seed 1", 7, DEVICE_ID, 4),
         (console, 7, DEVICE_ID, 3),
+        ("-swap 64K", 7, DEVICE_ID, 2),
+        ("-swap 64K -disk-latency hdd -drive file=fs.img,if=virtio", 7, SECTORS, 128),
+        ("-swap 64K -drive file=fs.img,if=virtio,latency=1ms,,2us", 6, SECTORS, 2),
     ] {
         let at = 0x1000_1000 + 0x1000 * slot + register;
         let insns = [li(6, at), vec![asm::lw(10, 6)], exit_with(10)].concat();
@@ -239,6 +243,11 @@ fn wrong_usage_is_explained() {
         ("-drvie file=x x", "a similar argument exists: '--drive'"),
         ("-drive file=x x", "-drive file=x: no device uses it"),
         ("-drive file=x,fromat=raw x", "did you mean `format`?"),
+        ("-drive file=x,latency=slow x", "`slow` is no latency: expected none, ssd, hdd, or TIME"),
+        ("-disk-latency 5 x", "`5` is no latency"),
+        ("-disk-errors read=1 x", "`read=1`: expected K/N"),
+        ("-disk-errors cut=1,drive=d x", "--disk-errors cut=1,drive=d: no drive is called `d`"),
+        ("-swap 1K x", "a disk for swapping has between 64K and 64G"),
         ("-device virtio-blk-device,drive=d x", "drive=d: no -drive has id=d"),
         ("-device virtio-rng x", "no device is called `virtio-rng`"),
         ("-drive file=/nonexistent/d,if=virtio /dev/null", "/dev/null: the file is empty"),

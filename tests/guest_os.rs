@@ -1,6 +1,6 @@
 //! The guest operating system on the real command: its own test programs, the tour of virtual memory
-//! and the table of costs, each with several harts and processors, and a shell in 4 MiB. What is
-//! printed is read, and its numbers are held against each other: `guest_os/tour.rs`. The kernel's
+//! and the table of costs, each with several harts and processors, a shell in 4 MiB, and disks. What
+//! is printed is read, and its numbers are held against each other: `guest_os/tour.rs`. The kernel's
 //! tests of itself and its ends are `guest_os/selftest.rs`'s, that pagewalk needs no other file for
 //! all this `guest_os/embedded.rs`'s. On the release build only; what is missing here is said once,
 //! and then all counts as ignored.
@@ -18,8 +18,9 @@ mod selftest;
 mod tour;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::SystemTime;
 
@@ -72,6 +73,8 @@ fn main() {
     }
     trials.push(Trial::test("small_memory", small_memory));
     trials.push(Trial::test("oscost", oscost));
+    trials.push(Trial::test("slow_disks", slow_disks));
+    trials.push(Trial::test("power_cut", power_cut));
     let ignored = missing.is_some();
     // Another guest is tested than that of this checkout.
     let is_other = std::env::var_os("PAGEWALK_GUEST").is_some();
@@ -118,6 +121,17 @@ fn finish(pagewalk: &mut Command, typed: &[&str], code: i32) -> Result<String, F
     }
     let stderr = String::from_utf8_lossy(&stderr);
     Err(format!("{status}\nstdout: {}\nstderr: {stderr}", last_lines(&stdout)).into())
+}
+
+/// As [`boot`], whatever the end is.
+fn end_of(options: &[&str], typed: &[&str]) -> Result<Output, Failed> {
+    let mut pagewalk = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
+    pagewalk.env("PAGEWALK_GUEST", GUEST.as_ref()?);
+    pagewalk.args(["run", "-nographic", "--timeout", TIMEOUT_SECONDS, "--max-insns", MAX_INSNS]);
+    pagewalk.args(options);
+    let mut input = typed.join("\n");
+    input.push('\n');
+    Ok(run(&mut pagewalk, input.as_bytes())?)
 }
 
 /// Enough of a text to see what it ended with.
@@ -258,6 +272,54 @@ fn oscost() -> Result<(), Failed> {
     });
     let too_dear: Vec<_> = too_dear.collect();
     check(too_dear.is_empty(), || format!("rows and their limits: {too_dear:?}"))
+}
+
+/// A disk image of so many zeroes, and the option that plugs it in.
+fn image(name: &str, len_bytes: usize) -> io::Result<(PathBuf, String)> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, vec![0; len_bytes])?;
+    let option = format!("file={},if=virtio", path.display());
+    Ok((path, option))
+}
+
+/// Disks read the same however slow they are, and only take longer.
+fn slow_disks() -> Result<(), Failed> {
+    let (_, drive) = image("slow.img", 64 << 10)?;
+    let lines = ["cat /dev/vda | wc -c", "cat /dev/vdb | wc -c", "cat /proc/uptime", "exit"];
+    let mut times = Vec::new();
+    for latency in ["none", "ssd", "5ms,1ms"] {
+        let disks = ["-drive", &drive, "-swap", "1M", "-disk-latency", latency];
+        let text = boot(&[&disks[..], &["-clock", "warp", "-append", "quiet"]].concat(), &lines)?;
+        let has = |wanted| text.lines().any(|line| line == wanted);
+        check(has("65536") && has("1048576"), || {
+            format!("{latency}: the disks have other sizes:\n{}", last_lines(&text))
+        })?;
+        let uptime = |line: &str| line.split_once(' ').and_then(|(first, _)| first.parse().ok());
+        let uptime: Option<f64> = text.lines().rev().find_map(uptime);
+        times.push(uptime.ok_or("no time since the start")?);
+    }
+    check(times.is_sorted_by(|fast, slow| fast < slow), || format!("seconds: {times:?}"))
+}
+
+/// Where the power is cut at a write, those before it are in the image, and no later one.
+fn power_cut() -> Result<(), Failed> {
+    let lines = ["for i in 1 2 3 4 5; do echo $i > /dev/vda; done", "exit"];
+    for (options, code, kept) in [
+        (&["-disk-errors", "cut=1"][..], Some(123), b"\0\0"),
+        (&["-disk-errors", "cut=4"], Some(123), b"3\n"),
+        (&["-disk-errors", "cut=5", "-disk-latency", "hdd"], Some(123), b"4\n"),
+        (&["-disk-errors", "cut=6"], Some(0), b"5\n"),
+        (&["-disk-errors", "cut=4,drive=swap", "-swap", "1M"], Some(0), b"5\n"),
+    ] {
+        let (path, drive) = image("cut.img", 64 << 10)?;
+        let machine = ["-drive", &drive, "-clock", "warp", "-append", "quiet"];
+        let end = end_of(&[&machine[..], options].concat(), &lines)?;
+        let bytes = fs::read(path)?;
+        check(end.status.code() == code && bytes.starts_with(kept), || {
+            format!("{options:?}: {:?}, and the image begins {:?}", end.status, &bytes[..2])
+        })?;
+    }
+    Ok(())
 }
 
 fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), Failed> {

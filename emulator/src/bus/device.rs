@@ -30,6 +30,8 @@ pub enum PowerRequest {
     Off(u32),
     /// Start again from reset.
     Reset,
+    /// The power is cut, where a test of the guest wants that.
+    Cut,
 }
 
 /// What a device may touch while it handles an access.

@@ -50,6 +50,7 @@ Exit codes:
   120    --max-insns was reached
   121    trap loop: a hart faults in its own trap handler, for ever
   122    every hart waits for an interrupt (wfi) that cannot come
+  123    the power was cut: --disk-errors cut=N
   124    --timeout was reached
   125    the host failed: a full disk, a closed pipe
   130    SIGINT; 129, 131, 143: SIGHUP, SIGQUIT, SIGTERM; a second one ends the run at once
@@ -274,6 +275,7 @@ mod tests {
     use super::super::streams::Owner;
     use super::*;
     use crate::debug::trace::TraceItems;
+    use crate::device::virtio::block::Latency;
 
     #[test]
     fn definitions_are_consistent() {
@@ -298,7 +300,7 @@ mod tests {
 
     #[test]
     fn xv6_is_understood() {
-        use super::super::devices::{Disk, Plugged};
+        use super::super::devices::{Disk, Medium, Plugged};
         use super::super::streams::{Monitor, Stream};
         for (debugger, gdb) in [
             ("", None),
@@ -312,10 +314,12 @@ mod tests {
             assert_eq!(boot.program, ProgramSpec::Kernel("kernel/kernel".into()));
             let config = args.machine.config(ClockSource::Insns);
             assert_eq!((config.ram_bytes, config.harts), (128 << 20, 3));
-            let DeviceSpec { slots, is_legacy_forced, streams } =
+            let DeviceSpec { slots, is_legacy_forced, streams, .. } =
                 args.devices.spec(Owner::Consoles).unwrap();
-            let (id, file) = ("x0".to_owned(), "fs.img".into());
-            let disk = Disk { id, file, is_snapshot: false, is_read_only: false };
+            let (is_snapshot, is_read_only) = (false, false);
+            let medium = Medium::Image { file: "fs.img".into(), is_snapshot, is_read_only };
+            let (id, latency, errors) = ("x0".to_owned(), Latency::NONE, None);
+            let disk = Disk { id, medium, latency, errors };
             assert_eq!(slots[0], Some(Plugged::Block(disk)));
             assert!(slots[1..].iter().all(Option::is_none) && !is_legacy_forced);
             assert_eq!((streams.serial, streams.monitor), (Stream::Stdio, Monitor::Shared));

@@ -9,16 +9,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 
 use super::args::{BootSpec, DeviceSpec, FirmwareSpec, ProgramArgs, ProgramSpec, RunArgs};
-use super::devices::{Disk as DiskSpec, Plugged, Port as PlannedPort};
+use super::devices::{Disk as DiskSpec, Medium, Plugged, Port as PlannedPort};
+use super::disks::SWAP_ID;
 use super::program::{self, Program, Wiring};
 use super::streams::{Owner, Stream};
 use super::values::{RtcBase, Seed};
 use crate::device::virtio::Layout;
+use crate::device::virtio::block::{Mishaps, Storage};
 use crate::machine::Config;
 use crate::machine::board::{Devices, Port, Virtio, WindowSize};
 use crate::machine::boot::{Boot, Firmware, Payload};
 use crate::machine::config::ClockSource;
 use crate::machine::console::Console;
+use crate::machine::disk::mishaps::Unlucky;
+use crate::machine::disk::scratch::Scratch;
 use crate::machine::disk::{Disk, Mode};
 use crate::machine::random::SplitMix;
 
@@ -129,10 +133,19 @@ pub(super) fn devices(spec: DeviceSpec, seed: Seed, window: &WindowSize) -> Resu
     let is_legacy = spec.is_legacy_forced && spec.streams.owner == Owner::Consoles;
     let layout = if is_legacy { Layout::Legacy } else { Layout::Modern };
     let mut devices = Devices { layout, ..Devices::default() };
+    // The disks that a plan concerns share its count of writes.
+    let troubles =
+        spec.errors.into_iter().map(|plan| (plan.writes_left(), plan)).collect::<Vec<_>>();
     for (slot, plugged) in devices.virtio.iter_mut().zip(spec.slots) {
         *slot = match plugged {
             None => None,
-            Some(Plugged::Block(disk)) => Some(open(&disk)?),
+            Some(Plugged::Block(disk)) => {
+                let trouble = disk.errors.map(|index| troubles[index].clone());
+                let mishaps = trouble.map(|(writes_left, plan)| {
+                    Box::new(Unlucky::new(plan, writes_left)) as Box<dyn Mishaps>
+                });
+                Some(open(&disk, mishaps)?)
+            }
             Some(Plugged::Rng) => Some(Virtio::Random(random(seed)?)),
             Some(Plugged::Serial(ports)) => {
                 let connected = |planned: PlannedPort| {
@@ -155,14 +168,19 @@ pub(super) fn devices(spec: DeviceSpec, seed: Seed, window: &WindowSize) -> Resu
     Ok(devices)
 }
 
-fn open(spec: &DiskSpec) -> Result<Virtio> {
-    let mode = match (spec.is_snapshot, spec.is_read_only) {
-        (true, _) => Mode::Snapshot,
-        (false, true) => Mode::ReadOnly,
-        (false, false) => Mode::ReadWrite,
+fn open(spec: &DiskSpec, mishaps: Option<Box<dyn Mishaps>>) -> Result<Virtio> {
+    let (storage, serial): (Box<dyn Storage>, _) = match &spec.medium {
+        Medium::Image { file, is_snapshot, is_read_only } => {
+            let mode = match (is_snapshot, is_read_only) {
+                (true, _) => Mode::Snapshot,
+                (false, true) => Mode::ReadOnly,
+                (false, false) => Mode::ReadWrite,
+            };
+            (Box::new(Disk::open(file, mode)?), "")
+        }
+        Medium::Swap(len_bytes) => (Box::new(Scratch::swap_area(*len_bytes)), SWAP_ID),
     };
-    let storage = Box::new(Disk::open(&spec.file, mode)?);
-    Ok(Virtio::Disk { storage, serial: String::new() })
+    Ok(Virtio::Disk { storage, serial: serial.to_owned(), latency: spec.latency, mishaps })
 }
 
 /// Random bytes.

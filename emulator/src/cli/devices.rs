@@ -1,10 +1,13 @@
 //! What is plugged into the machine's virtio slots: `-drive`, `-device`, `-global`, in QEMU's
-//! spelling. Options become plain values here; [`plug`] then puts them where QEMU would.
+//! spelling. Options become plain values here; [`plug`] then puts them where QEMU would. What disks are
+//! like is said in `disks.rs`.
 
 use std::path::PathBuf;
 
+use super::disks::{DiskErrors, SWAP_ID, Swap, own_latency};
 use super::props::{Props, did_you_mean};
 use super::streams::Target;
+use crate::device::virtio::block::Latency;
 use crate::machine::board::{Kind, MAX_PORTS};
 
 /// Slots for virtio devices.
@@ -23,6 +26,8 @@ pub(super) struct Drive {
     attach: Attach,
     snapshot: Option<bool>,
     is_read_only: bool,
+    /// Its own latency.
+    latency: Option<Latency>,
 }
 
 /// Who puts a drive into a device.
@@ -39,7 +44,7 @@ impl Drive {
     /// In words, where `text` describes none.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let props = Props::parse(text, Some("file"))?;
-        props.allow(&["file", "if", "format", "id", "snapshot", "readonly", "media"])?;
+        props.allow(&["file", "if", "format", "id", "snapshot", "readonly", "media", "latency"])?;
         props.word("format", &[("raw", ())])?;
         props.word("media", &[("disk", ())])?;
         let attach = props.word("if", &[("none", Attach::ByName), ("virtio", Attach::ByItself)])?;
@@ -50,6 +55,7 @@ impl Drive {
             attach: attach.unwrap_or(Attach::ByName),
             snapshot: props.switch("snapshot")?,
             is_read_only: props.switch("readonly")?.unwrap_or(false),
+            latency: own_latency(&props)?,
         })
     }
 }
@@ -218,10 +224,24 @@ pub(super) struct Port {
 pub(super) struct Disk {
     /// What the user calls it.
     pub(super) id: String,
-    pub(super) file: PathBuf,
-    /// Writes are kept apart from the file and forgotten.
-    pub(super) is_snapshot: bool,
-    pub(super) is_read_only: bool,
+    pub(super) medium: Medium,
+    pub(super) latency: Latency,
+    /// What goes wrong with it: the index among what the user says of that.
+    pub(super) errors: Option<usize>,
+}
+
+/// What a disk keeps its sectors in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// An image.
+    Image {
+        file: PathBuf,
+        /// Writes are kept apart from the file and forgotten.
+        is_snapshot: bool,
+        is_read_only: bool,
+    },
+    /// Memory: a swap area of so many bytes.
+    Swap(u64),
 }
 
 /// What drives become that do not say so themselves.
@@ -234,18 +254,30 @@ pub(super) enum Writes {
     Forgotten,
 }
 
+/// What the user wants in the slots.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) drives: &'a [Drive],
+    pub(super) devices: &'a [Device],
+    pub(super) swap: Option<&'a Swap>,
+    pub(super) writes: Writes,
+    /// Latency of disks that have none of their own.
+    pub(super) latency: Latency,
+    pub(super) errors: &'a [DiskErrors],
+}
+
 /// Puts devices into slots as QEMU's `virt` does: each into the slot that it names, else into the
 /// free one with the highest number, in the order of the command line; then, in the same way, a
-/// disk for each drive that attaches by itself.
+/// disk for each drive that attaches by itself. Before all of them comes the disk for swapping, in
+/// the last slot that nobody names, so that it is the last one to kernels, which look through the
+/// slots from the first on, and the names of other disks do not depend on it.
 ///
 /// # Errors
 /// In words: a drive that is missing, or used twice or not at all, a slot that is taken.
-pub(super) fn plug(
-    drives: &[Drive],
-    devices: &[Device],
-    writes: Writes,
-) -> Result<[Option<Plugged>; SLOTS], String> {
-    let mut board = Board::new(drives, writes)?;
+pub(super) fn plug(wanted: &Wanted<'_>) -> Result<[Option<Plugged>; SLOTS], String> {
+    let mut board = Board::new(wanted)?;
+    let devices = wanted.devices;
+    board.add_swap().map_err(|trouble| format!("--swap: {trouble}"))?;
     for (index, device) in devices.iter().enumerate() {
         if let Some(id) = &device.id
             && devices[..index].iter().any(|other| other.id.as_ref() == Some(id))
@@ -261,7 +293,7 @@ pub(super) fn plug(
 struct Board<'a> {
     slots: [Option<Plugged>; SLOTS],
     drives: Vec<Named<'a>>,
-    writes: Writes,
+    wanted: &'a Wanted<'a>,
     /// Serial devices: the name of the bus that each is, and its slot.
     serials: Vec<(String, usize)>,
     /// Ports of all serial devices.
@@ -276,7 +308,8 @@ struct Named<'a> {
 }
 
 impl<'a> Board<'a> {
-    fn new(drives: &'a [Drive], writes: Writes) -> Result<Self, String> {
+    fn new(wanted: &'a Wanted<'a>) -> Result<Self, String> {
+        let drives = wanted.drives;
         let mut named: Vec<Named<'_>> = Vec::new();
         for (index, drive) in drives.iter().enumerate() {
             let id = drive.id.clone().unwrap_or_else(|| {
@@ -290,8 +323,30 @@ impl<'a> Board<'a> {
             }
             named.push(Named { id, drive, is_used: false });
         }
+        let has_drive = |id: &str| named.iter().any(|named| named.id == id);
+        if wanted.swap.is_some() && has_drive(SWAP_ID) {
+            return Err(format!("--swap: a drive is called `{SWAP_ID}`"));
+        }
+        let exists = |id: &str| has_drive(id) || (id == SWAP_ID && wanted.swap.is_some());
+        for DiskErrors { text, drive, .. } in wanted.errors {
+            if let Some(id) = drive.as_deref().filter(|id| !exists(id)) {
+                return Err(format!("{text}: no drive is called `{id}`"));
+            }
+        }
         let slots = [const { None }; SLOTS];
-        Ok(Self { slots, drives: named, writes, serials: Vec::new(), ports: 0 })
+        Ok(Self { slots, drives: named, wanted, serials: Vec::new(), ports: 0 })
+    }
+
+    fn add_swap(&mut self) -> Result<(), String> {
+        let Some(Swap { len_bytes, latency }) = self.wanted.swap else { return Ok(()) };
+        let disk = self.wanted.disk(SWAP_ID, Medium::Swap(*len_bytes), *latency);
+        let is_named = |slot: &usize| {
+            let mut buses = self.wanted.devices.iter().filter_map(|device| device.bus.as_deref());
+            buses.any(|bus| slot_called(bus) == Some(*slot))
+        };
+        let slot = (0..SLOTS).rev().find(|slot| !is_named(slot)).ok_or_else(no_slot_left)?;
+        self.slots[slot] = Some(Plugged::Block(disk));
+        Ok(())
     }
 
     fn add(&mut self, device: &Device) -> Result<(), String> {
@@ -360,23 +415,16 @@ impl<'a> Board<'a> {
             return Err(format!("another device already uses drive `{id}`"));
         }
         named.is_used = true;
-        Ok(named.disk(self.writes))
+        Ok(named.disk(self.wanted))
     }
 
     /// Puts something into the slot called `bus`, or into the next; yields its number.
     fn put(&mut self, bus: Option<&str>, what: Plugged) -> Result<usize, String> {
         let slot = match bus {
-            None => self
-                .slots
-                .iter()
-                .rposition(Option::is_none)
-                .ok_or_else(|| format!("all {SLOTS} slots for virtio devices are taken"))?,
-            Some(bus) => {
-                let number = bus.strip_prefix(SLOT_BUS).and_then(|number| number.parse().ok());
-                number.filter(|number| *number < SLOTS).ok_or_else(|| {
-                    format!("no bus `{bus}`: there is {SLOT_BUS}0 to {SLOT_BUS}{}", SLOTS - 1)
-                })?
-            }
+            None => self.slots.iter().rposition(Option::is_none).ok_or_else(no_slot_left)?,
+            Some(bus) => slot_called(bus).ok_or_else(|| {
+                format!("no bus `{bus}`: there is {SLOT_BUS}0 to {SLOT_BUS}{}", SLOTS - 1)
+            })?,
         };
         if self.slots[slot].is_some() {
             return Err(format!("`{SLOT_BUS}{slot}` is taken"));
@@ -398,7 +446,7 @@ impl<'a> Board<'a> {
                 }
                 Attach::ByName => {}
                 Attach::ByItself => {
-                    let disk = self.drives[index].disk(self.writes);
+                    let disk = self.drives[index].disk(self.wanted);
                     let text = &drive.text;
                     self.put(None, Plugged::Block(disk))
                         .map_err(|trouble| format!("{text}: {trouble}"))?;
@@ -409,14 +457,38 @@ impl<'a> Board<'a> {
     }
 }
 
-impl Named<'_> {
-    fn disk(&self, writes: Writes) -> Disk {
+/// The number of the slot that has this name.
+fn slot_called(bus: &str) -> Option<usize> {
+    let number = bus.strip_prefix(SLOT_BUS).and_then(|number| number.parse().ok());
+    number.filter(|number| *number < SLOTS)
+}
+
+fn no_slot_left() -> String {
+    format!("all {SLOTS} slots for virtio devices are taken")
+}
+
+impl Wanted<'_> {
+    /// A disk, with what is said of it or of all. Of several errors the last one counts.
+    fn disk(&self, id: &str, medium: Medium, latency: Option<Latency>) -> Disk {
+        let concerns = |errors: &DiskErrors| errors.drive.as_deref().is_none_or(|name| name == id);
         Disk {
-            id: self.id.clone(),
-            file: self.drive.file.clone(),
-            is_snapshot: self.drive.snapshot.unwrap_or(writes == Writes::Forgotten),
-            is_read_only: self.drive.is_read_only,
+            id: id.to_owned(),
+            medium,
+            latency: latency.unwrap_or(self.latency),
+            errors: self.errors.iter().rposition(concerns),
         }
+    }
+}
+
+impl Named<'_> {
+    fn disk(&self, wanted: &Wanted<'_>) -> Disk {
+        let Drive { file, snapshot, is_read_only, latency, .. } = self.drive;
+        let medium = Medium::Image {
+            file: file.clone(),
+            is_snapshot: snapshot.unwrap_or(wanted.writes == Writes::Forgotten),
+            is_read_only: *is_read_only,
+        };
+        wanted.disk(&self.id, medium, *latency)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The `pagewalk` command: options in `args.rs` and `qemu.rs`, their values in `values.rs`,
-//! `devices.rs` and `streams.rs`, one file per verb, the terminal in `stdio.rs` and `terminal.rs`,
+//! `devices.rs`, `disks.rs` and `streams.rs`, one file per verb, the terminal in `stdio.rs` and `terminal.rs`,
 //! and here what they share: exit codes, diagnostics, the way from the command line to a verb.
 //!
 //! Standard output belongs to the guest's console, or to the report that a verb is asked for;
@@ -10,6 +10,7 @@ mod build;
 mod bundle;
 mod devices;
 mod disasm;
+mod disks;
 mod dts;
 mod escapes;
 mod listing;
@@ -49,6 +50,8 @@ mod exit {
     pub(super) const TRAP_LOOP: u8 = 121;
     /// All harts wait for interrupts that cannot come.
     pub(super) const ASLEEP: u8 = 122;
+    /// A disk has cut the power, as the user wanted.
+    pub(super) const POWER_CUT: u8 = 123;
     /// The time limit was reached.
     pub(super) const TIMEOUT: u8 = 124;
     /// The host let the emulator down: a full disk, a closed pipe.

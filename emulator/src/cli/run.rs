@@ -101,6 +101,10 @@ fn report(machine: &Machine, path: &Path, owner: Owner, stop: Stop) -> u8 {
         Stop::Exit(code) => status(code),
         // Only with -no-reboot: every other one is answered where the machine runs.
         Stop::Reset => exit::QUIT,
+        Stop::PowerCut => {
+            brief("the power was cut");
+            exit::POWER_CUT
+        }
         Stop::InsnLimit => {
             brief("instruction limit reached");
             exit::INSN_LIMIT

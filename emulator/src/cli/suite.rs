@@ -207,6 +207,7 @@ fn outcome(stop: Stop, insns: u64) -> Outcome {
         Stop::Timeout => (format!("time limit reached after {insns} instructions"), None),
         Stop::TrapLoop { pc, .. } => (format!("trap loop at pc {pc}"), None),
         Stop::OutputLost => unreachable!("a sink that takes everything never fails"),
+        Stop::PowerCut => unreachable!("there are no disks"),
         Stop::Request(_) => unreachable!("nobody has a handle to ask with"),
         Stop::Asleep { pc } => (format!("asleep for ever before pc {pc}"), None),
     };

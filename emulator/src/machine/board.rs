@@ -9,7 +9,7 @@ use super::console::Console;
 use super::memory_map::{self, VIRTIO_LEN_BYTES, VIRTIO_SLOTS};
 use crate::addr::PhysAddr;
 use crate::bus::{Bus, Device, Ram};
-use crate::device::virtio::block::{Block, Storage};
+use crate::device::virtio::block::{Block, Latency, Mishaps, Storage};
 use crate::device::virtio::console::{self, Demand};
 use crate::device::virtio::rng::Rng;
 use crate::device::virtio::{Backend, Layout, Transport};
@@ -39,6 +39,10 @@ pub enum Virtio {
         storage: Box<dyn Storage>,
         /// What the guest reads as its serial number.
         serial: String,
+        /// How long it takes.
+        latency: Latency,
+        /// What goes wrong with it.
+        mishaps: Option<Box<dyn Mishaps>>,
     },
     /// A source of random bytes.
     Random(Box<dyn Read + Send>),
@@ -108,7 +112,13 @@ pub(super) fn build(ram: Ram, config: &Config, devices: Devices, console: &Conso
     map(memory_map::CLINT, clint::LEN_BYTES, Box::new(Clint::new(config.harts)));
     for (slot, device) in (0..).zip(devices.virtio) {
         let backend: Option<Box<dyn Backend>> = device.map(|device| match device {
-            Virtio::Disk { storage, serial } => Box::new(Block::new(storage, &serial)) as Box<_>,
+            Virtio::Disk { storage, serial, latency, mishaps } => {
+                let disk = Block::new(storage, &serial).with_latency(latency);
+                Box::new(match mishaps {
+                    Some(mishaps) => disk.with_mishaps(mishaps),
+                    None => disk,
+                }) as Box<_>
+            }
             Virtio::Random(source) => Box::new(Rng::new(source)) as Box<_>,
             Virtio::Console(ports) => Box::new(console_device(ports, &mut end)) as Box<_>,
         });

@@ -1,6 +1,7 @@
 //! What a machine is built from: RAM, harts, extensions; and what bounds a run. Values that come
 //! from outside as text are parsed here.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::addr::PAGE_SIZE_BYTES;
@@ -12,6 +13,8 @@ use crate::isa::{Extension, Extensions};
 pub const DEFAULT_RAM_BYTES: u64 = 128 << 20;
 /// Largest RAM that can be asked for.
 pub const MAX_RAM_BYTES: u64 = 1 << 40;
+/// Sizes that a disk for swapping can have: what is written to it takes memory of the host.
+pub const SWAP_BYTES: RangeInclusive<u64> = 64 << 10..=64 << 30;
 /// Harts that a machine can have: those that one CLINT serves.
 pub const MAX_HARTS: usize = crate::device::clint::MAX_HARTS;
 
@@ -110,19 +113,24 @@ pub struct Limits {
     pub timeout: Option<Duration>,
 }
 
-/// A size of RAM that cannot be.
+/// A size that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     /// Not a number with a suffix.
     #[error("{0:?} is no size: expected a number of MiB, or one with the suffix K, M, G or T")]
     Syntax(String),
-    /// Not between a page and [`MAX_RAM_BYTES`].
-    #[error("{0:?} is out of range: RAM has between 4K and 1T")]
-    Range(String),
+    /// Not one that is possible, which the second text tells.
+    #[error("{0:?} is out of range: {1}")]
+    Range(String, &'static str),
     /// Not whole pages.
     #[error("{0:?} is not a multiple of 4K")]
     Pages(String),
 }
+
+/// Sizes of RAM, in words.
+const RAM_RANGE: &str = "RAM has between 4K and 1T";
+/// [`SWAP_BYTES`], in words.
+const SWAP_RANGE: &str = "a disk for swapping has between 64K and 64G";
 
 /// A size in bytes from the text of `-m`: a number of MiB, or one with a suffix K, M, G or T (B
 /// for bytes), as QEMU has it.
@@ -130,6 +138,22 @@ pub enum SizeError {
 /// # Errors
 /// [`SizeError`] where it cannot be a RAM's size.
 pub fn parse_size(text: &str) -> Result<u64, SizeError> {
+    parse_size_within(text, PAGE_SIZE_BYTES..=MAX_RAM_BYTES, RAM_RANGE)
+}
+
+/// As [`parse_size`], the size of a disk for swapping.
+///
+/// # Errors
+/// [`SizeError`] where it cannot be one.
+pub fn parse_swap_size(text: &str) -> Result<u64, SizeError> {
+    parse_size_within(text, SWAP_BYTES, SWAP_RANGE)
+}
+
+fn parse_size_within(
+    text: &str,
+    possible: RangeInclusive<u64>,
+    range: &'static str,
+) -> Result<u64, SizeError> {
     let syntax = || SizeError::Syntax(text.to_owned());
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
@@ -143,11 +167,11 @@ pub fn parse_size(text: &str) -> Result<u64, SizeError> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(syntax());
     }
-    let range = || SizeError::Range(text.to_owned());
-    let count: u64 = digits.parse().map_err(|_| range())?;
-    let bytes = count.checked_mul(1 << shift).ok_or_else(range)?;
-    if !(PAGE_SIZE_BYTES..=MAX_RAM_BYTES).contains(&bytes) {
-        return Err(range());
+    let impossible = || SizeError::Range(text.to_owned(), range);
+    let count: u64 = digits.parse().map_err(|_| impossible())?;
+    let bytes = count.checked_mul(1 << shift).ok_or_else(impossible)?;
+    if !possible.contains(&bytes) {
+        return Err(impossible());
     }
     if !bytes.is_multiple_of(PAGE_SIZE_BYTES) {
         return Err(SizeError::Pages(text.to_owned()));
@@ -175,14 +199,34 @@ mod tests {
             ("12MM", Err(SizeError::Syntax(owned("12MM")))),
             ("-1M", Err(SizeError::Syntax(owned("-1M")))),
             ("1.5G", Err(SizeError::Syntax(owned("1.5G")))),
-            ("0", Err(SizeError::Range(owned("0")))),
-            ("3K", Err(SizeError::Range(owned("3K")))),
-            ("2T", Err(SizeError::Range(owned("2T")))),
-            ("99999999999999999999", Err(SizeError::Range(owned("99999999999999999999")))),
-            ("17179869184G", Err(SizeError::Range(owned("17179869184G")))),
+            ("0", Err(SizeError::Range(owned("0"), RAM_RANGE))),
+            ("3K", Err(SizeError::Range(owned("3K"), RAM_RANGE))),
+            ("2T", Err(SizeError::Range(owned("2T"), RAM_RANGE))),
+            (
+                "99999999999999999999",
+                Err(SizeError::Range(owned("99999999999999999999"), RAM_RANGE)),
+            ),
+            ("17179869184G", Err(SizeError::Range(owned("17179869184G"), RAM_RANGE))),
             ("5000B", Err(SizeError::Pages(owned("5000B")))),
         ] {
             assert_eq!(parse_size(text), bytes, "{text:?}");
         }
+    }
+
+    #[test]
+    fn sizes_of_disks_for_swapping() {
+        for (text, bytes) in [
+            ("64M", Some(64 << 20)),
+            ("64K", Some(64 << 10)),
+            ("64G", Some(64 << 30)),
+            ("60K", None),
+            ("65G", None),
+            ("65537B", None),
+            ("much", None),
+        ] {
+            assert_eq!(parse_swap_size(text).ok(), bytes, "{text}");
+        }
+        let error = parse_swap_size("0").unwrap_err().to_string();
+        assert_eq!(error, "\"0\" is out of range: a disk for swapping has between 64K and 64G");
     }
 }

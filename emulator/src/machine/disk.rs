@@ -2,17 +2,20 @@
 //! and written in place, only read, or read with all writes kept in memory. What the file system
 //! of the host has to say about opening it is a [`DiskError`]; what goes wrong later reaches the
 //! guest through [`Storage`].
+//!
+//! Neighbours: `disk/overlay.rs` keeps blocks in memory, `disk/scratch.rs` is a disk of nothing
+//! else, `disk/mishaps.rs` what goes wrong with disks where a test wants it.
 
-use std::collections::HashMap;
+pub mod mishaps;
+mod overlay;
+pub mod scratch;
+
 use std::fs::{File, FileType, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::device::virtio::block::{SECTOR_BYTES, Storage};
-
-/// Unit in which writes are kept in memory.
-const OVERLAY_BLOCK_BYTES: usize = 4096;
+use overlay::{BLOCK_BYTES, Block, Overlay};
 
 /// What a guest may do to an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,15 +136,8 @@ impl Disk {
         Ok(Self { path: named(), file, len_bytes, writes })
     }
 
-    fn check(&self, offset: u64, len_bytes: u64) -> io::Result<()> {
-        if offset.checked_add(len_bytes).is_some_and(|end| end <= self.len_bytes) {
-            return Ok(());
-        }
-        Err(io::Error::new(ErrorKind::UnexpectedEof, "past the end of the disk"))
-    }
-
     fn try_read(&mut self, offset: u64, to: &mut [u8]) -> io::Result<()> {
-        self.check(offset, to.len() as u64)?;
+        check_end(self.len_bytes, offset, to.len() as u64)?;
         read_file(&mut self.file, offset, to)?;
         if let Writes::Overlay(overlay) = &self.writes {
             overlay.apply(offset, to);
@@ -150,7 +146,7 @@ impl Disk {
     }
 
     fn try_write(&mut self, offset: u64, from: &[u8]) -> io::Result<()> {
-        self.check(offset, from.len() as u64)?;
+        check_end(self.len_bytes, offset, from.len() as u64)?;
         match &mut self.writes {
             Writes::Image { is_dirty } => {
                 *is_dirty = true;
@@ -159,8 +155,8 @@ impl Disk {
             }
             Writes::Nowhere => Err(read_only()),
             Writes::Overlay(overlay) => {
-                let mut base = Base { file: &mut self.file, len_bytes: self.len_bytes };
-                overlay.write(offset, from, &mut base)
+                let (file, len_bytes) = (&mut self.file, self.len_bytes);
+                overlay.write(offset, from, |block| image_block(file, len_bytes, block))
             }
         }
     }
@@ -200,7 +196,8 @@ impl Storage for Disk {
 
     /// The image keeps what it has; memory that holds discarded writes is freed.
     fn discard(&mut self, offset: u64, len_bytes: u64) -> io::Result<()> {
-        self.check(offset, len_bytes).map_err(|error| self.named(&error))?;
+        let checked = check_end(self.len_bytes, offset, len_bytes);
+        checked.map_err(|error| self.named(&error))?;
         match &mut self.writes {
             Writes::Image { .. } => Ok(()),
             Writes::Nowhere => Err(self.named(&read_only())),
@@ -225,88 +222,26 @@ impl Drop for Disk {
     }
 }
 
-/// The image under an overlay.
-struct Base<'a> {
-    file: &'a mut File,
-    len_bytes: u64,
-}
-
-/// Blocks that have been written, whole. There are never more than the disk has.
-#[derive(Debug, Default)]
-struct Overlay {
-    blocks: HashMap<u64, Box<[u8; OVERLAY_BLOCK_BYTES]>>,
-}
-
-impl Overlay {
-    /// Puts what has been written over `bytes`, which are the image's at `offset`.
-    fn apply(&self, offset: u64, bytes: &mut [u8]) {
-        if self.blocks.is_empty() {
-            return;
-        }
-        for Piece { block, inside, outside } in pieces(offset, bytes.len()) {
-            if let Some(written) = self.blocks.get(&block) {
-                bytes[outside].copy_from_slice(&written[inside]);
-            }
-        }
-    }
-
-    fn write(&mut self, offset: u64, from: &[u8], base: &mut Base<'_>) -> io::Result<()> {
-        for Piece { block, inside, outside } in pieces(offset, from.len()) {
-            let is_whole = inside.len() == OVERLAY_BLOCK_BYTES;
-            if !is_whole && !self.blocks.contains_key(&block) {
-                self.blocks.insert(block, base.block(block)?);
-            }
-            let fresh = || Box::new([0; OVERLAY_BLOCK_BYTES]);
-            let kept = self.blocks.entry(block).or_insert_with(fresh);
-            kept[inside].copy_from_slice(&from[outside]);
-        }
-        Ok(())
-    }
-
-    /// Forgets whole blocks; they read as the image has them.
-    fn discard(&mut self, offset: u64, len_bytes: u64) {
-        let size = OVERLAY_BLOCK_BYTES as u64;
-        let blocks = offset.div_ceil(size)..(offset + len_bytes) / size;
-        blocks.for_each(|block| drop(self.blocks.remove(&block)));
-    }
-}
-
-impl Base<'_> {
-    /// A whole block, the last one of the disk filled up with zeroes.
-    fn block(&mut self, block: u64) -> io::Result<Box<[u8; OVERLAY_BLOCK_BYTES]>> {
-        let mut bytes = Box::new([0; OVERLAY_BLOCK_BYTES]);
-        let offset = block * OVERLAY_BLOCK_BYTES as u64;
-        let len = (self.len_bytes - offset).min(OVERLAY_BLOCK_BYTES as u64) as usize;
-        read_file(self.file, offset, &mut bytes[..len])?;
-        Ok(bytes)
-    }
-}
-
-/// The part of a transfer that lies in one block of the overlay.
-struct Piece {
-    block: u64,
-    /// Bytes of the block.
-    inside: Range<usize>,
-    /// Bytes of the transfer.
-    outside: Range<usize>,
-}
-
-fn pieces(offset: u64, len: usize) -> impl Iterator<Item = Piece> {
-    let mut done = 0;
-    std::iter::from_fn(move || {
-        let at = offset + done as u64;
-        let start = (at % OVERLAY_BLOCK_BYTES as u64) as usize;
-        let now = (OVERLAY_BLOCK_BYTES - start).min(len - done);
-        let outside = done..done + now;
-        done += now;
-        let block = at / OVERLAY_BLOCK_BYTES as u64;
-        (now > 0).then_some(Piece { block, inside: start..start + now, outside })
-    })
+/// A whole block of an image, the last one filled up with zeroes.
+fn image_block(file: &mut File, len_bytes: u64, block: u64) -> io::Result<Box<Block>> {
+    let mut bytes = overlay::empty();
+    let offset = block * BLOCK_BYTES as u64;
+    let len = (len_bytes - offset).min(BLOCK_BYTES as u64) as usize;
+    read_file(file, offset, &mut bytes[..len])?;
+    Ok(bytes)
 }
 
 fn read_file(file: &mut File, offset: u64, to: &mut [u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(offset))?;
     file.read_exact(to)
+}
+
+/// Whether so many bytes at `offset` all lie on a disk of `disk_bytes`.
+fn check_end(disk_bytes: u64, offset: u64, len_bytes: u64) -> io::Result<()> {
+    if offset.checked_add(len_bytes).is_some_and(|end| end <= disk_bytes) {
+        return Ok(());
+    }
+    Err(io::Error::new(ErrorKind::UnexpectedEof, "past the end of the disk"))
 }
 
 fn read_only() -> io::Error {

@@ -45,6 +45,8 @@ pub enum Stop {
     Exit(u64),
     /// The program asks to be started again: [`Machine::reset`] does it.
     Reset,
+    /// A disk was to cut the power at this write.
+    PowerCut,
     /// [`Limits::max_insns`] instructions have been retired.
     InsnLimit,
     /// [`Limits::timeout`] has passed.

@@ -183,6 +183,7 @@ impl Machine {
         match self.bus.power.take() {
             Some(PowerRequest::Off(code)) => return Some(Stop::Exit(code.into())),
             Some(PowerRequest::Reset) => return Some(Stop::Reset),
+            Some(PowerRequest::Cut) => return Some(Stop::PowerCut),
             None => {}
         }
         for Runner { hart, activity, .. } in &mut self.runners {

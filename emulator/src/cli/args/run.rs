@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::super::devices::{self, Device, Drive, Global, Writes};
+use super::super::devices::{self, Device, Drive, Global, Wanted, Writes};
+use super::super::disks::{self, DiskErrors, Swap};
 use super::super::streams::{self, Chardev, Owner, Target, Wishes};
 use super::super::values::{GDB_PORT, GdbAddress, GdbTarget, RtcBase, Seed};
 use super::{AFTER_HELP, LimitArgs, MachineArgs, ProgramArgs, TrapLoop};
 use crate::debug::trace::{Modes, Region, TraceItems};
+use crate::device::virtio::block::Latency;
+use crate::machine::disk::mishaps::ErrorPlan;
 
 /// `pagewalk run`.
 #[derive(Debug, Args)]
@@ -170,10 +173,11 @@ impl BootArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Devices")]
 pub(in super::super) struct DeviceArgs {
-    /// Disk image: file=FILE[,if=none|virtio][,id=ID][,snapshot=on][,readonly=on][,format=raw]
+    /// Disk image:
+    /// file=FILE[,if=none|virtio][,id=ID][,snapshot=on][,readonly=on][,format=raw][,latency=SPEC]
     ///
     /// With if=virtio it gets a device of its own, else a -device names it by its id. A comma in
-    /// FILE is written twice.
+    /// FILE or SPEC is written twice; SPEC is that of --disk-latency.
     #[arg(long, value_name = "LIST", value_parser = Drive::parse)]
     drive: Vec<Drive>,
 
@@ -195,6 +199,34 @@ pub(in super::super) struct DeviceArgs {
     /// Forget what the guest writes to disks when the run ends
     #[arg(long)]
     snapshot: bool,
+
+    /// Disk for swapping, in this process's memory: SIZE[,latency=SPEC], up to 64G
+    ///
+    /// It carries the header of a swap area, so that a system can switch swapping to it on at once,
+    /// takes memory for what is written to it, and is forgotten when the run ends. As a drive it is
+    /// called swap.
+    #[arg(long, value_name = "SIZE", value_parser = Swap::parse)]
+    swap: Option<Swap>,
+
+    /// Time that disks take, in the guest's time: none, ssd, hdd, or TIME[,TIME], such as 5ms,20us
+    ///
+    /// The first TIME (us, ms or s) is that of a request, the second that of each 4 KiB. ssd is
+    /// 80us,8us; hdd is 8ms,40us, where the 8ms are for seeking: a request that begins where the
+    /// last one ended does without. A disk serves one request after the other; data is moved when
+    /// the time is over. What the guest reads is the same, only later.
+    #[arg(long, value_name = "SPEC", value_parser = disks::latency, default_value = "none",
+          hide_default_value = true)]
+    disk_latency: Latency,
+
+    /// What goes wrong with disks, in each run the same:
+    /// [read=K/N][,write=K/N][,seed=N][,sectors=A-B[+C-D]...][,cut=N][,drive=ID]
+    ///
+    /// So many of so many requests fail with an I/O error, as do all to these sectors. At the N-th
+    /// write the power is cut, and the run ends: writes before it are in the image, in full, it and
+    /// later ones are not. With drive=ID that is for one drive, else for all; where several concern
+    /// a drive, the last does.
+    #[arg(long, value_name = "LIST", value_parser = DiskErrors::parse)]
+    disk_errors: Vec<DiskErrors>,
 
     /// What the serial port is connected to: mon:stdio, stdio, none, file:FILE, chardev:ID
     /// [default: mon:stdio]
@@ -244,6 +276,8 @@ enum Display {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct DeviceSpec {
     pub(in super::super) slots: [Option<devices::Plugged>; devices::SLOTS],
+    /// What goes wrong with disks, which have the indices.
+    pub(in super::super) errors: Vec<ErrorPlan>,
     pub(in super::super) is_legacy_forced: bool,
     pub(in super::super) streams: streams::Plan,
 }
@@ -256,7 +290,15 @@ impl DeviceArgs {
     pub(in super::super) fn spec(&self, owner: Owner) -> Result<DeviceSpec, String> {
         let (_always, None | Some(Display::None)) = (self.nographic, self.display);
         let writes = if self.snapshot { Writes::Forgotten } else { Writes::Kept };
-        let slots = devices::plug(&self.drive, &self.device, writes)?;
+        let slots = devices::plug(&Wanted {
+            drives: &self.drive,
+            devices: &self.device,
+            swap: self.swap.as_ref(),
+            writes,
+            latency: self.disk_latency,
+            errors: &self.disk_errors,
+        })?;
+        let errors = self.disk_errors.iter().map(|errors| errors.plan.clone()).collect();
         let consoles: Vec<_> = self.device.iter().filter_map(Device::console_target).collect();
         let streams = streams::Plan::new(&Wishes {
             chardevs: &self.chardev,
@@ -266,7 +308,7 @@ impl DeviceArgs {
             owner,
         })?;
         let is_legacy_forced = self.global.unwrap_or_default().is_legacy_forced;
-        Ok(DeviceSpec { slots, is_legacy_forced, streams })
+        Ok(DeviceSpec { slots, errors, is_legacy_forced, streams })
     }
 }
 

@@ -4,36 +4,80 @@ use super::*;
 
 /// The board that these options make, a word and what it says each: slot by slot, in few words.
 fn board(options: &str) -> Result<String, String> {
-    let (mut drives, mut devices) = (Vec::new(), Vec::new());
-    let mut writes = Writes::Kept;
+    let (mut drives, mut devices, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut swap, mut latency, mut writes) = (None, Latency::NONE, Writes::Kept);
     for option in options.split(' ') {
         match option.split_once('=') {
             Some(("drive", text)) => drives.push(Drive::parse(text)?),
             Some(("device", text)) => devices.push(Device::parse(text)?),
+            Some(("errors", text)) => errors.push(DiskErrors::parse(text)?),
+            Some(("swap", text)) => swap = Some(Swap::parse(text)?),
+            Some(("latency", text)) => latency = super::super::disks::latency(text)?,
             _ => writes = Writes::Forgotten,
         }
     }
-    let slots = plug(&drives, &devices, writes)?;
+    let (drives, devices, errors, swap) = (&drives, &devices, &errors, swap.as_ref());
+    let slots = plug(&Wanted { drives, devices, swap, writes, latency, errors })?;
     let words = slots.iter().enumerate().rev().filter_map(|(slot, plugged)| {
-        Some(match plugged.as_ref()? {
-            Plugged::Rng => format!("{slot}:rng"),
+        let what = match plugged.as_ref()? {
+            Plugged::Rng => "rng".to_owned(),
             Plugged::Serial(ports) => {
                 let ports = ports.iter().map(|port| {
                     let Port { number, kind, name, stream } = port;
                     let name = name.as_deref().unwrap_or_default();
                     format!("+{kind:?}{number}{name}={stream}")
                 });
-                format!("{slot}:serial{}", ports.collect::<String>())
+                format!("serial{}", ports.collect::<String>())
             }
-            Plugged::Block(disk) => {
-                let snapshot = if disk.is_snapshot { "+snapshot" } else { "" };
-                let read_only = if disk.is_read_only { "+ro" } else { "" };
-                let file = disk.file.display();
-                format!("{slot}:{}={file}{snapshot}{read_only}", disk.id)
-            }
-        })
+            Plugged::Block(disk) => in_words(disk),
+        };
+        Some(format!("{slot}:{what}"))
     });
     Ok(words.collect::<Vec<_>>().join(" "))
+}
+
+fn in_words(disk: &Disk) -> String {
+    let medium = match &disk.medium {
+        Medium::Image { file, is_snapshot, is_read_only } => {
+            let snapshot = if *is_snapshot { "+snapshot" } else { "" };
+            let read_only = if *is_read_only { "+ro" } else { "" };
+            format!("{}{snapshot}{read_only}", file.display())
+        }
+        Medium::Swap(len_bytes) => format!("{}M", len_bytes >> 20),
+    };
+    let latency = match disk.latency {
+        Latency::NONE => String::new(),
+        Latency::HDD => "+hdd".to_owned(),
+        Latency { request_ns, page_ns, .. } => format!("+{request_ns}ns+{page_ns}ns"),
+    };
+    let errors = disk.errors.map(|index| format!("+errors{index}")).unwrap_or_default();
+    format!("{}={medium}{latency}{errors}", disk.id)
+}
+
+#[test]
+fn disks_are_as_is_said_of_them_or_of_all() {
+    for (options, expect) in [
+        ("swap=64M", "7:swap=64M"),
+        ("swap=64M device=virtio-rng-device,bus=virtio-mmio-bus.7", "7:rng 6:swap=64M"),
+        ("drive=a,if=virtio device=virtio-rng-device swap=64M", "7:swap=64M 6:rng 5:virtio0=a"),
+        (
+            "latency=hdd swap=64M,latency=100us drive=a,if=virtio \
+             drive=b,if=virtio,latency=1ms,,2us drive=c,if=virtio,latency=none",
+            "7:swap=64M+100000ns+0ns 6:virtio0=a+hdd 5:virtio1=b+1000000ns+2000ns 4:virtio2=c",
+        ),
+        ("errors=cut=1 drive=a,if=virtio swap=1M", "7:swap=1M+errors0 6:virtio0=a+errors0"),
+        (
+            "errors=read=1/2,drive=swap drive=a,if=virtio,id=a drive=b,if=virtio swap=1M",
+            "7:swap=1M+errors0 6:a=a 5:virtio1=b",
+        ),
+        (
+            "errors=cut=1 errors=cut=2,drive=a drive=a,if=virtio,id=a drive=b,if=virtio",
+            "7:a=a+errors1 6:virtio1=b+errors0",
+        ),
+    ] {
+        // As QEMU names them: the second drive without an id is virtio1, whatever others are called.
+        assert_eq!(board(options).as_deref(), Ok(expect), "{options}");
+    }
 }
 
 // What QEMU 7.2 makes of the same options: `info qtree` in its monitor.
@@ -84,6 +128,9 @@ fn what_cannot_be_is_explained() {
     let ports = ["device=virtserialport"; MAX_PORTS as usize].join(" ");
     let ports = format!("device=virtio-serial-device {ports}");
     let disks = format!("drive=a,if=virtio {}", ["device=virtio-rng-device"; SLOTS].join(" "));
+    let named = (0..SLOTS).map(|slot| format!(" device=virtio-rng-device,bus={SLOT_BUS}{slot}"));
+    let named = format!("swap=1M{}", named.collect::<String>());
+    let full = format!("swap=1M {}", ["device=virtio-rng-device"; SLOTS].join(" "));
     for (options, says) in [
         ("drive=if=none", "`file=` is missing"),
         ("drive=file=a,fromat=raw", "unknown property `fromat`; did you mean `format`?"),
@@ -130,6 +177,12 @@ fn what_cannot_be_is_explained() {
         ("device=virtio-serial-device device=virtserialport,nr=0", "port 0 is for a virtconsole"),
         ("device=virtserialport,nr=31", "`nr=31`: expected a number from 0 to 30"),
         (&ports, "`virtio-serial-bus.0` has no port left"),
+        ("drive=a,if=virtio,latency=slow", "`slow` is no latency"),
+        ("drive=a,if=virtio,id=swap swap=1M", "--swap: a drive is called `swap`"),
+        ("errors=cut=1,drive=x", "--disk-errors cut=1,drive=x: no drive is called `x`"),
+        ("errors=cut=1,drive=swap", "no drive is called `swap`"),
+        (&full, "-device virtio-rng-device: all 8 slots for virtio devices are taken"),
+        (&named, "--swap: all 8 slots for virtio devices are taken"),
     ] {
         let error = board(options).expect_err(options);
         assert!(error.contains(says), "{options}: {error}");

@@ -2,15 +2,23 @@
 //!
 //! Requests are answered one after the other, in the order in which the driver made them
 //! available. The guest learns of a failure of the host's side only through the status byte; the
-//! reason goes to the log.
+//! reason goes to the log. A disk can be slow ([`Latency`], `block/pace.rs`): then a request stays
+//! in its queue until its time is over, and only then is looked at, so that whatever a driver does
+//! to it meanwhile is checked. A disk can have [`Mishaps`] (`block/mishap.rs`).
 //!
 //! Source: "Block Device".
+
+mod mishap;
+mod pace;
 
 use std::fmt;
 use std::io;
 
 use super::{Backend, Broken, Outcome, Request, Span, Spans};
 use crate::bus::{Ram, RamOffset};
+pub use mishap::{Mishap, Mishaps, Transfer};
+use pace::{Extent, Pace};
+pub use pace::{Latency, Seek};
 
 /// Size of a sector in bytes, the unit of capacity and of positions.
 pub const SECTOR_BYTES: u64 = 512;
@@ -115,6 +123,8 @@ pub trait Storage: Send {
 /// A disk.
 pub struct Block {
     storage: Box<dyn Storage>,
+    pace: Pace,
+    mishaps: Option<Box<dyn Mishaps>>,
     id: [u8; ID_BYTES],
     config: [u8; CONFIG_BYTES],
     bounce: Box<[u8]>,
@@ -125,6 +135,17 @@ pub struct Block {
 enum Refusal {
     IoError,
     Unsupported,
+    /// There is no status: nobody is left to read it.
+    PowerCut,
+}
+
+impl From<Mishap> for Refusal {
+    fn from(mishap: Mishap) -> Self {
+        match mishap {
+            Mishap::IoError => Self::IoError,
+            Mishap::PowerCut => Self::PowerCut,
+        }
+    }
 }
 
 impl From<io::Error> for Refusal {
@@ -173,7 +194,20 @@ impl Block {
         let mut id = [0; ID_BYTES];
         id.iter_mut().zip(serial.bytes()).for_each(|(to, from)| *to = from);
         let config = configuration(len_bytes / SECTOR_BYTES);
-        Self { storage, id, config, bounce: vec![0; BOUNCE_BYTES].into_boxed_slice() }
+        let bounce = vec![0; BOUNCE_BYTES].into_boxed_slice();
+        Self { storage, pace: Pace::new(Latency::NONE), mishaps: None, id, config, bounce }
+    }
+
+    /// The same disk, whose requests take time.
+    #[must_use]
+    pub fn with_latency(self, latency: Latency) -> Self {
+        Self { pace: Pace::new(latency), ..self }
+    }
+
+    /// The same disk, to which these happen.
+    #[must_use]
+    pub fn with_mishaps(self, mishaps: Box<dyn Mishaps>) -> Self {
+        Self { mishaps: Some(mishaps), ..self }
     }
 
     /// Offset in bytes of `len_bytes` bytes from `sector` on, which must all exist.
@@ -195,10 +229,54 @@ impl Block {
         if self.storage.is_read_only() { Err(Refusal::IoError) } else { Ok(()) }
     }
 
+    /// The bytes of the disk that a request concerns, if any; where it is to be refused, none of
+    /// them is moved.
+    fn extent(&self, header: &Header, request: &Request<'_>, ram: &Ram) -> Option<Extent> {
+        let moved = match header.kind {
+            TYPE_IN => {
+                let len_bytes = data_to_write(request);
+                self.transfer(header.sector, len_bytes, ram).map(|offset| (offset, len_bytes))
+            }
+            TYPE_OUT => {
+                let len_bytes = data_to_read(request);
+                self.transfer(header.sector, len_bytes, ram).map(|offset| (offset, len_bytes))
+            }
+            TYPE_WRITE_ZEROES => {
+                self.range(request, ram).map(|range| (range.offset, range.len_bytes))
+            }
+            TYPE_DISCARD => self.range(request, ram).map(|range| (range.offset, 0)),
+            _ => return None,
+        };
+        let refused = (header.sector.saturating_mul(SECTOR_BYTES), 0);
+        let (offset, len_bytes) = moved.unwrap_or(refused);
+        Some(Extent { offset, len_bytes })
+    }
+
+    /// Whether the time has come to answer a request, which is the first in its queue.
+    fn has_taken_its_time(&mut self, header: &Header, request: &Request<'_>, ram: &Ram) -> bool {
+        if self.pace.is_instant() {
+            return true;
+        }
+        if self.pace.is_idle() {
+            let extent = self.extent(header, request, ram);
+            self.pace.begin(extent, request.mtime);
+        }
+        self.pace.look(request.mtime)
+    }
+
+    /// What happens to a request that could be carried out.
+    fn risk(&mut self, transfer: Transfer, offset: u64, len_bytes: u64) -> Result<(), Refusal> {
+        let Some(mishaps) = &mut self.mishaps else { return Ok(()) };
+        let sectors = offset / SECTOR_BYTES..(offset + len_bytes) / SECTOR_BYTES;
+        let Some(mishap) = mishaps.befall(transfer, sectors.clone()) else { return Ok(()) };
+        log::info!("disk: {transfer:?} of sectors {sectors:?}: {mishap:?}, as was asked for");
+        Err(mishap.into())
+    }
+
     fn read(&mut self, sector: u64, request: &Request<'_>, ram: &mut Ram) -> Result<Done, Refusal> {
-        // The last byte is for the status.
-        let len_bytes = request.chain.writable.len_bytes() - 1;
+        let len_bytes = data_to_write(request);
         let mut offset = self.transfer(sector, len_bytes, ram)?;
+        self.risk(Transfer::Read, offset, len_bytes)?;
         for Span { at, len_bytes } in request.chain.writable.pieces(0..len_bytes) {
             let mut done = 0;
             while done < len_bytes {
@@ -214,14 +292,16 @@ impl Block {
     }
 
     fn write(&mut self, sector: u64, request: &Request<'_>, ram: &Ram) -> Result<Done, Refusal> {
-        let end = request.chain.readable.len_bytes();
+        let data_bytes = data_to_read(request);
         self.check_writable()?;
-        let mut offset = self.transfer(sector, end - HEADER_BYTES, ram)?;
-        for Span { at, len_bytes } in request.chain.readable.pieces(HEADER_BYTES..end) {
+        let mut offset = self.transfer(sector, data_bytes, ram)?;
+        self.risk(Transfer::Write, offset, data_bytes)?;
+        let data = HEADER_BYTES..HEADER_BYTES + data_bytes;
+        for Span { at, len_bytes } in request.chain.readable.pieces(data) {
             self.storage.write_at(offset, ram.slice(at, len_bytes))?;
             offset += len_bytes;
         }
-        self.finish_write(request, end - HEADER_BYTES)
+        self.finish_write(request, data_bytes)
     }
 
     /// A driver that does not know of flushing counts on every write being stable.
@@ -243,7 +323,7 @@ impl Block {
     /// The one range of a request to discard or clear.
     fn range(&self, request: &Request<'_>, ram: &Ram) -> Result<SectorRange, Refusal> {
         const RANGE_BYTES: u64 = 16;
-        let data_bytes = request.chain.readable.len_bytes() - HEADER_BYTES;
+        let data_bytes = data_to_read(request);
         if data_bytes == 0 || !data_bytes.is_multiple_of(RANGE_BYTES) {
             return Err(Refusal::IoError);
         }
@@ -268,6 +348,7 @@ impl Block {
         if flags != 0 {
             return Err(Refusal::Unsupported);
         }
+        self.risk(Transfer::Write, offset, len_bytes)?;
         self.storage.discard(offset, len_bytes)?;
         Ok(Done { written_bytes: 0, cost_bytes: len_bytes })
     }
@@ -277,19 +358,20 @@ impl Block {
         if flags & !RANGE_UNMAP != 0 {
             return Err(Refusal::Unsupported);
         }
+        self.risk(Transfer::Write, offset, len_bytes)?;
         self.storage.write_zeroes(offset, len_bytes)?;
         self.finish_write(request, len_bytes)
     }
 
     fn identify(&self, request: &Request<'_>, ram: &mut Ram) -> Done {
-        let len_bytes = (request.chain.writable.len_bytes() - 1).min(ID_BYTES as u64);
+        let len_bytes = data_to_write(request).min(ID_BYTES as u64);
         request.chain.writable.write(ram, 0, &self.id[..len_bytes as usize]);
         Done { written_bytes: len_bytes, cost_bytes: len_bytes }
     }
 
     fn act(
         &mut self,
-        Header { kind, sector }: Header,
+        &Header { kind, sector }: &Header,
         request: &Request<'_>,
         ram: &mut Ram,
     ) -> Result<Done, Refusal> {
@@ -303,6 +385,16 @@ impl Block {
             _ => Err(Refusal::Unsupported),
         }
     }
+}
+
+/// Bytes of a request's data that the device writes; the last byte of all is for the status.
+fn data_to_write(request: &Request<'_>) -> u64 {
+    request.chain.writable.len_bytes() - 1
+}
+
+/// Bytes of a request's data that the device reads, which come after the header.
+fn data_to_read(request: &Request<'_>) -> u64 {
+    request.chain.readable.len_bytes() - HEADER_BYTES
 }
 
 impl Backend for Block {
@@ -333,7 +425,12 @@ impl Backend for Block {
         let header = Header::read(readable, ram).ok_or(Broken("a block request has no header"))?;
         let status_at = writable.len_bytes().checked_sub(1);
         let status_at = status_at.ok_or(Broken("a block request has no place for its status"))?;
-        let (status, done) = match self.act(header, request, ram) {
+        if !self.has_taken_its_time(&header, request, ram) {
+            return Ok(Outcome::Later);
+        }
+        self.pace.end();
+        let (status, done) = match self.act(&header, request, ram) {
+            Err(Refusal::PowerCut) => return Ok(Outcome::PowerCut),
             Ok(done) => (STATUS_OK, done),
             Err(Refusal::IoError) => (STATUS_IOERR, Done::default()),
             Err(Refusal::Unsupported) => (STATUS_UNSUPP, Done::default()),
@@ -343,6 +440,20 @@ impl Backend for Block {
         let written = done.written_bytes + u64::from(done.written_bytes == status_at);
         let written_bytes = u32::try_from(written).expect("a transfer is bounded");
         Ok(Outcome::Used { written_bytes, cost_bytes: done.cost_bytes })
+    }
+
+    fn ready(&mut self, mtime: u64) -> u64 {
+        // It is the only queue.
+        u64::from(self.pace.look(mtime))
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        self.pace.deadline()
+    }
+
+    /// What was asked for and not answered is forgotten: it has not been done.
+    fn reset(&mut self) {
+        self.pace.reset();
     }
 }
 

@@ -209,7 +209,7 @@ impl Backend for Console {
         }
     }
 
-    fn ready(&mut self) -> u64 {
+    fn ready(&mut self, _: u64) -> u64 {
         let mut queues = 0;
         for (number, port) in self.ports.iter_mut().enumerate() {
             let Some(port) = port else { continue };

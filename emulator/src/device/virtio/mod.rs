@@ -68,6 +68,8 @@ pub struct Request<'a> {
     pub chain: &'a Chain,
     /// Feature bits that driver and device have agreed on.
     pub features: u64,
+    /// The time in ticks of the timebase.
+    pub mtime: u64,
 }
 
 /// What came of a request.
@@ -84,6 +86,8 @@ pub enum Outcome {
     /// Nothing to answer with yet; the chain is offered again when [`Backend::ready`] says so or
     /// the driver notifies.
     Later,
+    /// Nothing was done, and nothing will be: the machine has lost its power.
+    PowerCut,
 }
 
 /// A device of one kind, without registers and queues.
@@ -109,10 +113,16 @@ pub trait Backend: Send {
     /// The driver writes one byte of the configuration space.
     fn write_config(&mut self, _offset: u64, _value: u8) {}
 
-    /// Looks at the world outside: the queues (bit = number) whose chains can be answered now
-    /// without the driver having notified.
-    fn ready(&mut self) -> u64 {
+    /// Looks at the world outside and at the time, in ticks: the queues (bit = number) whose chains
+    /// can be answered now without the driver having notified.
+    fn ready(&mut self, _mtime: u64) -> u64 {
         0
+    }
+
+    /// The time in ticks at which [`ready`](Self::ready) will have something to say, if time alone
+    /// decides that.
+    fn deadline(&self) -> Option<u64> {
+        None
     }
 
     /// Acts on one chain.

@@ -11,7 +11,7 @@ use super::queue::{MAX_QUEUE_ENTRIES, Parts, Queue};
 use super::register as reg;
 use super::{Backend, Broken, Layout, Outcome, Request, SERVICE_BYTES, feature};
 use crate::addr::Width;
-use crate::bus::{BusFault, Device, DeviceCx, Ram};
+use crate::bus::{BusFault, Device, DeviceCx, PowerRequest, Ram};
 
 /// Status: the driver is set up.
 const STATUS_DRIVER_OK: u32 = 4;
@@ -170,7 +170,7 @@ impl Transport {
         }
     }
 
-    fn write_register(&mut self, offset: u64, value: u32, ram: &mut Ram) {
+    fn write_register(&mut self, offset: u64, value: u32, cx: &mut DeviceCx<'_>) {
         if self.backend.is_none() {
             return;
         }
@@ -181,16 +181,16 @@ impl Transport {
             reg::QUEUE_SEL => self.state.queue_sel = value,
             reg::QUEUE_NOTIFY => {
                 self.kick(1_u64.checked_shl(value).unwrap_or(0));
-                self.work(ram);
+                self.work(cx);
             }
             reg::INTERRUPT_ACK => self.state.interrupt &= !value,
             reg::STATUS => {
                 self.write_status(value);
-                self.work(ram);
+                self.work(cx);
             }
             // One region is as absent as the other.
             reg::SHM_SEL => {}
-            _ => self.write_queue_register(offset, value, ram),
+            _ => self.write_queue_register(offset, value, cx.ram),
         }
     }
 
@@ -296,11 +296,11 @@ impl Transport {
     }
 
     /// Serves the backlog, as far as [`SERVICE_BYTES`] go.
-    fn work(&mut self, ram: &mut Ram) {
+    fn work(&mut self, cx: &mut DeviceCx<'_>) {
         let mut budget_bytes = SERVICE_BYTES;
         while self.is_running() && self.state.backlog != 0 && budget_bytes > 0 {
             let index = self.state.backlog.trailing_zeros() as usize;
-            match self.serve_queue(index, &mut budget_bytes, ram) {
+            match self.serve_queue(index, &mut budget_bytes, cx) {
                 Ok(()) if budget_bytes > 0 => self.state.backlog &= !(1 << index),
                 Ok(()) => {}
                 Err(why) => self.fail(why),
@@ -313,16 +313,17 @@ impl Transport {
         &mut self,
         index: usize,
         budget_bytes: &mut u64,
-        ram: &mut Ram,
+        cx: &mut DeviceCx<'_>,
     ) -> Result<(), Broken> {
         let Self { backend, state, chain, .. } = self;
         let features = state.driver_features;
+        let context = Context { index, features };
         let queue = state.slots.get_mut(index).and_then(|slot| slot.queue.as_mut());
         let (Some(backend), Some(queue)) = (backend, queue) else { return Ok(()) };
         let before = queue.given();
         let mut outcome = Ok(());
         while *budget_bytes > 0 {
-            match serve_one(backend.as_mut(), queue, chain, &Context { index, features }, ram) {
+            match serve_one(backend.as_mut(), queue, chain, &context, cx) {
                 Ok(Some(cost_bytes)) => *budget_bytes = budget_bytes.saturating_sub(cost_bytes),
                 Ok(None) => break,
                 Err(why) => {
@@ -331,8 +332,8 @@ impl Transport {
                 }
             }
         }
-        queue.ask_for_notification(ram, features);
-        if queue.wants_interrupt(ram, features, before) {
+        queue.ask_for_notification(cx.ram, features);
+        if queue.wants_interrupt(cx.ram, features, before) {
             state.interrupt |= INTERRUPT_USED;
         }
         outcome
@@ -367,22 +368,23 @@ fn serve_one(
     queue: &mut Queue,
     chain: &mut Chain,
     at: &Context,
-    ram: &mut Ram,
+    cx: &mut DeviceCx<'_>,
 ) -> Result<Option<u64>, Broken> {
-    if !queue.take(ram, chain)? {
+    if !queue.take(cx.ram, chain)? {
         return Ok(None);
     }
-    let request = Request { queue: at.index, chain, features: at.features };
-    match backend.serve(&request, ram)? {
-        Outcome::Used { written_bytes, cost_bytes } => {
-            queue.give(ram, chain.head(), written_bytes);
-            Ok(Some(cost_bytes.saturating_add(chain.cost_bytes())))
-        }
-        Outcome::Later => {
-            queue.untake();
-            Ok(None)
-        }
+    let Context { index, features } = *at;
+    let request = Request { queue: index, chain, features, mtime: cx.mtime };
+    let outcome = backend.serve(&request, cx.ram)?;
+    if let Outcome::Used { written_bytes, cost_bytes } = outcome {
+        queue.give(cx.ram, chain.head(), written_bytes);
+        return Ok(Some(cost_bytes.saturating_add(chain.cost_bytes())));
     }
+    if outcome == Outcome::PowerCut {
+        *cx.power = Some(PowerRequest::Cut);
+    }
+    queue.untake();
+    Ok(None)
 }
 
 /// Writes half of the address of a queue's part.
@@ -429,9 +431,9 @@ impl Device for Transport {
                 (at..).zip(bytes).for_each(|(at, byte)| backend.write_config(at, byte));
             }
         } else if width >= Width::Word {
-            self.write_register(offset, value as u32, cx.ram);
+            self.write_register(offset, value as u32, cx);
             if width == Width::Double {
-                self.write_register(offset + 4, (value >> 32) as u32, cx.ram);
+                self.write_register(offset + 4, (value >> 32) as u32, cx);
             }
         }
         self.drive(cx);
@@ -440,16 +442,20 @@ impl Device for Transport {
 
     fn poll(&mut self, cx: &mut DeviceCx<'_>) {
         if let Some(backend) = &mut self.backend {
-            let ready = backend.ready();
+            let ready = backend.ready(cx.mtime);
             self.kick(ready);
-            self.work(cx.ram);
+            self.work(cx);
         }
         self.drive(cx);
     }
 
     fn deadline(&self, mtime: u64) -> Option<u64> {
-        let is_behind = self.state.backlog != 0 && self.is_running();
-        if is_behind { mtime.checked_add(1) } else { None }
+        if !self.is_running() {
+            return None;
+        }
+        let soon = mtime.checked_add(1)?;
+        let due = self.backend.as_ref().and_then(|backend| backend.deadline());
+        if self.state.backlog != 0 { Some(soon) } else { due.map(|at| at.max(soon)) }
     }
 
     fn reset(&mut self) {

@@ -196,6 +196,7 @@ fn pause(stop: Stop) -> Pause {
             let number = u8::try_from(number).unwrap_or(Signal::SIGTERM.0);
             Pause::end(stop, Terminated(Signal(number)))
         }
+        Stop::PowerCut => Pause::end(stop, Terminated(Signal::SIGPWR)),
         Stop::InsnLimit => Pause::end(stop, Terminated(Signal::SIGXCPU)),
         Stop::Timeout => Pause::end(stop, Terminated(Signal::SIGALRM)),
         Stop::OutputLost => Pause::end(stop, Terminated(Signal::SIGPIPE)),

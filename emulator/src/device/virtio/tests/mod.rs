@@ -10,4 +10,5 @@ mod kernels;
 mod ports;
 mod random;
 mod rng;
+mod slow;
 mod transport;

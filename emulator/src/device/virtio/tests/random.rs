@@ -5,13 +5,14 @@ use std::sync::mpsc::channel;
 
 use proptest::prelude::*;
 
-use super::super::block::Block;
+use super::super::block::{Block, Latency, Seek};
 use super::super::console::Console;
 use super::super::rng::Rng;
 use super::super::{Backend, Layout, SERVICE_BYTES};
 use super::driver::{Desc, Guest, Part, RAM_BASE, RAM_BYTES};
 use super::fakes::{Event, Memory, Screen};
 use crate::addr::Width;
+use crate::bus::Device;
 
 /// Where the fuzzed queues and buffers lie: few places, so that accesses meet.
 const PLACES: u64 = 0x8000;
@@ -130,6 +131,33 @@ proptest! {
             prop_assert!(moved(&memory) <= SERVICE_BYTES + RAM_BYTES, "{act:?}");
         }
         check_disk(&mut guest);
+    }
+
+    /// Whatever the driver does while requests wait, the disk is due later than now or not at all,
+    /// and works after a reset.
+    #[test]
+    fn a_slow_disk_survives(
+        layout in layouts(),
+        started in 0..4_u8,
+        acts in prop::collection::vec((act(), 0..20_u64), 1..120),
+    ) {
+        let memory = Memory::blank(SECTORS);
+        let latency = Latency { request_ns: 1000, page_ns: 100, seek: Seek::Elsewhere };
+        let block = Block::new(Box::new(memory.clone()), "disk").with_latency(latency);
+        let mut guest = guest(layout, started, 8, Box::new(block));
+        for (act, ticks) in &acts {
+            perform(&mut guest, act);
+            prop_assert!(moved(&memory) <= SERVICE_BYTES + RAM_BYTES, "{act:?}");
+            guest.machine.mtime += ticks;
+            let (now, device) = (guest.machine.mtime, &guest.machine.device);
+            prop_assert!(device.deadline(now).is_none_or(|due| due > now), "{act:?}");
+        }
+        guest.start(0, 1, 8);
+        let sent = guest.prepare(0, &[Part::Out(&[0; 16]), Part::In(512), Part::In(1)]);
+        guest.notify(0);
+        guest.machine.mtime += 1000;
+        guest.machine.poll();
+        prop_assert_eq!(guest.take_used(0), [(sent.head.into(), 513)]);
     }
 
     /// Chains of a legal shape, for the most part, through a legal ring.
