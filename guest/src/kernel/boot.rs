@@ -62,6 +62,7 @@ fn go_on(_: usize) {
     }
     let files = fs::init(mm::boot::initrd()).expect("memory for the file system");
     mm::boot::release_initrd();
+    mm::tunables::choose_reserves();
     dev::listen();
     klog!(Level::Info, "{files} files, {} harts run", hart::online());
     if let Ok(map) = fs::open_for_kernel(SYMBOLS_PATH) {

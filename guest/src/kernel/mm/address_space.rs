@@ -14,7 +14,7 @@ use guest::walk::Access;
 use guest::{Flags, PAGE_SIZE_BYTES, Ppn};
 
 use super::machine::HereMachine;
-use super::{boot, commit, direct, tunables};
+use super::{boot, direct, tunables};
 use crate::arch::uaccess::BadAddress;
 use crate::sched;
 use crate::sync::{Mutex, MutexGuard, SpinGuard, SpinLock};
@@ -128,8 +128,6 @@ pub(crate) struct AddressSpace {
     has_locked: AtomicBool,
     /// [`tunables::limits_version`] when the space's limits were last looked up.
     limits_version: AtomicU64,
-    /// Pages that count in `commit.rs`.
-    pub(super) committed: AtomicU64,
     /// What is added to the out-of-memory score of its process.
     oom_adjustment: AtomicI32,
 }
@@ -157,21 +155,11 @@ impl AddressSpace {
     fn wrap(machine: HereMachine, space: Space<HereMachine>) -> Arc<Self> {
         let root = space.root();
         let locked = SpinLock::new(Locked::default());
-        let (limits_version, committed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let limits_version = AtomicU64::new(0);
         let space = Mutex::new(space);
         let oom_adjustment = AtomicI32::new(inherited_oom_adjustment());
         let has_locked = AtomicBool::new(false);
-        let own = Self {
-            machine,
-            space,
-            root,
-            locked,
-            has_locked,
-            limits_version,
-            committed,
-            oom_adjustment,
-        };
-        commit::settle(&own, &own.lock());
+        let own = Self { machine, space, root, locked, has_locked, limits_version, oom_adjustment };
         let own = Arc::new(own);
         let mut spaces = SPACES.lock();
         if spaces.len() == spaces.capacity() {
@@ -322,6 +310,5 @@ fn inherited_oom_adjustment() -> i32 {
 impl Drop for AddressSpace {
     fn drop(&mut self) {
         self.space.lock().destroy(&self.machine);
-        commit::forget(self);
     }
 }

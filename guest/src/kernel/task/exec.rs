@@ -23,7 +23,7 @@ use crate::arch::tlb;
 use crate::arch::trap::TrapFrame;
 use crate::debug::{self, Level};
 use crate::fs::{self, OpenFile};
-use crate::mm::{AddressSpace, Object, commit, tunables};
+use crate::mm::{AddressSpace, Object, tunables};
 use crate::sched::{self, Task, fp};
 
 /// What a stack begins with besides what is on it, in bytes: it grows when it is touched.
@@ -113,7 +113,6 @@ pub(super) fn load_file(
     map_image(&space, &file, &image, &layout)?;
     let trampoline = trampoline::map(&space)?;
     let stack = make_stack(&space, &image, &layout, arguments, &caller.credentials)?;
-    commit::settle(&space, &space.lock());
     Ok(Program {
         space,
         file,
@@ -227,6 +226,7 @@ fn map_part(
         sharing: Sharing::Private,
         backing,
         purpose: Purpose::Mapping,
+        no_reserve: false,
     };
     space.lock().map(space.machine(), request).map(|_| ())
 }

@@ -14,7 +14,7 @@ use linux_raw_sys::general as linux;
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
 use super::TmpNode;
-use crate::mm::{Object, Paged, machine, write_frame};
+use crate::mm::{Object, Paged, commit, machine, write_frame};
 use crate::sync::Mutex;
 
 /// Most bytes that a file may have.
@@ -50,8 +50,11 @@ impl Usage {
         (self.pages.load(Ordering::Relaxed), self.limit_pages)
     }
 
-    fn has_room(&self) -> bool {
-        self.pages.load(Ordering::Relaxed) < self.limit_pages
+    /// Lets a page more be promised.
+    fn promise(&self) -> Result<(), PageError> {
+        let has_room = self.pages.load(Ordering::Relaxed) < self.limit_pages;
+        let promised = has_room && commit::commit(1, 0).is_ok();
+        if promised { Ok(()) } else { Err(PageError::Full) }
     }
 }
 
@@ -62,7 +65,10 @@ fn split(at: u64) -> (u64, usize, usize) {
 }
 
 fn no_space(error: PageError) -> Errno {
-    if error == PageError::OutOfMemory { Errno::ENOSPC } else { Errno::EIO }
+    match error {
+        PageError::OutOfMemory | PageError::Full => Errno::ENOSPC,
+        _ => Errno::EIO,
+    }
 }
 
 impl Data {
@@ -91,24 +97,34 @@ impl Data {
         }
     }
 
-    /// Changes the pages, and counts them. The limit may be passed by as many pages as there are
-    /// harts.
-    fn change<R>(&mut self, change: impl FnOnce(&mut Pages) -> R) -> R {
+    /// Makes a page that is not there, and counts it. The limit may be passed by as many pages as
+    /// there are harts.
+    fn add(
+        &mut self,
+        make: impl FnOnce(&mut Pages) -> Result<Ppn, PageError>,
+    ) -> Result<Ppn, PageError> {
+        self.usage.promise()?;
+        let frame = make(&mut self.pages).inspect_err(|_| commit::uncommit(1))?;
+        self.usage.pages.fetch_add(1, Ordering::Relaxed);
+        Ok(frame)
+    }
+
+    /// Takes pages away, and counts that.
+    fn remove(&mut self, remove: impl FnOnce(&mut Pages)) {
         let before = self.pages.count();
-        let result = change(&mut self.pages);
-        let more = self.pages.count().wrapping_sub(before);
-        if more != 0 {
-            self.usage.pages.fetch_add(more, Ordering::Relaxed);
+        remove(&mut self.pages);
+        let gone = before - self.pages.count();
+        if gone > 0 {
+            self.usage.pages.fetch_sub(gone, Ordering::Relaxed);
+            commit::uncommit(gone);
         }
-        result
     }
 
     /// Page `index`, which is made if it is not there.
     fn page_or_new(&mut self, index: u64) -> Result<Ppn, Errno> {
         match self.pages.page(index) {
             Some(frame) => Ok(frame),
-            None if !self.usage.has_room() => Err(Errno::ENOSPC),
-            None => self.change(|pages| pages.page_or_new(machine(), index)).map_err(no_space),
+            None => self.add(|pages| pages.page_or_new(machine(), index)).map_err(no_space),
         }
     }
 
@@ -136,7 +152,7 @@ impl Data {
 
     fn truncate(&mut self, size: u64) {
         if size < self.size {
-            self.change(|pages| pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES)));
+            self.remove(|pages| pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES)));
             let (_, offset, in_page) = split(size);
             if offset > 0 {
                 self.zero(size, in_page);
@@ -213,7 +229,7 @@ impl Drop for Content {
     fn drop(&mut self) {
         let data = self.data.get_mut();
         if data.pages.count() > 0 {
-            data.change(|pages| pages.truncate(machine(), 0));
+            data.remove(|pages| pages.truncate(machine(), 0));
         }
     }
 }
@@ -345,10 +361,10 @@ impl Paged for TmpNode {
         if index >= data.size.div_ceil(PAGE_SIZE_BYTES) {
             return Err(PageError::BeyondEnd);
         }
-        if data.pages.page(index).is_none() && !data.usage.has_room() {
-            return Err(PageError::OutOfMemory);
+        if access == ObjectAccess::IfPresent || data.pages.page(index).is_some() {
+            return data.pages.map_page(machine(), index, access);
         }
-        data.change(|pages| pages.map_page(machine(), index, access))
+        data.add(|pages| pages.map_page(machine(), index, access))
     }
 
     fn identity(&self) -> (u64, u64) {

@@ -283,6 +283,14 @@ impl Machine for Racing {
         self.0.memory(f)
     }
 
+    fn commit(&self, pages: u64, own_pages: u64) -> Result<(), OutOfMemory> {
+        self.0.commit(pages, own_pages)
+    }
+
+    fn uncommit(&self, pages: u64) {
+        self.0.uncommit(pages);
+    }
+
     fn pte(&self, table: Ppn, index: usize) -> Pte {
         self.0.pte(table, index)
     }

@@ -16,6 +16,7 @@ mod isolation;
 mod mappings;
 mod pages;
 mod pointers;
+mod promises;
 mod signals;
 mod tasks;
 mod threads;
@@ -30,8 +31,9 @@ guest_user::program!(main);
 /// A test: its name and what fails by panicking.
 type Case = (&'static str, fn());
 
-const CASES: [&[Case]; 8] = [
+const CASES: [&[Case]; 9] = [
     pages::CASES,
+    promises::CASES,
     mappings::CASES,
     cow::CASES,
     isolation::CASES,
