@@ -191,8 +191,8 @@ impl Pipe {
             };
             if let Err(errno) = outcome {
                 let done = wanted - from.remaining();
-                if errno == Errno::EPIPE && done == 0 {
-                    let _ = task::signal::send(task::current_process().pid, linux::SIGPIPE as u8);
+                if errno == Errno::EPIPE {
+                    task::signal::send_to_self(linux::SIGPIPE as u8);
                 }
                 return moved_or(done, errno);
             }

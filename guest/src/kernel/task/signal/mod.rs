@@ -203,6 +203,14 @@ pub(crate) fn send(pid: Pid, signal: u8) -> Result<(), Errno> {
     post(&process, SigInfo::kernel(signal))
 }
 
+/// To the current thread, for what it has just done itself.
+pub(crate) fn send_to_self(signal: u8) {
+    let thread = sched::current_thread();
+    let (pid, uid) = (thread.process.pid, thread.process.credentials().uid);
+    // What only says who sent it may be lost.
+    let _ = post_to_thread(thread, SigInfo::from_process(signal, SI_USER, pid, uid));
+}
+
 /// To every process of a group: from the terminal.
 pub(crate) fn send_to_group(group: Pid, signal: u8) {
     let tree = TREE.lock();
