@@ -19,7 +19,7 @@ use crate::time::{self, Instant};
 
 pub(crate) use alive::{
     Alive, CurrentSpace, current, current_alive as this, current_space, current_thread,
-    current_thread_or_none,
+    current_thread_or_none, user_pc,
 };
 pub(crate) use run::{finish, idle, idle_ns, look, prepare, runnable, slice_end, switches};
 pub(crate) use task::{Sleep, Task};
