@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::cells::{self, Cells};
@@ -451,6 +452,11 @@ impl ToyObject {
     pub(crate) fn set_length(&self, machine: &ToyMachine, pages: u64) {
         self.0.length_pages.set(pages);
         self.0.pages.borrow_mut().truncate(machine, pages);
+    }
+
+    /// Makes a hole of these pages.
+    pub(crate) fn punch(&self, machine: &ToyMachine, pages: Range<u64>) {
+        self.0.pages.borrow_mut().punch(machine, pages);
     }
 
     /// The frame of page `index`, if it is there.

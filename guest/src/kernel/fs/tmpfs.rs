@@ -14,6 +14,7 @@ use guest::fs::access::{self, Change};
 use guest::fs::layout::{Dirent, STAT_BLOCK_BYTES, Stat, Statfs};
 use guest::fs::tree::{Actor, Manner, Name, Node, Tree};
 use guest::fs::{Attributes, Identity, Kind, Time};
+use guest::mm::space::Copies;
 
 use super::device;
 use super::inode::{File, Flags, Inode, New};
@@ -437,7 +438,8 @@ impl Inode for TmpNode {
         let (before, _) = content.size_and_pages();
         content.truncate(size_bytes)?;
         if size_bytes < before {
-            crate::mm::cut_off((self.device, self.number), size_bytes.div_ceil(PAGE_SIZE_BYTES));
+            let gone = size_bytes.div_ceil(PAGE_SIZE_BYTES)..u64::MAX;
+            crate::mm::cut_out((self.device, self.number), gone, Copies::Gone);
         }
         self.written();
         Ok(())

@@ -4,11 +4,12 @@
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::locked::Locked;
-use guest::mm::space::{PageState, Trouble};
+use guest::mm::space::{Copies, PageState, Trouble};
 use guest::mm::{ObjectAccess, PageError, Space, Vpn};
 use guest::walk::Access;
 use guest::{Flags, PAGE_SIZE_BYTES, Ppn};
@@ -101,9 +102,9 @@ pub(crate) fn spaces() -> Vec<Arc<AddressSpace>> {
     SPACES.lock().iter().filter_map(Weak::upgrade).collect()
 }
 
-/// Takes the pages of an object from number `first` on out of every address space, private copies
-/// included: it has been cut off there. The caller holds neither a space nor the object.
-pub(crate) fn cut_off(identity: (u64, u64), first: u64) {
+/// Takes these pages of an object, which has them no more, out of every address space. The caller
+/// holds neither a space nor the object.
+pub(crate) fn cut_out(identity: (u64, u64), pages: Range<u64>, copies: Copies) {
     for own in spaces() {
         let mut space = own.lock();
         let object = space.vmas().iter().find_map(|area| {
@@ -111,7 +112,7 @@ pub(crate) fn cut_off(identity: (u64, u64), first: u64) {
             (object.0.identity() == identity).then(|| object.clone())
         });
         if let Some(object) = object {
-            space.discard_object(own.machine(), &object, first);
+            space.discard_object(own.machine(), &object, pages.clone(), copies);
         }
     }
 }

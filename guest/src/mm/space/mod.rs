@@ -33,6 +33,7 @@ mod tables;
 mod types;
 mod unmap;
 
+pub use discard::Copies;
 pub use types::{
     Counters, Limits, Mobility, PageState, Place, Remap, Repair, Request, Rest, Trouble,
 };

@@ -3,10 +3,12 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::mm::object::Pages;
+use guest::mm::space::Copies;
 use guest::mm::{Machine, ObjectAccess, PageError};
 use guest::{PAGE_SIZE_BYTES, Ppn};
 use linux_raw_sys::general as linux;
@@ -14,7 +16,7 @@ use linux_raw_sys::general as linux;
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
 use super::TmpNode;
-use crate::mm::{Object, Paged, commit, machine, write_frame};
+use crate::mm::{Object, Paged, commit, cut_out, machine, write_frame};
 use crate::sync::Mutex;
 
 /// Most bytes that a file may have.
@@ -151,7 +153,8 @@ impl Data {
     }
 
     fn truncate(&mut self, size: u64) {
-        if size < self.size {
+        // Room may have been made behind the end, too.
+        if size <= self.size {
             self.remove(|pages| pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES)));
             let (_, offset, in_page) = split(size);
             if offset > 0 {
@@ -159,6 +162,50 @@ impl Data {
             }
         }
         self.size = size;
+    }
+
+    /// Lets go of the pages that lie wholly between two positions, and writes zeros over what else
+    /// does; numbers of those pages.
+    fn punch(&mut self, start: u64, end: u64) -> Range<u64> {
+        let pages = start.div_ceil(PAGE_SIZE_BYTES)..end / PAGE_SIZE_BYTES;
+        self.remove(|own| own.punch(machine(), pages.clone()));
+        let (_, offset, in_page) = split(start);
+        if offset > 0 {
+            self.zero(start, (in_page as u64).min(end - start) as usize);
+        }
+        let tail = split(end).1;
+        if tail > 0 && end / PAGE_SIZE_BYTES >= pages.start {
+            self.zero(end - tail as u64, tail);
+        }
+        pages
+    }
+
+    /// Makes all pages that are missing between two positions, or none.
+    fn make_room(&mut self, start: u64, end: u64) -> Result<(), Errno> {
+        let pages = start / PAGE_SIZE_BYTES..end.div_ceil(PAGE_SIZE_BYTES);
+        // What cannot succeed is not begun; pages that are there already may be among these.
+        let free = machine().memory(|memory| memory.frames.free_frames());
+        if pages.end - pages.start > free + self.pages.count() {
+            return Err(Errno::ENOSPC);
+        }
+        let mut made: Vec<Range<u64>> = Vec::new();
+        for index in pages {
+            if self.pages.page(index).is_some() {
+                continue;
+            }
+            match made.last_mut() {
+                Some(last) if last.end == index => last.end += 1,
+                _ => {
+                    made.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                    made.push(index..index + 1);
+                }
+            }
+            if let Err(errno) = self.page_or_new(index) {
+                made.into_iter().for_each(|run| self.remove(|own| own.punch(machine(), run)));
+                return Err(errno);
+            }
+        }
+        Ok(())
     }
 
     /// Writes zeros over bytes of one page, if it is there.
@@ -321,28 +368,19 @@ impl File for TmpNode {
 
     fn allocate(&self, start: u64, end: u64, how: Allocation) -> Result<(), Errno> {
         let mut data = self.regular()?.data.lock();
-        let end = if how == Allocation::Punch { end.min(data.size) } else { end };
-        // No room for all of it: none is taken.
-        let free = machine().memory(|memory| memory.frames.free_frames());
-        if how != Allocation::Punch && end.saturating_sub(start) / PAGE_SIZE_BYTES > free {
-            return Err(Errno::ENOSPC);
-        }
-        let mut at = start;
-        while at < end {
-            let (index, _, in_page) = split(at);
-            let count = (in_page as u64).min(end - at);
-            match how {
-                Allocation::Punch => data.zero(at, count as usize),
-                Allocation::Grow | Allocation::KeepSize => {
-                    data.page_or_new(index)?;
-                }
+        let mut gone = 0..0;
+        match how {
+            Allocation::Punch => gone = data.punch(start, end),
+            Allocation::KeepSize => data.make_room(start, end)?,
+            Allocation::Grow => {
+                data.make_room(start, end)?;
+                data.size = data.size.max(end);
             }
-            at += count;
-        }
-        if how == Allocation::Grow {
-            data.size = data.size.max(end);
         }
         drop(data);
+        if !gone.is_empty() {
+            cut_out((self.device, self.number), gone, Copies::Kept);
+        }
         self.written();
         Ok(())
     }

@@ -102,15 +102,24 @@ impl World {
             Step::Exit => {}
             Step::Truncate(object, pages) => {
                 self.objects[object].set_length(&self.rig.machine, pages);
-                for process in &mut self.processes {
-                    process.space.discard_object(&process.machine, &self.objects[object], pages);
-                }
+                self.discard_object(object, pages..u64::MAX, Copies::Gone);
                 self.model.truncate(object, pages);
+            }
+            Step::Punch(object, pages) => {
+                self.objects[object].punch(&self.rig.machine, pages.clone());
+                self.discard_object(object, pages.clone(), Copies::Kept);
+                self.model.objects[object].words.retain(|index, _| !pages.contains(index));
             }
             Step::Populate(pages) => self.populate(at, pages),
             other => self.change(at, other),
         }
         self.rig.machine.fail_nth(None);
+    }
+
+    fn discard_object(&mut self, object: usize, pages: Range<u64>, copies: Copies) {
+        for Process { machine, space } in &mut self.processes {
+            space.discard_object(machine, &self.objects[object], pages.clone(), copies);
+        }
     }
 
     fn populate(&mut self, at: usize, pages: Range<u64>) {

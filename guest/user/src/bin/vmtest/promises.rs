@@ -153,6 +153,8 @@ fn never_over() {
             call(g::__NR_ftruncate, &[fd, TOO_MUCH * PAGE]).expect("ftruncate");
             let length = TOO_MUCH * PAGE;
             assert_eq!(call(g::__NR_fallocate, &[fd, 0, 0, length]), Err(Errno::NOSPC));
+            let blocks = file::stat_fd(fd as i32).expect("fstat").st_blocks;
+            assert_eq!(blocks, 0, "all or nothing");
             call(g::__NR_fallocate, &[fd, 0, 0, ENOUGH * PAGE]).expect("not so much");
         }),
     ];

@@ -54,6 +54,7 @@ pub(super) enum Step {
     Fork,
     Exit,
     Truncate(usize, u64),
+    Punch(usize, Range<u64>),
     Access {
         page: u64,
         slot: usize,
@@ -125,6 +126,8 @@ pub(super) fn doing() -> impl Strategy<Value = Doing> {
         3 => Just(Step::Fork),
         1 => Just(Step::Exit),
         2 => (0..OBJECTS, 0..OBJECT_PAGES).prop_map(|(object, pages)| Step::Truncate(object, pages)),
+        1 => (0..OBJECTS, 0..OBJECT_PAGES, 0..4u64)
+            .prop_map(|(object, first, pages)| Step::Punch(object, first..first + pages)),
         1 => pages().prop_map(Step::Populate),
         2 => prop::option::of(0..60u64).prop_map(Step::Limit),
     ];
