@@ -96,19 +96,19 @@ pub(crate) trait Inode: Send + Sync {
         Err(Errno::ENOTDIR)
     }
     /// Makes something in it.
-    fn create(&self, _name: &[u8], _new: New<'_>, _by: Actor) -> Result<Arc<dyn Inode>, Errno> {
+    fn create(&self, _name: &[u8], _new: New<'_>, _by: &Actor) -> Result<Arc<dyn Inode>, Errno> {
         Err(Errno::EPERM)
     }
     /// Gives `target`, of the same file system, a name in it.
-    fn link(&self, _name: &[u8], _target: Arc<dyn Inode>, _by: Actor) -> Result<(), Errno> {
+    fn link(&self, _name: &[u8], _target: Arc<dyn Inode>, _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
     /// Takes a name away.
-    fn unlink(&self, _name: &[u8], _by: Actor) -> Result<(), Errno> {
+    fn unlink(&self, _name: &[u8], _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
     /// Takes an empty directory away.
-    fn remove_directory(&self, _name: &[u8], _by: Actor) -> Result<(), Errno> {
+    fn remove_directory(&self, _name: &[u8], _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
     /// Renames, into a directory of the same file system.
@@ -117,7 +117,7 @@ pub(crate) trait Inode: Send + Sync {
         _from: &[u8],
         _to: (Arc<dyn Inode>, &[u8]),
         _manner: Manner,
-        _by: Actor,
+        _by: &Actor,
     ) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
@@ -132,7 +132,7 @@ pub(crate) trait Inode: Send + Sync {
     }
 
     /// Changes what is known of it.
-    fn change(&self, _change: Change, _by: Actor) -> Result<(), Errno> {
+    fn change(&self, _change: Change, _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
     /// Sets its size.

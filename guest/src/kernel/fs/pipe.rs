@@ -47,7 +47,7 @@ impl Pipe {
     fn new() -> Result<Arc<Self>, Errno> {
         const PERMISSIONS: u16 = 0o600;
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let mut attributes = Attributes::new(Kind::Fifo, PERMISSIONS, who(), now());
+        let mut attributes = Attributes::new(Kind::Fifo, PERMISSIONS, &who(), now());
         attributes.links = 1;
         let (reading, writing) = (Ends::default(), Ends::default());
         Ok(Arc::new(Self {

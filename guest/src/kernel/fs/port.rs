@@ -92,7 +92,7 @@ const CHUNK_BYTES: usize = 512;
 impl PortFile {
     pub(super) fn new(port: Arc<dyn Port>, number: u64) -> Arc<Self> {
         const PERMISSIONS: u16 = 0o600;
-        let attributes = Attributes::new(Kind::CharDevice, PERMISSIONS, Identity::ROOT, now());
+        let attributes = Attributes::new(Kind::CharDevice, PERMISSIONS, &Identity::ROOT, now());
         Arc::new(Self { port, number, attributes })
     }
 }

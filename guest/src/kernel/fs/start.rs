@@ -66,7 +66,7 @@ fn by_root() -> Actor {
 fn directory(parent: &Arc<dyn Inode>, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
     match parent.lookup(name) {
         Err(Errno::ENOENT) => {
-            parent.create(name, New::Plain(Kind::Directory, DIRECTORY), by_root())
+            parent.create(name, New::Plain(Kind::Directory, DIRECTORY), &by_root())
         }
         found => found,
     }
@@ -94,7 +94,11 @@ fn mount_devices(root: &Place) -> Result<(), Errno> {
     let dev = dev.root();
     for (name, major, minor, permissions) in device::NODES {
         let number = device_number(major, minor);
-        dev.create(name.as_bytes(), New::Device(Kind::CharDevice, permissions, number), by_root())?;
+        dev.create(
+            name.as_bytes(),
+            New::Device(Kind::CharDevice, permissions, number),
+            &by_root(),
+        )?;
     }
     for (name, target) in [
         ("fd", "/proc/self/fd"),
@@ -102,7 +106,7 @@ fn mount_devices(root: &Place) -> Result<(), Errno> {
         ("stdout", "/proc/self/fd/1"),
         ("stderr", "/proc/self/fd/2"),
     ] {
-        dev.create(name.as_bytes(), New::Link(target.as_bytes()), by_root())?;
+        dev.create(name.as_bytes(), New::Link(target.as_bytes()), &by_root())?;
     }
     directory(dev, b"shm")?;
     Ok(())
@@ -172,7 +176,7 @@ impl Sink for Unpacker {
                 return Ok(());
             }
             // A later archive replaces what an earlier one has brought.
-            parent.unlink(name, by_root())?;
+            parent.unlink(name, &by_root())?;
         }
         let (major, minor) = header.special;
         let new = match kind {
@@ -182,7 +186,7 @@ impl Sink for Unpacker {
             }
             _ => New::Plain(kind, permissions),
         };
-        let made = parent.create(name, new, by_root())?;
+        let made = parent.create(name, new, &by_root())?;
         Self::fill(&made, entry.data)?;
         Self::settle(&made, entry);
         Ok(())
@@ -194,9 +198,9 @@ impl Sink for Unpacker {
         let (parent, name) = self.parent(entry.name)?;
         self.made += 1;
         if parent.lookup(name).is_ok() {
-            parent.unlink(name, by_root())?;
+            parent.unlink(name, &by_root())?;
         }
-        parent.link(name, file.clone(), by_root())?;
+        parent.link(name, file.clone(), &by_root())?;
         if !entry.data.is_empty() {
             Self::fill(&file, entry.data)?;
             Self::settle(&file, entry);

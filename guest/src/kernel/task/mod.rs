@@ -9,6 +9,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
+use guest::fs::access::Groups;
 use guest::task::limits::{INFINITY, Limits};
 use guest::task::signal::{Pending, SigSet};
 
@@ -83,7 +84,7 @@ pub(super) struct Resources {
     pub(super) space: Option<Arc<AddressSpace>>,
     pub(super) executable: Option<Arc<OpenFile>>,
     pub(super) credentials: Credentials,
-    pub(super) groups: Arc<[u32]>,
+    pub(super) groups: Groups,
     pub(super) name: Name,
     /// Where arguments and environment lie: (start, end) each.
     pub(super) areas: [(u64, u64); 2],
@@ -379,9 +380,10 @@ impl Process {
         self.resources.lock().nice
     }
 
-    /// Supplementary groups.
-    pub(crate) fn groups(&self) -> Arc<[u32]> {
-        self.resources.lock().groups.clone()
+    /// Who it is, supplementary groups included.
+    pub(crate) fn identity(&self) -> (Credentials, Groups) {
+        let resources = self.resources.lock();
+        (resources.credentials, resources.groups.clone())
     }
 }
 

@@ -111,8 +111,8 @@ impl Inode for SyntheticInode {
             Node::Directory(mode, _) | Node::Text(mode, _) | Node::Bytes(mode, _) => *mode,
             Node::Link(_) | Node::Open(_) => LINK,
         };
-        let owner = Identity { uid: self.owner.0, gid: self.owner.1 };
-        let mut attributes = Attributes::new(self.kind(), permissions, owner, now());
+        let owner = Identity::new(self.owner.0, self.owner.1);
+        let mut attributes = Attributes::new(self.kind(), permissions, &owner, now());
         attributes.links = if self.kind() == Kind::Directory { 2 } else { 1 };
         attributes
     }
@@ -180,7 +180,7 @@ impl Inode for SyntheticInode {
         Ok(())
     }
 
-    fn create(&self, _name: &[u8], new: New<'_>, _by: Actor) -> Result<Arc<dyn Inode>, Errno> {
+    fn create(&self, _name: &[u8], new: New<'_>, _by: &Actor) -> Result<Arc<dyn Inode>, Errno> {
         let regular = matches!(new, New::Plain(Kind::Regular, _));
         Err(if regular { Errno::EACCES } else { Errno::EPERM })
     }
@@ -206,7 +206,7 @@ impl Inode for SyntheticInode {
         }
     }
 
-    fn change(&self, _change: Change, _by: Actor) -> Result<(), Errno> {
+    fn change(&self, _change: Change, _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
 

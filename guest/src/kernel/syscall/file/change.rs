@@ -27,7 +27,7 @@ pub(super) fn truncate(frame: &mut TrapFrame) -> Answer {
         Kind::Directory => return Err(Errno::EISDIR),
         _ => return Err(Errno::EINVAL),
     }
-    place.check(who(), Wish::WRITE)?;
+    place.check(&who(), Wish::WRITE)?;
     place.inode.truncate(size)?;
     Ok(0)
 }
@@ -73,7 +73,7 @@ pub(super) fn fallocate(frame: &mut TrapFrame) -> Answer {
 
 fn change(place: &Place, change: Change) -> Answer {
     place.check_writable()?;
-    place.inode.change(change, actor())?;
+    place.inode.change(change, &actor())?;
     Ok(0)
 }
 
