@@ -111,6 +111,7 @@ fn interrupt(scause: u64) {
         TIMER => time::interrupt(),
         SOFTWARE => ipi::receive(|message| match message {
             Message::Look => sched::look(),
+            Message::Settle => sched::settle(),
             Message::Stop => debug::stop_hart(),
         }),
         EXTERNAL => dev::interrupt(),

@@ -53,6 +53,11 @@ pub(crate) fn clear_interrupted() {
     current().clear_interrupted();
 }
 
+/// Brings the books of the task that runs here up to now.
+pub(crate) fn settle() {
+    run::settle_current();
+}
+
 /// Lets others run.
 pub(crate) fn yield_now() {
     current().state.store(phase::RUNNING, Ordering::SeqCst);

@@ -17,6 +17,7 @@ use guest::task::script::{self, Script};
 use guest::task::stack::{Arguments, Auxiliary, RANDOM_BYTES, StackImage, arguments_max_bytes};
 use guest::task::time::TICKS_PER_S;
 
+use super::signal::timers;
 use super::table::{TREE, Tree};
 use super::{Credentials, Name, Process, Thread, current_process, random, signal, trampoline};
 use crate::arch::tlb;
@@ -307,6 +308,7 @@ pub(crate) fn exec(
 /// Signals and what else a thread has told the kernel about its memory.
 fn forget_old_program(thread: &Thread, process: &Process) {
     process.signals.lock().actions.reset_for_exec();
+    timers::clear(process);
     thread.forget_memory();
 }
 

@@ -19,6 +19,7 @@ use crate::sched::Task;
 use crate::sync::{SpinLock, WaitQueue};
 use crate::time::Instant;
 
+mod cpu_clock;
 mod credentials;
 mod exceptions;
 pub(crate) mod exec;
@@ -124,8 +125,10 @@ pub(crate) struct Process {
     stop: AtomicU64,
     /// Signals without a handler do not harm it: it is the first process.
     is_protected: AtomicBool,
-    /// ITIMER_REAL.
-    alarm: SpinLock<signal::alarm::Alarm>,
+    /// Its interval timers, by [`signal::alarm::Which`].
+    alarms: [SpinLock<signal::alarm::Alarm>; 3],
+    /// What `timer_create` has made.
+    timers: SpinLock<signal::timers::Table>,
 }
 
 /// One thread of a process. What is atomic here is written by the thread itself, if not said
@@ -271,7 +274,8 @@ impl Process {
             report: AtomicU32::new(0),
             stop: AtomicU64::new(0),
             is_protected: AtomicBool::new(false),
-            alarm: SpinLock::new(signal::alarm::Alarm::default()),
+            alarms: [const { SpinLock::new(signal::alarm::Alarm::new()) }; 3],
+            timers: SpinLock::new(signal::timers::Table::new()),
         }
     }
 

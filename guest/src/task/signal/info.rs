@@ -30,11 +30,13 @@ pub struct SigInfo {
     pub errno: i32,
     /// The union, from byte 16 of `siginfo_t` on.
     pub words: [u64; 4],
+    /// A timer really sent it: programs may say so, too.
+    is_timers: bool,
 }
 
 impl SigInfo {
     const fn new(number: Number, code: i32, words: [u64; 4]) -> Self {
-        Self { number, code, errno: 0, words }
+        Self { number, code, errno: 0, words, is_timers: false }
     }
 
     /// From the kernel itself.
@@ -54,7 +56,20 @@ impl SigInfo {
 
     /// A timer ran out.
     pub const fn timer(number: Number, timer: u32, overrun: u32, value: u64) -> Self {
-        Self::new(number, SI_TIMER, [timer as u64 | (overrun as u64) << 32, value, 0, 0])
+        let words = [timer as u64 | (overrun as u64) << 32, value, 0, 0];
+        Self { is_timers: true, ..Self::new(number, SI_TIMER, words) }
+    }
+
+    /// The timer that it comes from.
+    pub const fn timer_id(&self) -> Option<u32> {
+        if self.is_timers { Some(self.words[0] as u32) } else { None }
+    }
+
+    /// The same, from a timer that had run out so many times more when it was delivered.
+    #[must_use]
+    pub const fn with_overrun(mut self, overrun: u32) -> Self {
+        self.words[0] = self.words[0] & u32::MAX as u64 | (overrun as u64) << 32;
+        self
     }
 
     /// To a parent: its child `pid` of user `uid` has changed; `times` are the child's, in user
@@ -93,7 +108,8 @@ impl SigInfo {
         }
         let mut rest = [0; 4];
         rest.copy_from_slice(&words[2..6]);
-        Ok(Self { number, code, errno: (words[0] >> 32) as u32 as i32, words: rest })
+        let errno = (words[0] >> 32) as u32 as i32;
+        Ok(Self { errno, ..Self::new(number, code, rest) })
     }
 }
 
@@ -115,6 +131,9 @@ mod tests {
     fn layouts_are_linuxs() {
         let words = SigInfo::from_process(SIGINT, SI_TKILL, 7, 9).to_words();
         assert_eq!(words[..4], [2, u64::from(-6i32 as u32), 7 | 9 << 32, 0]);
+        let info = SigInfo::timer(SIGUSR1, 3, 0, 0xabc).with_overrun(9);
+        let words = [10, u64::from(-2i32 as u32), 3 | 9 << 32, 0xabc];
+        assert_eq!((info.to_words()[..4].to_vec(), info.timer_id()), (words.to_vec(), Some(3)));
         let words = SigInfo::fault(SIGSEGV, 1, 0xdead_0000).to_words();
         assert_eq!(words[..4], [11, 1, 0xdead_0000, 0]);
         let info = SigInfo::child(SIGCHLD, 7, 9, Change::Exited(3), [5, 6]);
@@ -131,12 +150,15 @@ mod tests {
             (0x80, Receiver::Other, Err(Errno::EPERM)),
             (SI_TKILL, Receiver::Other, Err(Errno::EPERM)),
             (0, Receiver::Itself, Ok(0)),
+            (SI_TIMER, Receiver::Other, Ok(SI_TIMER)),
         ] {
             let mut words = [3; WORDS];
             words[1] = u64::from(code as u32);
             let found = SigInfo::from_user(SIGINT, &words, to);
             assert_eq!(found.map(|info| info.code), want, "{code}");
-            let _ = found.map(|info| assert_eq!((info.number, info.words), (SIGINT, [3; 4])));
+            let _ = found.map(|info| {
+                assert_eq!((info.number, info.words, info.timer_id()), (SIGINT, [3; 4], None));
+            });
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Sending signals: to a thread, a process, a group. [`deliver`] takes them out again, [`frame`]
-//! calls handlers, [`stop`] is job control, [`alarm`] is ITIMER_REAL.
+//! calls handlers, [`stop`] is job control, [`alarm`] and [`timers`] send them in time.
 //!
 //! Everything about a process's signals is under one lock, the masks of its threads too, so that a
 //! signal that comes while a mask changes is seen by one side or the other.
@@ -30,6 +30,7 @@ pub(crate) mod deliver;
 mod frame;
 mod report;
 pub(crate) mod stop;
+pub(crate) mod timers;
 
 pub(crate) use frame::{FRAME_BYTES, return_from_handler};
 

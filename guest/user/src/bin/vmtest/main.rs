@@ -20,6 +20,7 @@ mod promises;
 mod signals;
 mod tasks;
 mod threads;
+mod timers;
 mod world;
 
 use guest_user::status::Status;
@@ -31,7 +32,7 @@ guest_user::program!(main);
 /// A test: its name and what fails by panicking.
 type Case = (&'static str, fn());
 
-const CASES: [&[Case]; 9] = [
+const CASES: [&[Case]; 10] = [
     pages::CASES,
     promises::CASES,
     mappings::CASES,
@@ -41,6 +42,7 @@ const CASES: [&[Case]; 9] = [
     tasks::CASES,
     threads::CASES,
     signals::CASES,
+    timers::CASES,
 ];
 
 fn main() -> i32 {
