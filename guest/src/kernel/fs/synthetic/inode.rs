@@ -8,7 +8,7 @@ use core::any::Any;
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::fs::access::Change;
-use guest::fs::layout::{Dirent, Stat};
+use guest::fs::layout::Dirent;
 use guest::fs::path::Target;
 use guest::fs::tree::Actor;
 use guest::fs::{Attributes, Identity, Kind};
@@ -115,18 +115,6 @@ impl Inode for SyntheticInode {
         let mut attributes = Attributes::new(self.kind(), permissions, &owner, now());
         attributes.links = if self.kind() == Kind::Directory { 2 } else { 1 };
         attributes
-    }
-
-    fn stat(&self) -> Stat {
-        Stat {
-            device: self.device,
-            number: self.number,
-            attributes: self.attributes(),
-            special: 0,
-            size_bytes: 0,
-            blocks: 0,
-            block_bytes: PAGE_SIZE_BYTES as u32,
-        }
     }
 
     fn path(&self) -> Vec<u8> {

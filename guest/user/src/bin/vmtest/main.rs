@@ -18,6 +18,7 @@ mod pages;
 mod pointers;
 mod promises;
 mod signals;
+mod system;
 mod tasks;
 mod threads;
 mod timers;
@@ -32,13 +33,14 @@ guest_user::program!(main);
 /// A test: its name and what fails by panicking.
 type Case = (&'static str, fn());
 
-const CASES: [&[Case]; 10] = [
+const CASES: [&[Case]; 11] = [
     pages::CASES,
     promises::CASES,
     mappings::CASES,
     cow::CASES,
     isolation::CASES,
     pointers::CASES,
+    system::CASES,
     tasks::CASES,
     threads::CASES,
     signals::CASES,
