@@ -1,6 +1,8 @@
 //! [`Attributes`] of a file, and who may do what with it: permission bits, the sticky bit, what
 //! chmod, chown and utimensat ask for. `tree.rs` asks for directories, the kernel for the rest.
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::BitOr;
 
 use linux_raw_sys::general as linux;
@@ -104,7 +106,7 @@ const GROUP_EXECUTE: u16 = 0o010;
 
 impl Attributes {
     /// Those of something new without a name.
-    pub const fn new(kind: Kind, permissions: u16, owner: Identity, now: Time) -> Self {
+    pub const fn new(kind: Kind, permissions: u16, owner: &Identity, now: Time) -> Self {
         Self {
             kind,
             permissions: permissions & PERMISSION_BITS,
@@ -123,7 +125,7 @@ impl Attributes {
     }
 
     /// Something was written: the time, and no set-id bits that a writer could misuse.
-    pub fn written(&mut self, now: Time, who: Identity) {
+    pub fn written(&mut self, now: Time, who: &Identity) {
         (self.modified, self.changed) = (now, now);
         if !who.is_root() {
             self.drop_set_ids();
@@ -140,29 +142,65 @@ impl Attributes {
     }
 }
 
+/// The supplementary groups of a process, ascending. Most have none, which costs nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups(Option<Arc<[u32]>>);
+
+impl Groups {
+    /// None.
+    pub const NONE: Groups = Groups(None);
+
+    /// These.
+    pub fn new(mut groups: Vec<u32>) -> Self {
+        groups.sort_unstable();
+        if groups.is_empty() { Self::NONE } else { Self(Some(groups.into())) }
+    }
+
+    /// The numbers, ascending.
+    pub fn as_slice(&self) -> &[u32] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    fn contains(&self, gid: u32) -> bool {
+        self.as_slice().binary_search(&gid).is_ok()
+    }
+}
+
 /// On whose behalf something is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// User.
     pub uid: u32,
-    /// Group.
+    /// Group: what is made belongs to it.
     pub gid: u32,
+    /// What other groups the user is in.
+    pub groups: Groups,
 }
 
 impl Identity {
     /// May do everything.
-    pub const ROOT: Identity = Identity { uid: 0, gid: 0 };
+    pub const ROOT: Identity = Identity::new(0, 0);
+
+    /// A user in one group.
+    pub const fn new(uid: u32, gid: u32) -> Self {
+        Self { uid, gid, groups: Groups::NONE }
+    }
 
     /// Whether permissions do not bind.
-    pub const fn is_root(self) -> bool {
+    pub const fn is_root(&self) -> bool {
         self.uid == 0
+    }
+
+    /// Whether the user is in this group.
+    pub fn is_in(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups.contains(gid)
     }
 
     /// EPERM unless the file belongs to this user.
     ///
     /// # Errors
     /// EPERM.
-    pub fn check_owner(self, file: &Attributes) -> Result<(), Errno> {
+    pub fn check_owner(&self, file: &Attributes) -> Result<(), Errno> {
         if self.is_root() || self.uid == file.uid { Ok(()) } else { Err(Errno::EPERM) }
     }
 }
@@ -194,7 +232,7 @@ impl BitOr for Wish {
 ///
 /// # Errors
 /// EACCES.
-pub fn check(file: &Attributes, who: Identity, wish: Wish) -> Result<(), Errno> {
+pub fn check(file: &Attributes, who: &Identity, wish: Wish) -> Result<(), Errno> {
     let bits = file.permissions;
     if who.is_root() {
         let executable = file.kind == Kind::Directory || bits & 0o111 != 0;
@@ -203,7 +241,7 @@ pub fn check(file: &Attributes, who: Identity, wish: Wish) -> Result<(), Errno> 
     }
     let shift = match () {
         () if who.uid == file.uid => 6,
-        () if who.gid == file.gid => 3,
+        () if who.is_in(file.gid) => 3,
         () => 0,
     };
     let granted = (bits >> shift & 0o7) as u8;
@@ -217,7 +255,7 @@ pub fn check(file: &Attributes, who: Identity, wish: Wish) -> Result<(), Errno> 
 pub fn check_sticky(
     directory: &Attributes,
     victim: &Attributes,
-    who: Identity,
+    who: &Identity,
 ) -> Result<(), Errno> {
     let theirs = who.is_root() || who.uid == victim.uid || who.uid == directory.uid;
     if directory.permissions & STICKY != 0 && !theirs { Err(Errno::EPERM) } else { Ok(()) }
@@ -229,14 +267,17 @@ pub fn inherit(
     directory: &Attributes,
     kind: Kind,
     permissions: u16,
-    who: Identity,
+    who: &Identity,
     now: Time,
 ) -> Attributes {
     let mut made = Attributes::new(kind, permissions, who, now);
     if directory.permissions & SET_GROUP != 0 {
         made.gid = directory.gid;
+        let hands_rights_on = permissions & GROUP_EXECUTE != 0;
         if kind == Kind::Directory {
             made.permissions |= SET_GROUP;
+        } else if hands_rights_on && !who.is_root() && !who.is_in(directory.gid) {
+            made.permissions &= !SET_GROUP;
         }
     }
     made
@@ -278,12 +319,17 @@ pub enum Stamp {
 ///
 /// # Errors
 /// EPERM; EACCES where only the owner or a writer may set the time to the present.
-pub fn apply(file: &mut Attributes, change: Change, who: Identity, now: Time) -> Result<(), Errno> {
+pub fn apply(
+    file: &mut Attributes,
+    change: Change,
+    who: &Identity,
+    now: Time,
+) -> Result<(), Errno> {
     match change {
         Change::Permissions(permissions) => {
             who.check_owner(file)?;
             file.permissions = permissions & PERMISSION_BITS;
-            if !who.is_root() && who.gid != file.gid {
+            if !who.is_root() && !who.is_in(file.gid) {
                 file.permissions &= !SET_GROUP;
             }
         }
@@ -317,11 +363,11 @@ fn change_owner(
     file: &mut Attributes,
     uid: Option<u32>,
     gid: Option<u32>,
-    who: Identity,
+    who: &Identity,
 ) -> Result<(), Errno> {
     if !who.is_root() {
         let gives_away = uid.is_some_and(|uid| uid != file.uid || who.uid != file.uid);
-        let foreign_group = gid.is_some_and(|gid| who.uid != file.uid || gid != who.gid);
+        let foreign_group = gid.is_some_and(|gid| who.uid != file.uid || !who.is_in(gid));
         if gives_away || foreign_group {
             return Err(Errno::EPERM);
         }
@@ -335,112 +381,4 @@ fn change_owner(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Time = Time { seconds: 9, nanoseconds: 0 };
-
-    fn file(kind: Kind, permissions: u16) -> Attributes {
-        Attributes::new(kind, permissions, Identity { uid: 10, gid: 20 }, Time::default())
-    }
-
-    #[test]
-    fn kinds_are_linuxs() {
-        for (mode, kind, entry) in [
-            (0o100_644, Some(Kind::Regular), 8),
-            (0o040_755, Some(Kind::Directory), 4),
-            (0o120_777, Some(Kind::Symlink), 10),
-            (0o020_666, Some(Kind::CharDevice), 2),
-            (0o010_600, Some(Kind::Fifo), 1),
-            (0o000_644, None, 0),
-            (0o170_000, None, 0),
-        ] {
-            assert_eq!(Kind::of_mode(mode), kind);
-            if let Some(kind) = kind {
-                assert_eq!((kind.mode(), kind.entry_type()), (mode & 0o170_000, entry));
-            }
-        }
-    }
-
-    #[test]
-    fn permissions_bind_everybody_but_root() {
-        let read_execute = Wish::READ | Wish::EXECUTE;
-        for (permissions, uid, gid, wish, allowed) in [
-            (0o640, 10, 99, Wish::WRITE, true),
-            (0o640, 11, 20, Wish::READ, true),
-            (0o640, 11, 20, Wish::WRITE, false),
-            (0o640, 11, 99, Wish::READ, false),
-            // The owner's bits bind the owner, even where others have more.
-            (0o077, 10, 20, Wish::READ, false),
-            (0o705, 11, 20, Wish::READ, false),
-            (0o705, 11, 99, read_execute, true),
-            (0o000, 0, 0, Wish::READ | Wish::WRITE, true),
-            (0o666, 0, 0, Wish::EXECUTE, false),
-            (0o001, 0, 0, Wish::EXECUTE, true),
-            (0o000, 99, 99, Wish::NONE, true),
-        ] {
-            let found = check(&file(Kind::Regular, permissions), Identity { uid, gid }, wish);
-            assert_eq!(found.is_ok(), allowed, "{permissions:o} {uid}:{gid} {wish:?}");
-        }
-        assert!(check(&file(Kind::Directory, 0), Identity::ROOT, Wish::EXECUTE).is_ok());
-    }
-
-    #[test]
-    fn a_sticky_directory_keeps_what_is_others() {
-        let victim = file(Kind::Regular, 0o666);
-        for (permissions, uid, allowed) in
-            [(0o777, 11, true), (0o1777, 11, false), (0o1777, 10, true), (0o1777, 0, true)]
-        {
-            let directory = Attributes { uid: 0, ..file(Kind::Directory, permissions) };
-            let found = check_sticky(&directory, &victim, Identity { uid, gid: 20 });
-            assert_eq!(found.is_ok(), allowed, "{permissions:o} {uid}");
-        }
-    }
-
-    #[test]
-    fn changes_are_the_owners() {
-        let stranger = Identity { uid: 11, gid: 21 };
-        let owner = Identity { uid: 10, gid: 20 };
-        let times = |stamp| Change::Times { accessed: stamp, modified: stamp };
-        let give = Change::Owner { uid: Some(11), gid: None };
-        let group = |gid| Change::Owner { uid: None, gid: Some(gid) };
-        for (permissions, change, who, expect) in [
-            (0o600, Change::Permissions(0o644), stranger, Err(Errno::EPERM)),
-            (0o600, Change::Permissions(0o644), owner, Ok(0o644)),
-            (0o600, Change::Permissions(0o2755), Identity { uid: 10, gid: 5 }, Ok(0o755)),
-            (0o600, give, owner, Err(Errno::EPERM)),
-            (0o4755, give, Identity::ROOT, Ok(0o755)),
-            (0o600, group(20), owner, Ok(0o600)),
-            (0o600, group(21), owner, Err(Errno::EPERM)),
-            (0o600, times(Stamp::Now), stranger, Err(Errno::EACCES)),
-            (0o606, times(Stamp::Now), stranger, Ok(0o606)),
-            (0o606, times(Stamp::At(NOW)), stranger, Err(Errno::EPERM)),
-            (0o600, times(Stamp::Keep), stranger, Ok(0o600)),
-        ] {
-            let mut changed = file(Kind::Regular, permissions);
-            let found = apply(&mut changed, change, who, NOW).map(|()| changed.permissions);
-            assert_eq!(found, expect, "{change:?} by {who:?}");
-        }
-    }
-
-    #[test]
-    fn a_writer_takes_the_right_to_run_as_somebody() {
-        for (permissions, uid, expect) in
-            [(0o6755, 11, 0o755), (0o6745, 11, 0o2745), (0o6755, 0, 0o6755)]
-        {
-            let mut written = file(Kind::Regular, permissions);
-            written.written(NOW, Identity { uid, gid: 0 });
-            assert_eq!((written.permissions, written.modified), (expect, NOW));
-        }
-    }
-
-    #[test]
-    fn a_set_group_directory_hands_its_group_on() {
-        let directory = file(Kind::Directory, 0o2755);
-        let who = Identity { uid: 1, gid: 1 };
-        let inner = inherit(&directory, Kind::Directory, 0o755, who, NOW);
-        assert_eq!((inner.uid, inner.gid, inner.permissions), (1, 20, 0o2755));
-        let inner = inherit(&directory, Kind::Regular, 0o644, who, NOW);
-        assert_eq!((inner.gid, inner.permissions), (20, 0o644));
-    }
-}
+mod tests;

@@ -296,8 +296,8 @@ mod tests {
     #[test]
     fn stat_and_statx_tell_the_same() {
         let time = |seconds| Time { seconds, nanoseconds: 5 };
-        let owner = Identity { uid: 3, gid: 4 };
-        let mut attributes = Attributes::new(Kind::Regular, 0o640, owner, time(1));
+        let owner = Identity::new(3, 4);
+        let mut attributes = Attributes::new(Kind::Regular, 0o640, &owner, time(1));
         (attributes.links, attributes.modified, attributes.changed) = (2, time(-2), time(3));
         let stat = Stat {
             device: device_number(0, 21),

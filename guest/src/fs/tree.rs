@@ -33,7 +33,7 @@ pub trait Node: Clone {
 }
 
 /// Who does something, and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Actor {
     /// On whose behalf.
     pub who: Identity,
@@ -160,10 +160,10 @@ impl<N: Node> Tree<N> {
     }
 
     /// A directory in which `actor` may change names.
-    fn writable(&self, directory: u64, actor: Actor) -> Result<&Directory<N>, Errno> {
+    fn writable(&self, directory: u64, actor: &Actor) -> Result<&Directory<N>, Errno> {
         let directory = self.directory(directory)?;
         let wish = Wish::WRITE | Wish::EXECUTE;
-        check(&directory.node.attributes(), actor.who, wish)?;
+        check(&directory.node.attributes(), &actor.who, wish)?;
         Ok(directory)
     }
 
@@ -175,7 +175,7 @@ impl<N: Node> Tree<N> {
         &mut self,
         directory: u64,
         name: &[u8],
-        actor: Actor,
+        actor: &Actor,
         make: impl FnOnce(&Attributes) -> Result<N, Errno>,
     ) -> Result<N, Errno> {
         let into = self.directory(directory)?;
@@ -202,7 +202,7 @@ impl<N: Node> Tree<N> {
         directory: u64,
         name: &[u8],
         node: &N,
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<Arc<[u8]>, Errno> {
         let is_directory = node.attributes().kind == Kind::Directory;
         let name: Arc<[u8]> = Arc::from(name);
@@ -216,7 +216,7 @@ impl<N: Node> Tree<N> {
     }
 
     /// Takes a name out, and tells the directory.
-    fn remove(&mut self, directory: u64, name: &[u8], actor: Actor) -> N {
+    fn remove(&mut self, directory: u64, name: &[u8], actor: &Actor) -> N {
         let from = self.directory_mut(directory);
         let node = from.entries.remove(name).expect("it was found a moment ago");
         let is_directory = node.attributes().kind == Kind::Directory;
@@ -228,7 +228,7 @@ impl<N: Node> Tree<N> {
     }
 
     /// A node loses a name; a directory, which has but one, leaves the tree.
-    fn unlinked(&mut self, node: &N, actor: Actor) {
+    fn unlinked(&mut self, node: &N, actor: &Actor) {
         let is_directory = node.attributes().kind == Kind::Directory;
         node.change(|attributes| {
             attributes.links = if is_directory { 0 } else { attributes.links - 1 };
@@ -248,7 +248,7 @@ impl<N: Node> Tree<N> {
         directory: u64,
         name: &[u8],
         node: &N,
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<(), Errno> {
         if self.directory(directory)?.entries.find(name).is_some() {
             return Err(Errno::EEXIST);
@@ -270,10 +270,10 @@ impl<N: Node> Tree<N> {
     }
 
     /// What has this name, if `actor` may take the name away.
-    fn removable(&self, directory: u64, name: &[u8], actor: Actor) -> Result<N, Errno> {
+    fn removable(&self, directory: u64, name: &[u8], actor: &Actor) -> Result<N, Errno> {
         let node = self.lookup(directory, name)?;
         let from = self.writable(directory, actor)?;
-        check_sticky(&from.node.attributes(), &node.attributes(), actor.who)?;
+        check_sticky(&from.node.attributes(), &node.attributes(), &actor.who)?;
         Ok(node)
     }
 
@@ -281,7 +281,7 @@ impl<N: Node> Tree<N> {
     ///
     /// # Errors
     /// ENOENT, EISDIR, EACCES, EPERM.
-    pub fn unlink(&mut self, directory: u64, name: &[u8], actor: Actor) -> Result<N, Errno> {
+    pub fn unlink(&mut self, directory: u64, name: &[u8], actor: &Actor) -> Result<N, Errno> {
         let node = self.removable(directory, name, actor)?;
         if node.attributes().kind == Kind::Directory {
             return Err(Errno::EISDIR);
@@ -300,7 +300,7 @@ impl<N: Node> Tree<N> {
         &mut self,
         directory: u64,
         name: &[u8],
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<N, Errno> {
         let node = self.removable(directory, name, actor)?;
         if node.attributes().kind != Kind::Directory {

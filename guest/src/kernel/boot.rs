@@ -58,6 +58,7 @@ fn go_on(_: usize) {
     let options = options();
     let files = fs::init(mm::boot::initrd()).expect("memory for the file system");
     mm::boot::release_initrd();
+    mm::tunables::choose_reserves();
     dev::listen();
     fs::add_disks().expect("memory for the nodes of disks");
     klog!(Level::Info, "{files} files, {} harts run", hart::online());

@@ -151,6 +151,7 @@ fn exact_faults() {
         sharing: Sharing::Private,
         backing: Backing::Anonymous,
         purpose: Purpose::Mapping,
+        no_reserve: false,
     };
     space.lock().map(space.machine(), request).expect("an area in an empty space");
     let page: Vec<u8> = (0..PAGE_SIZE_BYTES).map(|index| (index * 7 % 251) as u8).collect();

@@ -1,7 +1,7 @@
 //! What traps mean: from user mode calls, page faults and exceptions, from the kernel only
 //! interrupts, forgiven faults of user copies, and the end. `arch/trap.rs` comes here.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use guest::mm::addr::USER_END;
 use guest::walk::Access;
@@ -106,13 +106,25 @@ pub(crate) extern "C" fn task_returns() {
     sched::exit();
 }
 
+/// Only this hart counts.
+fn count(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
 fn interrupt(scause: u64) {
     match scause {
-        TIMER => time::interrupt(),
-        SOFTWARE => ipi::receive(|message| match message {
-            Message::Look => sched::look(),
-            Message::Stop => debug::stop_hart(),
-        }),
+        TIMER => {
+            count(&hart::this().clock_interrupts);
+            time::interrupt();
+        }
+        SOFTWARE => {
+            count(&hart::this().hart_interrupts);
+            ipi::receive(|message| match message {
+                Message::Look => sched::look(),
+                Message::Settle => sched::settle(),
+                Message::Stop => debug::stop_hart(),
+            });
+        }
         EXTERNAL => dev::interrupt(),
         _ => panic!("an interrupt that nobody has enabled: scause {scause:#x}"),
     }

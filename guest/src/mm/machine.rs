@@ -3,7 +3,7 @@
 
 use core::fmt::Debug;
 
-use super::{Memory, PageRange, Vpn};
+use super::{Memory, OutOfMemory, PageRange, Vpn};
 use crate::pte::{Flags, Ppn, Pte};
 
 /// RAM, the books on it, and the fences of one address space.
@@ -14,6 +14,15 @@ pub trait Machine {
     /// Runs `f` with the books on memory, for this hart alone. `f` is short: it neither sleeps
     /// nor allocates from the heap, and no page's content is touched in it.
     fn memory<R>(&self, f: impl FnOnce(&mut Memory) -> R) -> R;
+
+    /// Promises `pages` pages more to who has areas for `own_pages` pages
+    /// ([`Ledger::commit`](super::commit::Ledger::commit)).
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: nothing is promised then.
+    fn commit(&self, pages: u64, own_pages: u64) -> Result<(), OutOfMemory>;
+    /// `pages` pages that were promised are no longer.
+    fn uncommit(&self, pages: u64);
 
     /// The entry `index` (below 512) of the table in frame `table`.
     fn pte(&self, table: Ppn, index: usize) -> Pte;
@@ -90,6 +99,8 @@ pub enum PageError {
     OutOfMemory,
     /// It could not be read: SIGBUS.
     Io,
+    /// It may not be had: its file system is full, or nothing more is promised. SIGBUS.
+    Full,
     /// It is not in memory, and [`ObjectAccess::IfPresent`] asked for no more.
     Absent,
 }

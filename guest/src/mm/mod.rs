@@ -4,13 +4,15 @@
 //!
 //! `frames.rs`, `cells.rs` and `memory.rs` keep the books on RAM; `vma.rs` knows what a process has
 //! asked for, `space/` what of it is there. `object.rs` holds the pages of files and shared memory.
-//! `asid.rs` numbers the spaces for the TLBs, `audit.rs` says whether all books agree.
+//! `asid.rs` numbers the spaces for the TLBs, `commit.rs` counts what is promised, `audit.rs` says
+//! whether all books agree.
 
 pub mod absent;
 pub mod addr;
 pub mod asid;
 pub mod audit;
 pub mod cells;
+pub mod commit;
 pub mod counters;
 pub mod frames;
 pub mod machine;
@@ -29,4 +31,4 @@ pub use frames::{Class, Owner};
 pub use machine::{Machine, ObjectAccess, PageError, Reach};
 pub use memory::{Memory, OutOfMemory};
 pub use space::Space;
-pub use vma::{Backing, Prot, Purpose, Sharing, Vma};
+pub use vma::{Backing, Charge, Prot, Purpose, Sharing, Vma};

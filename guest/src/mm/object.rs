@@ -6,6 +6,8 @@
 
 mod tree;
 
+use core::ops::{Range, RangeInclusive};
+
 use self::tree::Tree;
 use super::{Class, Machine, ObjectAccess, Owner, PageError};
 use crate::pte::Ppn;
@@ -71,7 +73,18 @@ impl Pages {
 
     /// Lets go of the pages from `first` on.
     pub fn truncate(&mut self, machine: &impl Machine, first: u64) {
-        self.frames.remove_from(first, &mut |frame| {
+        self.remove(machine, first..=u64::MAX);
+    }
+
+    /// Lets go of these pages, which are holes then.
+    pub fn punch(&mut self, machine: &impl Machine, pages: Range<u64>) {
+        if !pages.is_empty() {
+            self.remove(machine, pages.start..=pages.end - 1);
+        }
+    }
+
+    fn remove(&mut self, machine: &impl Machine, pages: RangeInclusive<u64>) {
+        self.frames.remove(pages, &mut |frame| {
             machine.memory(|memory| match memory.frames.mapped(frame) {
                 0 => memory.frames.free(frame),
                 _ => memory.frames.set_owner(frame, Owner::Orphan),

@@ -4,12 +4,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::cells::{self, Cells};
+use super::commit::{Asker, Ledger, Overcommit, Policy};
 use super::frames::{Class, FrameMeta, Frames, Owner};
 use super::object::Pages;
-use super::{Machine, Memory, ObjectAccess, PageError, PageRange, Reach, Vpn};
+use super::{Machine, Memory, ObjectAccess, OutOfMemory, PageError, PageRange, Reach, Vpn};
 use crate::pte::{Flags, Ppn, Pte};
 use crate::table::{FrameMemory, PageTable};
 use crate::walk::{Access, Finding, Walk, WalkOptions};
@@ -86,6 +88,9 @@ struct Shared {
     harts: RefCell<Vec<Hart>>,
     kernel_root: Ppn,
     asids: Cell<Asid>,
+    ledger: Ledger,
+    /// What may be promised; `None`: anything.
+    limit_pages: Cell<Option<u64>>,
     fences: Cell<u64>,
 }
 
@@ -117,6 +122,8 @@ impl ToyMachine {
                 harts: RefCell::new(harts),
                 kernel_root,
                 asids: Cell::new(1),
+                ledger: Ledger::new(),
+                limit_pages: Cell::new(None),
                 fences: Cell::new(0),
             }),
             asid: 0,
@@ -147,6 +154,16 @@ impl ToyMachine {
     pub(crate) fn on_hart(&self, hart: usize) {
         assert!(hart < self.shared.options.harts);
         self.hart.set(hart);
+    }
+
+    /// Pages that are promised to all spaces.
+    pub(crate) fn committed_pages(&self) -> u64 {
+        self.shared.ledger.pages()
+    }
+
+    /// From now on fewer pages than these are promised; `None`: as many as anybody wants.
+    pub(crate) fn limit_promises(&self, pages: Option<u64>) {
+        self.shared.limit_pages.set(pages);
     }
 
     /// How many fences there have been, of all spaces.
@@ -309,6 +326,22 @@ impl Machine for ToyMachine {
         f(&mut self.shared.memory.borrow_mut())
     }
 
+    fn commit(&self, pages: u64, own_pages: u64) -> Result<(), OutOfMemory> {
+        let limit = self.shared.limit_pages.get();
+        let policy = Policy {
+            overcommit: limit.map_or(Overcommit::Always, |_| Overcommit::Never),
+            ram_pages: self.shared.options.frames as u64,
+            limit_pages: limit.unwrap_or(0),
+            admin_reserve_pages: 0,
+            user_reserve_pages: 0,
+        };
+        self.shared.ledger.commit(pages, &policy, Asker { pages: own_pages, is_privileged: true })
+    }
+
+    fn uncommit(&self, pages: u64) {
+        self.shared.ledger.uncommit(pages);
+    }
+
     fn pte(&self, table: Ppn, index: usize) -> Pte {
         Pte(self.peek(table, index))
     }
@@ -419,6 +452,11 @@ impl ToyObject {
     pub(crate) fn set_length(&self, machine: &ToyMachine, pages: u64) {
         self.0.length_pages.set(pages);
         self.0.pages.borrow_mut().truncate(machine, pages);
+    }
+
+    /// Makes a hole of these pages.
+    pub(crate) fn punch(&self, machine: &ToyMachine, pages: Range<u64>) {
+        self.0.pages.borrow_mut().punch(machine, pages);
     }
 
     /// The frame of page `index`, if it is there.

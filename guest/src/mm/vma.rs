@@ -72,6 +72,17 @@ pub enum Backing<O> {
     },
 }
 
+/// Whether the pages of an area count as promised to its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// Not before the area is private and may be written.
+    Free,
+    /// They do, and as a rule will until they are unmapped: Linux's VM_ACCOUNT.
+    Charged,
+    /// They never do: Linux's VM_NORESERVE.
+    Never,
+}
+
 /// What an area is for, as /proc/PID/maps names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -100,6 +111,8 @@ pub struct Vma<O> {
     pub backing: Backing<O>,
     /// What for.
     pub purpose: Purpose,
+    /// Whether that is promised.
+    pub charge: Charge,
 }
 
 impl<O> Vma<O> {
@@ -157,6 +170,7 @@ impl<O: Clone + PartialEq> Vma<O> {
             && self.max_prot == next.max_prot
             && self.sharing == next.sharing
             && self.purpose == next.purpose
+            && self.charge == next.charge
             && backing()
     }
 }

@@ -5,7 +5,7 @@ use core::ops::AddAssign;
 
 use super::escape;
 use crate::PAGE_SIZE_BYTES;
-use crate::mm::{Prot, Sharing};
+use crate::mm::{Charge, Prot, Sharing};
 
 /// Column at which the name of an area stands.
 const NAME_COLUMN: usize = 73;
@@ -228,6 +228,8 @@ pub struct Detail<'a> {
     pub max_prot: Prot,
     /// It grows down.
     pub is_stack: bool,
+    /// Whether its pages count as promised.
+    pub charge: Charge,
     /// Its pages.
     pub sums: Sums,
 }
@@ -254,7 +256,8 @@ impl fmt::Display for Detail<'_> {
             (is_shared, "ms"),
             (self.is_stack, "gd"),
             (self.sums.locked > 0, "lo"),
-            (!is_shared && prot.write, "ac"),
+            (self.charge == Charge::Charged, "ac"),
+            (self.charge == Charge::Never, "nr"),
         ] {
             if is_set {
                 write!(f, "{flag} ")?;
@@ -345,7 +348,11 @@ mod tests {
         sums.add_page(page(1, true, PageKind::Anonymous));
         sums.add_page(page(2, false, PageKind::File));
         sums.add_page(page(4, true, PageKind::Shared));
-        let detail = Detail { area: TEXT, max_prot: Prot::ALL, is_stack: false, sums };
+        let charge = Charge::Free;
+        let detail = Detail { area: TEXT, max_prot: Prot::ALL, is_stack: false, charge, sums };
+        for (charge, flags) in [(Charge::Charged, "ac \n"), (Charge::Never, "nr \n")] {
+            assert!(Detail { charge, ..detail }.to_string().ends_with(flags));
+        }
         let text = detail.to_string();
         for want in [
             "Size:                  8 kB\n",

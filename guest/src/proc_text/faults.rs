@@ -19,7 +19,7 @@ pub struct Record {
     pub access: Access,
     /// Where.
     pub va: u64,
-    /// Instruction; 0 in the kernel, on behalf of the thread.
+    /// Instruction of user mode; where the kernel touched the page on its behalf, its `ecall`.
     pub pc: u64,
     /// What was done.
     pub outcome: Result<Repair, Trouble>,

@@ -5,6 +5,7 @@
 //! Source: Linux, "The /proc Filesystem" (Documentation/filesystems/proc.rst), and proc(5).
 
 pub mod areas;
+pub mod counts;
 pub mod escape;
 pub mod faults;
 pub mod load;

@@ -32,6 +32,12 @@ impl Tunable {
         self.value.load(Ordering::Relaxed)
     }
 
+    /// Sets it, from within the range.
+    pub fn set(&self, value: u64) {
+        debug_assert!(self.range.contains(&value), "{} is to be {value}", self.path);
+        self.value.store(value, Ordering::Relaxed);
+    }
+
     /// Sets it from what was written.
     ///
     /// # Errors

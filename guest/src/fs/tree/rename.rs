@@ -36,7 +36,7 @@ impl<N: Node> Tree<N> {
         from: Name<'_>,
         to: Name<'_>,
         manner: Manner,
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<Option<N>, Errno> {
         let node = self.lookup(from.directory, from.name)?;
         let victim = match self.lookup(to.directory, to.name) {
@@ -92,12 +92,12 @@ impl<N: Node> Tree<N> {
 
     /// Whether `node` may lose the name `from` and go to the directory `to`: a directory that
     /// gets another `..` must be writable itself.
-    fn check_move(&self, from: Name<'_>, to: u64, node: &N, actor: Actor) -> Result<(), Errno> {
+    fn check_move(&self, from: Name<'_>, to: u64, node: &N, actor: &Actor) -> Result<(), Errno> {
         let source = self.writable(from.directory, actor)?;
         let attributes = node.attributes();
-        check_sticky(&source.node.attributes(), &attributes, actor.who)?;
+        check_sticky(&source.node.attributes(), &attributes, &actor.who)?;
         if attributes.kind == Kind::Directory && from.directory != to {
-            check(&attributes, actor.who, Wish::WRITE)?;
+            check(&attributes, &actor.who, Wish::WRITE)?;
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl<N: Node> Tree<N> {
         &mut self,
         from: Name<'_>,
         to: Name<'_>,
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<(), Errno> {
         let node = self.lookup(from.directory, from.name)?;
         let name = self.insert(to.directory, to.name, &node, actor)?;
@@ -127,21 +127,21 @@ impl<N: Node> Tree<N> {
         Ok(())
     }
 
-    fn replace(&mut self, from: Name<'_>, to: Name<'_>, victim: &N, actor: Actor) {
+    fn replace(&mut self, from: Name<'_>, to: Name<'_>, victim: &N, actor: &Actor) {
         let node = self.remove(from.directory, from.name, actor);
         self.put_under(&node, to, actor);
         victim.unnamed(to.directory, to.name);
         self.unlinked(victim, actor);
     }
 
-    fn exchange(&mut self, from: Name<'_>, to: Name<'_>, actor: Actor) {
+    fn exchange(&mut self, from: Name<'_>, to: Name<'_>, actor: &Actor) {
         let node = self.lookup(from.directory, from.name).expect("it was found a moment ago");
         let other = self.put_under(&node, to, actor);
         self.put_under(&other, from, actor);
     }
 
     /// Puts `node` under a name that something has, which is what this yields.
-    fn put_under(&mut self, node: &N, to: Name<'_>, actor: Actor) -> N {
+    fn put_under(&mut self, node: &N, to: Name<'_>, actor: &Actor) -> N {
         let is_directory = |node: &N| u32::from(node.attributes().kind == Kind::Directory);
         let target = self.directory_mut(to.directory);
         let old = target.entries.replace(to.name, node.clone()).expect("it was found");
@@ -154,7 +154,7 @@ impl<N: Node> Tree<N> {
         old
     }
 
-    fn moved(&mut self, node: &N, to: u64, name: alloc::sync::Arc<[u8]>, actor: Actor) {
+    fn moved(&mut self, node: &N, to: u64, name: alloc::sync::Arc<[u8]>, actor: &Actor) {
         node.change(|attributes| attributes.changed = actor.now);
         node.named(to, &name);
         if let Some(directory) = self.directories.get_mut(&node.number()) {

@@ -52,7 +52,7 @@ const ROOT: u64 = 1;
 const ACTOR: Actor = Actor { who: Identity::ROOT, now: Time { seconds: 5, nanoseconds: 0 } };
 
 fn user(uid: u32) -> Actor {
-    Actor { who: Identity { uid, gid: uid }, ..ACTOR }
+    Actor { who: Identity::new(uid, uid), ..ACTOR }
 }
 
 struct World {
@@ -62,27 +62,27 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let attributes = Attributes::new(Kind::Directory, 0o755, Identity::ROOT, Time::default());
+        let attributes = Attributes::new(Kind::Directory, 0o755, &Identity::ROOT, Time::default());
         let root = plain(ROOT, attributes);
         Self { tree: Tree::new(root), next: ROOT + 1 }
     }
 
-    fn make(&mut self, directory: u64, name: &str, kind: Kind, by: Actor) -> Result<u64, Errno> {
+    fn make(&mut self, directory: u64, name: &str, kind: Kind, by: &Actor) -> Result<u64, Errno> {
         let (number, mode) = (self.next, if kind == Kind::Directory { 0o755 } else { 0o644 });
         self.next += 1;
         let made = self.tree.create(directory, name.as_bytes(), by, |around| {
-            let attributes = access::inherit(around, kind, mode, by.who, by.now);
+            let attributes = access::inherit(around, kind, mode, &by.who, by.now);
             Ok(plain(number, attributes))
         });
         made.map(|node| node.number())
     }
 
     fn directory(&mut self, directory: u64, name: &str) -> u64 {
-        self.make(directory, name, Kind::Directory, ACTOR).expect("a new directory")
+        self.make(directory, name, Kind::Directory, &ACTOR).expect("a new directory")
     }
 
     fn file(&mut self, directory: u64, name: &str) -> u64 {
-        self.make(directory, name, Kind::Regular, ACTOR).expect("a new file")
+        self.make(directory, name, Kind::Regular, &ACTOR).expect("a new file")
     }
 
     fn permit(&self, node: &Plain, permissions: u16) {
@@ -92,7 +92,7 @@ impl World {
     fn rename(&mut self, from: (u64, &str), to: (u64, &str), manner: Manner) -> Result<(), Errno> {
         let name = |(directory, name): (u64, &'static [u8])| Name { directory, name };
         let leak = |(directory, name): (u64, &str)| (directory, &*name.as_bytes().to_vec().leak());
-        self.tree.rename(name(leak(from)), name(leak(to)), manner, ACTOR).map(|_| ())
+        self.tree.rename(name(leak(from)), name(leak(to)), manner, &ACTOR).map(|_| ())
     }
 
     fn links(&self, directory: u64, name: &str) -> u32 {
@@ -111,22 +111,22 @@ fn making_and_removing_counts_links() {
     assert_eq!(world.links(ROOT, "d"), 3);
 
     let file = world.tree.lookup(d, b"f").expect("made");
-    world.tree.link(ROOT, b"g", &file, ACTOR).expect("another name");
+    world.tree.link(ROOT, b"g", &file, &ACTOR).expect("another name");
     assert_eq!((world.links(d, "f"), world.links(ROOT, "g")), (2, 2));
     assert_eq!(world.tree.path(d, b"f").as_deref(), Some(&b"/d/f"[..]));
-    let gone = world.tree.unlink(d, b"f", ACTOR).expect("removed");
+    let gone = world.tree.unlink(d, b"f", &ACTOR).expect("removed");
     assert_eq!((gone.number(), gone.attributes().links), (f, 1));
 
-    assert_eq!(world.tree.remove_directory(ROOT, b"d", ACTOR).err(), Some(Errno::ENOTEMPTY));
-    world.tree.remove_directory(d, b"e", ACTOR).expect("empty");
-    let gone = world.tree.remove_directory(ROOT, b"d", ACTOR).expect("empty");
+    assert_eq!(world.tree.remove_directory(ROOT, b"d", &ACTOR).err(), Some(Errno::ENOTEMPTY));
+    world.tree.remove_directory(d, b"e", &ACTOR).expect("empty");
+    let gone = world.tree.remove_directory(ROOT, b"d", &ACTOR).expect("empty");
     assert_eq!(gone.attributes().links, 0);
     // Whoever still has it open can make nothing in it, and finds nothing.
-    assert_eq!(world.make(d, "x", Kind::Regular, ACTOR), Err(Errno::ENOENT));
+    assert_eq!(world.make(d, "x", Kind::Regular, &ACTOR), Err(Errno::ENOENT));
     assert!(world.tree.parent(d).is_err() && world.tree.path(d, b"").is_none());
     assert_eq!(world.tree.numbered(d).err(), Some(Errno::ENOENT));
     assert_eq!(world.tree.numbered(ROOT).map(|node| node.number()), Ok(ROOT));
-    assert_eq!(world.tree.link(ROOT, b"h", &gone, ACTOR), Err(Errno::EPERM));
+    assert_eq!(world.tree.link(ROOT, b"h", &gone, &ACTOR), Err(Errno::EPERM));
 }
 
 #[test]
@@ -135,11 +135,11 @@ fn wrong_kinds_are_refused() {
     world.directory(ROOT, "d");
     world.file(ROOT, "f");
     let d = world.tree.lookup(ROOT, b"d").expect("made");
-    assert_eq!(world.tree.unlink(ROOT, b"d", ACTOR).err(), Some(Errno::EISDIR));
-    assert_eq!(world.tree.remove_directory(ROOT, b"f", ACTOR).err(), Some(Errno::ENOTDIR));
-    assert_eq!(world.tree.unlink(ROOT, b"no", ACTOR).err(), Some(Errno::ENOENT));
-    assert_eq!(world.tree.link(ROOT, b"x", &d, ACTOR), Err(Errno::EPERM));
-    assert_eq!(world.make(ROOT, "f", Kind::Directory, ACTOR), Err(Errno::EEXIST));
+    assert_eq!(world.tree.unlink(ROOT, b"d", &ACTOR).err(), Some(Errno::EISDIR));
+    assert_eq!(world.tree.remove_directory(ROOT, b"f", &ACTOR).err(), Some(Errno::ENOTDIR));
+    assert_eq!(world.tree.unlink(ROOT, b"no", &ACTOR).err(), Some(Errno::ENOENT));
+    assert_eq!(world.tree.link(ROOT, b"x", &d, &ACTOR), Err(Errno::EPERM));
+    assert_eq!(world.make(ROOT, "f", Kind::Directory, &ACTOR), Err(Errno::EEXIST));
 }
 
 #[test]
@@ -149,27 +149,27 @@ fn names_are_changed_by_those_who_may() {
     let theirs = world.directory(ROOT, "theirs");
     let d_node = world.tree.lookup(ROOT, b"d").expect("made");
     world.permit(&world.tree.lookup(ROOT, b"theirs").expect("made"), 0o777);
-    assert_eq!(world.make(d, "x", Kind::Regular, user(7)), Err(Errno::EACCES));
+    assert_eq!(world.make(d, "x", Kind::Regular, &user(7)), Err(Errno::EACCES));
     // What is there is said to be there, even to those who may not make anything.
     world.file(d, "x");
-    assert_eq!(world.make(d, "x", Kind::Regular, user(7)), Err(Errno::EEXIST));
-    assert_eq!(world.tree.unlink(d, b"x", user(7)).err(), Some(Errno::EACCES));
+    assert_eq!(world.make(d, "x", Kind::Regular, &user(7)), Err(Errno::EEXIST));
+    assert_eq!(world.tree.unlink(d, b"x", &user(7)).err(), Some(Errno::EACCES));
 
     world.permit(&d_node, 0o1777);
-    world.make(d, "mine", Kind::Regular, user(7)).expect("all may write");
-    world.make(d, "dir", Kind::Directory, user(8)).expect("all may write");
-    assert_eq!(world.tree.unlink(d, b"mine", user(8)).err(), Some(Errno::EPERM));
-    let move_it = |world: &mut World, name: &'static [u8], by| {
+    world.make(d, "mine", Kind::Regular, &user(7)).expect("all may write");
+    world.make(d, "dir", Kind::Directory, &user(8)).expect("all may write");
+    assert_eq!(world.tree.unlink(d, b"mine", &user(8)).err(), Some(Errno::EPERM));
+    let move_it = |world: &mut World, name: &'static [u8], by: &Actor| {
         let from = Name { directory: d, name };
         let to = Name { directory: theirs, name };
         world.tree.rename(from, to, Manner::Replace, by).map(|_| ())
     };
-    assert_eq!(move_it(&mut world, b"mine", user(8)), Err(Errno::EPERM));
+    assert_eq!(move_it(&mut world, b"mine", &user(8)), Err(Errno::EPERM));
     world.permit(&d_node, 0o777);
     // A directory gets another `..`: that is writing it.
-    assert_eq!(move_it(&mut world, b"dir", user(7)), Err(Errno::EACCES));
-    assert_eq!(move_it(&mut world, b"dir", user(8)), Ok(()));
-    assert_eq!(move_it(&mut world, b"mine", user(8)), Ok(()));
+    assert_eq!(move_it(&mut world, b"dir", &user(7)), Err(Errno::EACCES));
+    assert_eq!(move_it(&mut world, b"dir", &user(8)), Ok(()));
+    assert_eq!(move_it(&mut world, b"mine", &user(8)), Ok(()));
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn two_names_of_one_file_both_stay() {
     let mut world = World::new();
     world.file(ROOT, "f");
     let file = world.tree.lookup(ROOT, b"f").expect("made");
-    world.tree.link(ROOT, b"g", &file, ACTOR).expect("another name");
+    world.tree.link(ROOT, b"g", &file, &ACTOR).expect("another name");
     world.rename((ROOT, "f"), (ROOT, "g"), Manner::Replace).expect("nothing to do");
     assert_eq!(world.links(ROOT, "f"), 2);
 }
@@ -316,7 +316,7 @@ fn apply(world: &mut World, model: &mut Model, step: &Step) -> (bool, bool) {
             let kind = if is_directory { Kind::Directory } else { Kind::Regular };
             let (path, directory, name) = place(d, n);
             let number = world.next;
-            let found = world.make(directory, name, kind, ACTOR).is_ok();
+            let found = world.make(directory, name, kind, &ACTOR).is_ok();
             let free = !model.contains_key(&path);
             if free {
                 model.insert(path, (number, is_directory));
@@ -327,7 +327,7 @@ fn apply(world: &mut World, model: &mut Model, step: &Step) -> (bool, bool) {
             let ((old, d, n), (new, e, m)) = (place(from.0, from.1), place(to.0, to.1));
             let node = world.tree.lookup(d, n.as_bytes());
             let found =
-                node.is_ok_and(|node| world.tree.link(e, m.as_bytes(), &node, ACTOR).is_ok());
+                node.is_ok_and(|node| world.tree.link(e, m.as_bytes(), &node, &ACTOR).is_ok());
             let entry = model.get(&old).copied().filter(|(_, is_directory)| !is_directory);
             let fine = entry.is_some() && !model.contains_key(&new);
             if let (true, Some(entry)) = (fine, entry) {
@@ -339,8 +339,8 @@ fn apply(world: &mut World, model: &mut Model, step: &Step) -> (bool, bool) {
             let wants_directory = matches!(step, Step::RemoveDirectory(..));
             let (path, d, n) = place(d, n);
             let found = match wants_directory {
-                true => world.tree.remove_directory(d, n.as_bytes(), ACTOR).is_ok(),
-                false => world.tree.unlink(d, n.as_bytes(), ACTOR).is_ok(),
+                true => world.tree.remove_directory(d, n.as_bytes(), &ACTOR).is_ok(),
+                false => world.tree.unlink(d, n.as_bytes(), &ACTOR).is_ok(),
             };
             let below = format!("{path}/");
             let fine = model.get(&path).is_some_and(|(_, is)| *is == wants_directory)

@@ -46,6 +46,9 @@ pub(crate) struct Hart {
     index: AtomicU32,
     /// It has nothing to run.
     pub(crate) is_idle: AtomicBool,
+    /// Interrupts taken: from its clock, and from other harts.
+    pub(crate) clock_interrupts: AtomicU64,
+    pub(crate) hart_interrupts: AtomicU64,
 }
 
 /// Bits of [`Hart::work`].
@@ -75,6 +78,8 @@ impl Hart {
             id: AtomicU64::new(0),
             messages: AtomicU32::new(0),
             index: AtomicU32::new(index),
+            clock_interrupts: AtomicU64::new(0),
+            hart_interrupts: AtomicU64::new(0),
             is_idle: AtomicBool::new(false),
         }
     }

@@ -12,6 +12,8 @@ use super::hart::{self, HartMask};
 pub(crate) enum Message {
     /// Look at its run queue, its timers and `Hart::work`.
     Look = 1,
+    /// Bring the books of the task that runs there up to now.
+    Settle = 4,
     /// Stop for good: another one has panicked.
     Stop = 2,
 }
@@ -31,7 +33,7 @@ pub(crate) fn send(harts: HartMask, message: Message) {
 pub(crate) fn receive(mut act: impl FnMut(Message)) {
     cpu::clear_software_interrupt();
     let messages = hart::this().messages.swap(0, Ordering::AcqRel);
-    for message in [Message::Look, Message::Stop] {
+    for message in [Message::Look, Message::Settle, Message::Stop] {
         if messages & message as u32 != 0 {
             act(message);
         }

@@ -53,6 +53,15 @@ impl TrapFrame {
         self.x[PC]
     }
 
+    /// Where it goes on, of a frame that somebody may be changing.
+    ///
+    /// # Safety
+    /// It is a frame.
+    pub(crate) unsafe fn pc_of(frame: *const Self) -> u64 {
+        // SAFETY: as the caller says; no reference is made.
+        unsafe { (&raw const (*frame).x[PC]).read_volatile() }
+    }
+
     /// Lets it go on elsewhere.
     pub(crate) fn set_pc(&mut self, pc: u64) {
         self.x[PC] = pc;

@@ -13,7 +13,7 @@ use guest::board::Board;
 use crate::sync::Once;
 
 pub(crate) use mmio::Registers;
-pub(crate) use plic::{interrupt, register_interrupt};
+pub(crate) use plic::{for_each_source, interrupt, register_interrupt};
 pub(crate) use uart::{console_write, panic_write};
 
 static BOARD: Once<Board<'static>> = Once::new();

@@ -40,7 +40,7 @@ pub(super) fn listen(device: Device) {
     receive(0);
     registers.write_u8(FIFO_CONTROL, FIFO_ON);
     if device.interrupt != 0 {
-        plic::register_interrupt(device.interrupt, receive, 0);
+        plic::register_interrupt(device.interrupt, "ttyS0", receive, 0);
         registers.write_u8(INTERRUPT_ENABLE, RECEIVED);
     }
 }

@@ -17,6 +17,7 @@ use super::inode::{File, Flags, Seeking};
 use super::tty;
 use crate::debug::{self, Level};
 use crate::mm::Object;
+use crate::mm::shared::Promise;
 use crate::sync::{SpinLock, WaitQueue};
 use crate::{mm, task};
 
@@ -116,7 +117,7 @@ impl File for Memory {
 
     fn object(self: Arc<Self>) -> Result<Object, Errno> {
         match *self {
-            Memory::Zero => Ok(mm::shared::new_shared(USER_END / PAGE_SIZE_BYTES)),
+            Memory::Zero => mm::shared::new_shared(USER_END / PAGE_SIZE_BYTES, Promise::ByPage),
             _ => Err(Errno::ENODEV),
         }
     }

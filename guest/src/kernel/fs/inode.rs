@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 
+use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::fs::access::Change;
 use guest::fs::layout::{Dirent, Stat};
@@ -64,16 +65,34 @@ pub(crate) enum New<'a> {
 /// Something that names lead to. The defaults are those of something that is no directory, no
 /// link, and not to be changed.
 pub(crate) trait Inode: Send + Sync {
-    /// Number of its file system.
-    fn device(&self) -> u64;
+    /// Number of its file system; that of what has no name, by default.
+    fn device(&self) -> u64 {
+        super::NAMELESS_DEVICE
+    }
     /// Its number there.
     fn number(&self) -> u64;
     /// What it is.
-    fn kind(&self) -> Kind;
+    fn kind(&self) -> Kind {
+        self.attributes().kind
+    }
     /// What is known of it.
     fn attributes(&self) -> Attributes;
-    /// All that stat tells.
-    fn stat(&self) -> Stat;
+    /// Number of the device that it is; 0: none.
+    fn special(&self) -> u64 {
+        0
+    }
+    /// All that stat tells; by default of something without content.
+    fn stat(&self) -> Stat {
+        Stat {
+            device: self.device(),
+            number: self.number(),
+            attributes: self.attributes(),
+            special: self.special(),
+            size_bytes: 0,
+            blocks: 0,
+            block_bytes: PAGE_SIZE_BYTES as u32,
+        }
+    }
     /// Its path from the root of its file system; or whole, where there is none.
     fn path(&self) -> Vec<u8>;
     /// Itself, for those who know what it is.
@@ -96,19 +115,19 @@ pub(crate) trait Inode: Send + Sync {
         Err(Errno::ENOTDIR)
     }
     /// Makes something in it.
-    fn create(&self, _name: &[u8], _new: New<'_>, _by: Actor) -> Result<Arc<dyn Inode>, Errno> {
+    fn create(&self, _name: &[u8], _new: New<'_>, _by: &Actor) -> Result<Arc<dyn Inode>, Errno> {
         Err(Errno::EPERM)
     }
     /// Gives `target`, of the same file system, a name in it.
-    fn link(&self, _name: &[u8], _target: Arc<dyn Inode>, _by: Actor) -> Result<(), Errno> {
+    fn link(&self, _name: &[u8], _target: Arc<dyn Inode>, _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
     /// Takes a name away.
-    fn unlink(&self, _name: &[u8], _by: Actor) -> Result<(), Errno> {
+    fn unlink(&self, _name: &[u8], _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
     /// Takes an empty directory away.
-    fn remove_directory(&self, _name: &[u8], _by: Actor) -> Result<(), Errno> {
+    fn remove_directory(&self, _name: &[u8], _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
     /// Renames, into a directory of the same file system.
@@ -117,7 +136,7 @@ pub(crate) trait Inode: Send + Sync {
         _from: &[u8],
         _to: (Arc<dyn Inode>, &[u8]),
         _manner: Manner,
-        _by: Actor,
+        _by: &Actor,
     ) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
@@ -132,7 +151,7 @@ pub(crate) trait Inode: Send + Sync {
     }
 
     /// Changes what is known of it.
-    fn change(&self, _change: Change, _by: Actor) -> Result<(), Errno> {
+    fn change(&self, _change: Change, _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
     /// Sets its size.

@@ -54,7 +54,7 @@ fn root() -> Place {
 /// Opens a regular file with permission to execute: EACCES, ENOENT, ETXTBSY, …
 pub(crate) fn open_program(path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
     let who = names::who();
-    open_to_run(find(path, who)?, who)
+    open_to_run(find(path, who.clone())?, &who)
 }
 
 /// What a path of the current process leads to; of a thread of the kernel, from the root.
@@ -80,7 +80,7 @@ pub(crate) fn read_file(path: &[u8]) -> Result<Vec<u8>, Errno> {
 }
 
 /// Opens what a place is, to be run.
-pub(crate) fn open_to_run(place: Place, who: Identity) -> Result<Arc<OpenFile>, Errno> {
+pub(crate) fn open_to_run(place: Place, who: &Identity) -> Result<Arc<OpenFile>, Errno> {
     if place.inode.kind() != Kind::Regular {
         return Err(Errno::EACCES);
     }

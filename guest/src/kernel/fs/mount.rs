@@ -25,6 +25,8 @@ pub(crate) trait FileSystem: Send + Sync {
 
 /// A file system in its place.
 pub(crate) struct Mount {
+    /// Its number, never used again.
+    id: u32,
     /// Which directory it covers; `None` for the root of everything.
     covers: Option<Place>,
     root: Arc<dyn Inode>,
@@ -61,6 +63,11 @@ impl Mount {
         self.covers.as_ref()
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
     /// Its root.
     pub(super) fn root(&self) -> &Arc<dyn Inode> {
         &self.root
@@ -91,8 +98,9 @@ pub(crate) fn mount(
 ) -> Result<Arc<Mount>, Errno> {
     let kept: u32 = KEPT_FLAGS.iter().map(|(flag, ..)| flag).sum();
     let flags = AtomicU32::new(flags & kept);
-    let (covers, source) = (on, source.to_vec());
-    let mount = Arc::new(Mount { covers, root: system.root(), system, flags, source });
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let (covers, source, id) = (on, source.to_vec(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let mount = Arc::new(Mount { id, covers, root: system.root(), system, flags, source });
     let mut mounts = MOUNTS.lock();
     mounts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
     mounts.push(mount.clone());

@@ -64,7 +64,7 @@ impl Place {
     }
 
     /// Whether it may be used so: EACCES, EROFS.
-    pub(crate) fn check(&self, who: Identity, wish: Wish) -> Result<(), Errno> {
+    pub(crate) fn check(&self, who: &Identity, wish: Wish) -> Result<(), Errno> {
         let attributes = self.inode.attributes();
         let content = matches!(attributes.kind, Kind::Regular | Kind::Directory | Kind::Symlink);
         if wish.0 & Wish::WRITE.0 != 0 && content {
@@ -173,8 +173,8 @@ pub(crate) fn now() -> Time {
 /// On whose behalf the current process works.
 pub(crate) fn who() -> Identity {
     let Some(process) = task::current_process_or_none() else { return Identity::ROOT };
-    let credentials = process.credentials();
-    Identity { uid: credentials.euid, gid: credentials.egid }
+    let (credentials, groups) = process.identity();
+    Identity { uid: credentials.euid, gid: credentials.egid, groups }
 }
 
 /// The current process, now.
@@ -220,7 +220,7 @@ impl Namespace for Walk {
         if self.who.is_root() {
             return Ok(());
         }
-        check(&directory.inode.attributes(), self.who, Wish::EXECUTE)
+        check(&directory.inode.attributes(), &self.who, Wish::EXECUTE)
     }
 
     fn lookup(&self, directory: &Place, name: &[u8]) -> Result<Place, Errno> {

@@ -47,7 +47,7 @@ impl Pipe {
     fn new() -> Result<Arc<Self>, Errno> {
         const PERMISSIONS: u16 = 0o600;
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let mut attributes = Attributes::new(Kind::Fifo, PERMISSIONS, who(), now());
+        let mut attributes = Attributes::new(Kind::Fifo, PERMISSIONS, &who(), now());
         attributes.links = 1;
         let (reading, writing) = (Ends::default(), Ends::default());
         Ok(Arc::new(Self {
@@ -191,8 +191,8 @@ impl Pipe {
             };
             if let Err(errno) = outcome {
                 let done = wanted - from.remaining();
-                if errno == Errno::EPIPE && done == 0 {
-                    let _ = task::signal::send(task::current_process().pid, linux::SIGPIPE as u8);
+                if errno == Errno::EPIPE {
+                    task::signal::send_to_self(linux::SIGPIPE as u8);
                 }
                 return moved_or(done, errno);
             }

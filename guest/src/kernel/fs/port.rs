@@ -6,9 +6,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 
-use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
-use guest::fs::layout::{Stat, device_number};
+use guest::fs::layout::device_number;
 use guest::fs::{Attributes, Identity, Kind};
 use linux_raw_sys::general as linux;
 
@@ -92,34 +91,21 @@ const CHUNK_BYTES: usize = 512;
 impl PortFile {
     pub(super) fn new(port: Arc<dyn Port>, number: u64) -> Arc<Self> {
         const PERMISSIONS: u16 = 0o600;
-        let attributes = Attributes::new(Kind::CharDevice, PERMISSIONS, Identity::ROOT, now());
+        let mut attributes = Attributes::new(Kind::CharDevice, PERMISSIONS, &Identity::ROOT, now());
+        attributes.links = 1;
         Arc::new(Self { port, number, attributes })
     }
 }
 
 impl Inode for PortFile {
-    fn device(&self) -> u64 {
-        super::NAMELESS_DEVICE
-    }
     fn number(&self) -> u64 {
         self.number
-    }
-    fn kind(&self) -> Kind {
-        Kind::CharDevice
     }
     fn attributes(&self) -> Attributes {
         self.attributes
     }
-    fn stat(&self) -> Stat {
-        Stat {
-            device: self.device(),
-            number: self.number,
-            attributes: Attributes { links: 1, ..self.attributes },
-            special: device_number(MAJOR, self.number as u32),
-            size_bytes: 0,
-            blocks: 0,
-            block_bytes: PAGE_SIZE_BYTES as u32,
-        }
+    fn special(&self) -> u64 {
+        device_number(MAJOR, self.number as u32)
     }
     fn path(&self) -> Vec<u8> {
         alloc::format!("port:[{}]", self.number).into_bytes()

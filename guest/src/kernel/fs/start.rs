@@ -69,7 +69,7 @@ fn by_root() -> Actor {
 fn directory(parent: &Arc<dyn Inode>, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
     match parent.lookup(name) {
         Err(Errno::ENOENT) => {
-            parent.create(name, New::Plain(Kind::Directory, DIRECTORY), by_root())
+            parent.create(name, New::Plain(Kind::Directory, DIRECTORY), &by_root())
         }
         found => found,
     }
@@ -97,7 +97,11 @@ fn mount_devices(root: &Place) -> Result<(), Errno> {
     let dev = dev.root();
     for (name, major, minor, permissions) in device::NODES {
         let number = device_number(major, minor);
-        dev.create(name.as_bytes(), New::Device(Kind::CharDevice, permissions, number), by_root())?;
+        dev.create(
+            name.as_bytes(),
+            New::Device(Kind::CharDevice, permissions, number),
+            &by_root(),
+        )?;
     }
     for (name, target) in [
         ("fd", "/proc/self/fd"),
@@ -105,7 +109,7 @@ fn mount_devices(root: &Place) -> Result<(), Errno> {
         ("stdout", "/proc/self/fd/1"),
         ("stderr", "/proc/self/fd/2"),
     ] {
-        dev.create(name.as_bytes(), New::Link(target.as_bytes()), by_root())?;
+        dev.create(name.as_bytes(), New::Link(target.as_bytes()), &by_root())?;
     }
     directory(dev, b"shm")?;
     Ok(())
@@ -119,7 +123,7 @@ pub(crate) fn add_disks() -> Result<(), Errno> {
     let Some(system) = devices() else { return Ok(()) };
     for disk in block::disks() {
         let new = New::Device(Kind::BlockDevice, DISK, disk.number());
-        system.root().create(disk.name().as_bytes(), new, by_root())?;
+        system.root().create(disk.name().as_bytes(), new, &by_root())?;
     }
     Ok(())
 }
@@ -188,7 +192,7 @@ impl Sink for Unpacker {
                 return Ok(());
             }
             // A later archive replaces what an earlier one has brought.
-            parent.unlink(name, by_root())?;
+            parent.unlink(name, &by_root())?;
         }
         let (major, minor) = header.special;
         let new = match kind {
@@ -198,7 +202,7 @@ impl Sink for Unpacker {
             }
             _ => New::Plain(kind, permissions),
         };
-        let made = parent.create(name, new, by_root())?;
+        let made = parent.create(name, new, &by_root())?;
         Self::fill(&made, entry.data)?;
         Self::settle(&made, entry);
         Ok(())
@@ -210,9 +214,9 @@ impl Sink for Unpacker {
         let (parent, name) = self.parent(entry.name)?;
         self.made += 1;
         if parent.lookup(name).is_ok() {
-            parent.unlink(name, by_root())?;
+            parent.unlink(name, &by_root())?;
         }
-        parent.link(name, file.clone(), by_root())?;
+        parent.link(name, file.clone(), &by_root())?;
         if !entry.data.is_empty() {
             Self::fill(&file, entry.data)?;
             Self::settle(&file, entry);

@@ -14,6 +14,7 @@ use guest::fs::access::{self, Change};
 use guest::fs::layout::{Dirent, STAT_BLOCK_BYTES, Stat, Statfs};
 use guest::fs::tree::{Actor, Manner, Name, Node, Tree};
 use guest::fs::{Attributes, Identity, Kind, Time};
+use guest::mm::space::Copies;
 
 use super::device;
 use super::inode::{File, Flags, Inode, New};
@@ -118,7 +119,7 @@ impl Tmpfs {
         let Options { kind, permissions, limit_pages } = options;
         let usage = Usage::new(limit_pages.unwrap_or(u64::MAX));
         let device = NEXT_DEVICE.fetch_add(1, Ordering::Relaxed);
-        let attributes = Attributes::new(Kind::Directory, permissions, Identity::ROOT, now);
+        let attributes = Attributes::new(Kind::Directory, permissions, &Identity::ROOT, now);
         Arc::new_cyclic(|system: &Weak<Tmpfs>| {
             let root =
                 Arc::new(TmpNode::new(system.clone(), (device, ROOT), attributes, Body::Directory));
@@ -249,7 +250,7 @@ impl TmpNode {
                 0 => Identity::ROOT,
                 _ => super::names::who(),
             };
-            attributes.written(now, who);
+            attributes.written(now, &who);
         });
     }
 
@@ -376,7 +377,7 @@ impl Inode for TmpNode {
         })
     }
 
-    fn create(&self, name: &[u8], new: New<'_>, by: Actor) -> Result<Arc<dyn Inode>, Errno> {
+    fn create(&self, name: &[u8], new: New<'_>, by: &Actor) -> Result<Arc<dyn Inode>, Errno> {
         const LINK_PERMISSIONS: u16 = 0o777;
         let system = self.system()?;
         let (kind, permissions) = match new {
@@ -386,25 +387,25 @@ impl Inode for TmpNode {
             New::Link(_) => (Kind::Symlink, LINK_PERMISSIONS),
         };
         let made = system.tree.lock().create(self.number, name, by, |directory| {
-            let attributes = access::inherit(directory, kind, permissions, by.who, by.now);
+            let attributes = access::inherit(directory, kind, permissions, &by.who, by.now);
             system.make(attributes, new)
         })?;
         made.0.announce();
         Ok(made.0)
     }
 
-    fn link(&self, name: &[u8], target: Arc<dyn Inode>, by: Actor) -> Result<(), Errno> {
+    fn link(&self, name: &[u8], target: Arc<dyn Inode>, by: &Actor) -> Result<(), Errno> {
         let system = self.system()?;
         let target = TmpHandle(same_system(&system, target)?);
         system.tree.lock().link(self.number, name, &target, by)
     }
 
-    fn unlink(&self, name: &[u8], by: Actor) -> Result<(), Errno> {
+    fn unlink(&self, name: &[u8], by: &Actor) -> Result<(), Errno> {
         let gone = self.system()?.tree.lock().unlink(self.number, name, by);
         gone.map(|_| ())
     }
 
-    fn remove_directory(&self, name: &[u8], by: Actor) -> Result<(), Errno> {
+    fn remove_directory(&self, name: &[u8], by: &Actor) -> Result<(), Errno> {
         let gone = self.system()?.tree.lock().remove_directory(self.number, name, by);
         gone.map(|_| ())
     }
@@ -414,7 +415,7 @@ impl Inode for TmpNode {
         from: &[u8],
         to: (Arc<dyn Inode>, &[u8]),
         manner: Manner,
-        by: Actor,
+        by: &Actor,
     ) -> Result<(), Errno> {
         let system = self.system()?;
         let into = same_system(&system, to.0)?;
@@ -431,8 +432,8 @@ impl Inode for TmpNode {
         }
     }
 
-    fn change(&self, change: Change, by: Actor) -> Result<(), Errno> {
-        self.with_attributes(|attributes| access::apply(attributes, change, by.who, by.now))
+    fn change(&self, change: Change, by: &Actor) -> Result<(), Errno> {
+        self.with_attributes(|attributes| access::apply(attributes, change, &by.who, by.now))
     }
 
     fn truncate(&self, size_bytes: u64) -> Result<(), Errno> {
@@ -440,7 +441,8 @@ impl Inode for TmpNode {
         let (before, _) = content.size_and_pages();
         content.truncate(size_bytes)?;
         if size_bytes < before {
-            crate::mm::cut_off((self.device, self.number), size_bytes.div_ceil(PAGE_SIZE_BYTES));
+            let gone = size_bytes.div_ceil(PAGE_SIZE_BYTES)..u64::MAX;
+            crate::mm::cut_out((self.device, self.number), gone, Copies::Gone);
         }
         self.written();
         Ok(())

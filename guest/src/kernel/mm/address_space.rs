@@ -4,17 +4,18 @@
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::locked::Locked;
-use guest::mm::space::{PageState, Trouble};
+use guest::mm::space::{Copies, PageState, Trouble};
 use guest::mm::{ObjectAccess, PageError, Space, Vpn};
 use guest::walk::Access;
 use guest::{Flags, PAGE_SIZE_BYTES, Ppn};
 
 use super::machine::HereMachine;
-use super::{boot, commit, direct, tunables};
+use super::{boot, direct, tunables};
 use crate::arch::uaccess::BadAddress;
 use crate::sched;
 use crate::sync::{Mutex, MutexGuard, SpinGuard, SpinLock};
@@ -101,9 +102,9 @@ pub(crate) fn spaces() -> Vec<Arc<AddressSpace>> {
     SPACES.lock().iter().filter_map(Weak::upgrade).collect()
 }
 
-/// Takes the pages of an object from number `first` on out of every address space, private copies
-/// included: it has been cut off there. The caller holds neither a space nor the object.
-pub(crate) fn cut_off(identity: (u64, u64), first: u64) {
+/// Takes these pages of an object, which has them no more, out of every address space. The caller
+/// holds neither a space nor the object.
+pub(crate) fn cut_out(identity: (u64, u64), pages: Range<u64>, copies: Copies) {
     for own in spaces() {
         let mut space = own.lock();
         let object = space.vmas().iter().find_map(|area| {
@@ -111,7 +112,7 @@ pub(crate) fn cut_off(identity: (u64, u64), first: u64) {
             (object.0.identity() == identity).then(|| object.clone())
         });
         if let Some(object) = object {
-            space.discard_object(own.machine(), &object, first);
+            space.discard_object(own.machine(), &object, pages.clone(), copies);
         }
     }
 }
@@ -128,8 +129,6 @@ pub(crate) struct AddressSpace {
     has_locked: AtomicBool,
     /// [`tunables::limits_version`] when the space's limits were last looked up.
     limits_version: AtomicU64,
-    /// Pages that count in `commit.rs`.
-    pub(super) committed: AtomicU64,
     /// What is added to the out-of-memory score of its process.
     oom_adjustment: AtomicI32,
 }
@@ -157,21 +156,11 @@ impl AddressSpace {
     fn wrap(machine: HereMachine, space: Space<HereMachine>) -> Arc<Self> {
         let root = space.root();
         let locked = SpinLock::new(Locked::default());
-        let (limits_version, committed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let limits_version = AtomicU64::new(0);
         let space = Mutex::new(space);
         let oom_adjustment = AtomicI32::new(inherited_oom_adjustment());
         let has_locked = AtomicBool::new(false);
-        let own = Self {
-            machine,
-            space,
-            root,
-            locked,
-            has_locked,
-            limits_version,
-            committed,
-            oom_adjustment,
-        };
-        commit::settle(&own, &own.lock());
+        let own = Self { machine, space, root, locked, has_locked, limits_version, oom_adjustment };
         let own = Arc::new(own);
         let mut spaces = SPACES.lock();
         if spaces.len() == spaces.capacity() {
@@ -322,6 +311,5 @@ fn inherited_oom_adjustment() -> i32 {
 impl Drop for AddressSpace {
     fn drop(&mut self) {
         self.space.lock().destroy(&self.machine);
-        commit::forget(self);
     }
 }

@@ -1,59 +1,73 @@
-//! Overcommit: how much memory has been promised to processes, and whether more may be.
-//!
-//! What counts is memory that is private and may be written; each space says what it has whenever
-//! that may have changed ([`settle`]), so the sum is at hand.
+//! Overcommit on this machine: the one [`Ledger`], and what /proc/sys says of it.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use guest::errno::Errno;
-use guest::mm::Space;
+use guest::PAGE_SIZE_BYTES;
+use guest::mm::OutOfMemory;
+use guest::mm::commit::{Asker, Ledger, Overcommit, Policy};
 
 use super::books::total_frames;
-use super::{AddressSpace, HereMachine, tunables};
+use super::tunables;
+use crate::sched;
 
-/// Pages promised to all processes.
-static COMMITTED_PAGES: AtomicU64 = AtomicU64::new(0);
+static LEDGER: Ledger = Ledger::new();
 
 /// Pages promised to all processes.
 pub(crate) fn committed_pages() -> u64 {
-    COMMITTED_PAGES.load(Ordering::Relaxed)
+    LEDGER.pages()
 }
 
 /// Pages that may be promised where nothing is overcommitted.
 pub(crate) fn limit_pages() -> u64 {
-    total_frames() * tunables::overcommit_ratio() / 100
+    match tunables::overcommit_kbytes() {
+        0 => total_frames() * tunables::overcommit_ratio() / 100,
+        kbytes => pages_of(kbytes),
+    }
 }
 
-/// Whether `pages` more may be promised to a process, whose space the caller holds.
+fn pages_of(kbytes: u64) -> u64 {
+    kbytes / (PAGE_SIZE_BYTES / 1024)
+}
+
+/// Promises `pages` pages more to the current process, which has areas for `own_pages` pages.
 ///
 /// # Errors
-/// `ENOMEM`.
-pub(crate) fn may_commit(
-    own: &AddressSpace,
-    space: &Space<HereMachine>,
-    pages: u64,
-) -> Result<(), Errno> {
-    let is_allowed = match tunables::overcommit_memory() {
-        // More than there is at all is no use.
-        0 => pages <= total_frames(),
-        1 => true,
-        _ => {
-            settle(own, space);
-            committed_pages().saturating_add(pages) <= limit_pages()
-        }
+/// [`OutOfMemory`]: nothing is promised then.
+#[inline]
+pub(crate) fn commit(pages: u64, own_pages: u64) -> Result<(), OutOfMemory> {
+    let policy = match tunables::overcommit_memory() {
+        0 => loose(Overcommit::Guess),
+        1 => loose(Overcommit::Always),
+        _ => return commit_within_limit(pages, own_pages),
     };
-    if is_allowed { Ok(()) } else { Err(Errno::ENOMEM) }
+    LEDGER.commit(pages, &policy, Asker::default())
 }
 
-/// Makes the sum right again for this space, which the caller holds.
-pub(crate) fn settle(own: &AddressSpace, space: &Space<HereMachine>) {
-    let now = space.vmas().totals().committed;
-    let before = own.committed.swap(now, Ordering::Relaxed);
-    COMMITTED_PAGES.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+/// `pages` pages that were promised are no longer.
+#[inline]
+pub(crate) fn uncommit(pages: u64) {
+    LEDGER.uncommit(pages);
 }
 
-/// The space is gone.
-pub(super) fn forget(own: &AddressSpace) {
-    let before = own.committed.swap(0, Ordering::Relaxed);
-    COMMITTED_PAGES.fetch_sub(before, Ordering::Relaxed);
+/// A policy that looks at no limit.
+fn loose(overcommit: Overcommit) -> Policy {
+    Policy {
+        overcommit,
+        ram_pages: total_frames(),
+        limit_pages: 0,
+        admin_reserve_pages: 0,
+        user_reserve_pages: 0,
+    }
+}
+
+#[cold]
+fn commit_within_limit(pages: u64, own_pages: u64) -> Result<(), OutOfMemory> {
+    let (admin, user) = tunables::reserves_kbytes();
+    let policy = Policy {
+        limit_pages: limit_pages(),
+        admin_reserve_pages: pages_of(admin),
+        user_reserve_pages: pages_of(user),
+        ..loose(Overcommit::Never)
+    };
+    let thread = sched::current_thread_or_none();
+    let is_privileged = thread.is_none_or(|thread| thread.process.credentials().is_root());
+    LEDGER.commit(pages, &policy, Asker { pages: own_pages, is_privileged })
 }

@@ -13,10 +13,13 @@ use super::machine::HereMachine;
 use super::{AddressSpace, address_space, heap, memory, stack};
 use crate::arch::cpu;
 use crate::arch::trap::TrapFrame;
-use crate::arch::uaccess::BadAddress;
+use crate::arch::uaccess::{self, BadAddress};
 use crate::debug::{self, Level};
 use crate::sched;
 use crate::task::{Process, Thread, signal};
+
+/// Stands for the program counter of a fault that happened in the kernel, until it is recorded.
+const IN_CALL: u64 = u64::MAX;
 
 /// A page fault of user mode: repairs it, records it, or forces the signal. May sleep.
 pub(crate) fn user_fault(frame: &mut TrapFrame, va: u64, access: Access) {
@@ -40,7 +43,8 @@ pub(crate) fn copy_fault(va: u64, access: Access) -> Result<(), BadAddress> {
     let thread = sched::current_thread();
     let space = sched::current_space().ok_or(BadAddress)?;
     let outcome = repair(&space, &thread.process, va, access);
-    note(&thread.process, Record { tid: thread.tid, access, va, pc: 0, outcome, insns: 0 }, before);
+    let entry = Record { tid: thread.tid, access, va, pc: IN_CALL, outcome, insns: 0 };
+    note(&thread.process, entry, before);
     match outcome {
         Ok(_) => Ok(()),
         Err(Trouble::OutOfMemory) => {
@@ -90,10 +94,24 @@ fn note(process: &Process, entry: Record, before: u64) {
     let log = process.faults();
     log.count_minor();
     if log.is_recording() {
-        log.record(Record { insns: cpu::instructions().wrapping_sub(before), ..entry });
+        let insns = cpu::instructions().wrapping_sub(before);
+        let pc = if entry.pc == IN_CALL { call_site() } else { entry.pc };
+        log.record(Record { insns, pc, ..entry });
     }
     // What was done about it `guest::mm` has counted.
     count(Event::Fault, 1);
+}
+
+/// The `ecall` that led to the kernel; without one (signals are delivered after interrupts, too),
+/// where user mode goes on.
+#[cold]
+fn call_site() -> u64 {
+    const ECALL: [u8; 4] = 0x0000_0073_u32.to_le_bytes();
+    let next = sched::user_pc();
+    let before = next.wrapping_sub(ECALL.len() as u64);
+    let mut bytes = [0; ECALL.len()];
+    let is_call = uaccess::try_copy_in(&mut bytes, before) == bytes.len() && bytes == ECALL;
+    if is_call { before } else { next }
 }
 
 /// What follows from trouble for the thread that met it.

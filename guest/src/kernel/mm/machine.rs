@@ -4,10 +4,10 @@
 //! What harts remember of which space is `guest::mm::asid`'s; here is what they do about it.
 
 use guest::mm::asid::{Asids, Context, Fence, Flush, Switch};
-use guest::mm::{Machine, Memory, ObjectAccess, PageError, Reach, Vpn};
+use guest::mm::{Machine, Memory, ObjectAccess, OutOfMemory, PageError, Reach, Vpn};
 use guest::{Flags, Ppn, Pte};
 
-use super::{Object, books, boot, direct};
+use super::{Object, books, boot, commit, direct};
 use crate::arch::hart::{self, HartMask, MAX_HARTS};
 use crate::arch::tlb;
 use crate::sync::SpinLock;
@@ -69,6 +69,16 @@ impl Machine for HereMachine {
     #[inline]
     fn memory<R>(&self, f: impl FnOnce(&mut Memory) -> R) -> R {
         books::memory(f)
+    }
+
+    #[inline]
+    fn commit(&self, pages: u64, own_pages: u64) -> Result<(), OutOfMemory> {
+        commit::commit(pages, own_pages)
+    }
+
+    #[inline]
+    fn uncommit(&self, pages: u64) {
+        commit::uncommit(pages);
     }
 
     #[inline]

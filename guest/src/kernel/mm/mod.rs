@@ -20,7 +20,7 @@ pub(crate) mod tunables;
 pub(crate) mod user;
 
 pub(crate) use address_space::{
-    AddressSpace, Object, ObjectKind, Paged, announce, cut_off, objects, spaces,
+    AddressSpace, Object, ObjectKind, Paged, announce, cut_out, objects, spaces,
 };
 pub(crate) use books::{events, memory};
 pub(crate) use direct::{read_frame, try_frame_to_user, try_user_to_frame, write_frame};

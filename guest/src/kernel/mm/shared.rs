@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use guest::Ppn;
+use guest::errno::Errno;
 use guest::mm::object::Pages;
 use guest::mm::{ObjectAccess, PageError};
 
-use super::{Object, ObjectKind, Paged, announce, machine};
+use super::{Object, ObjectKind, Paged, announce, commit, machine};
 use crate::sync::Mutex;
 
 /// Device number under which such memory stands in /proc/PID/maps: that of the kernel's own tmpfs.
@@ -23,18 +24,39 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 struct SharedMemory {
     inode: u64,
     pages_at_most: u64,
+    /// Whether its pages are promised one by one, when they are made.
+    is_promised_by_page: bool,
     pages: Mutex<Pages>,
 }
 
+/// When memory is promised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Promise {
+    /// All at once, to a process that has areas for so many pages.
+    Whole {
+        /// So many.
+        own_pages: u64,
+    },
+    /// Each page when it is made (MAP_NORESERVE).
+    ByPage,
+}
+
 /// New shared memory of so many pages, all zeros.
-pub(crate) fn new_shared(pages: u64) -> Object {
+///
+/// # Errors
+/// ENOMEM: so much may not be promised.
+pub(crate) fn new_shared(pages: u64, promise: Promise) -> Result<Object, Errno> {
+    if let Promise::Whole { own_pages } = promise {
+        commit::commit(pages, own_pages)?;
+    }
     let memory: Arc<dyn Paged> = Arc::new(SharedMemory {
         inode: NEXT.fetch_add(1, Ordering::Relaxed),
         pages_at_most: pages,
+        is_promised_by_page: matches!(promise, Promise::ByPage),
         pages: Mutex::new(Pages::default()),
     });
     announce(&memory);
-    Object(memory)
+    Ok(Object(memory))
 }
 
 impl Paged for SharedMemory {
@@ -42,7 +64,12 @@ impl Paged for SharedMemory {
         if index >= self.pages_at_most {
             return Err(PageError::BeyondEnd);
         }
-        self.pages.lock().map_page(machine(), index, access)
+        let mut pages = self.pages.lock();
+        if !self.is_promised_by_page || pages.page(index).is_some() {
+            return pages.map_page(machine(), index, access);
+        }
+        commit::commit(1, 0).map_err(|_| PageError::Full)?;
+        pages.map_page(machine(), index, access).inspect_err(|_| commit::uncommit(1))
     }
 
     fn identity(&self) -> (u64, u64) {
@@ -68,6 +95,8 @@ impl Paged for SharedMemory {
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
-        self.pages.lock().truncate(machine(), 0);
+        let mut pages = self.pages.lock();
+        commit::uncommit(if self.is_promised_by_page { pages.count() } else { self.pages_at_most });
+        pages.truncate(machine(), 0);
     }
 }

@@ -19,6 +19,11 @@ const DEFAULT_STACK_BYTES: u64 = 8 << 20;
 
 static OVERCOMMIT_MEMORY: Tunable = Tunable::new("vm/overcommit_memory", 0, 0..=2);
 static OVERCOMMIT_RATIO: Tunable = Tunable::new("vm/overcommit_ratio", 50, 0..=i32::MAX as u64);
+/// In KiB; 0 leaves it to the ratio.
+static OVERCOMMIT_KBYTES: Tunable = Tunable::new("vm/overcommit_kbytes", 0, 0..=u64::MAX >> 1);
+static ADMIN_RESERVE_KBYTES: Tunable =
+    Tunable::new("vm/admin_reserve_kbytes", 0, 0..=u64::MAX >> 1);
+static USER_RESERVE_KBYTES: Tunable = Tunable::new("vm/user_reserve_kbytes", 0, 0..=u64::MAX >> 1);
 static MAX_MAP_COUNT: Tunable = Tunable::new("vm/max_map_count", 65530, 0..=i32::MAX as u64);
 static MMAP_MIN_ADDR: Tunable = Tunable::new("vm/mmap_min_addr", 65536, 0..=1 << 30);
 static FAULT_AROUND_BYTES: Tunable = Tunable::new("vm/fault_around_bytes", 65536, 0..=2 << 20);
@@ -28,9 +33,12 @@ static RANDOMIZE_VA_SPACE: Tunable = Tunable::new("kernel/randomize_va_space", 0
 static PID_MAX: Tunable = Tunable::new("kernel/pid_max", 32768, 301..=4_194_304);
 
 /// All of them, for /proc/sys.
-static ALL: [&Tunable; 8] = [
+static ALL: [&Tunable; 11] = [
     &OVERCOMMIT_MEMORY,
     &OVERCOMMIT_RATIO,
+    &OVERCOMMIT_KBYTES,
+    &ADMIN_RESERVE_KBYTES,
+    &USER_RESERVE_KBYTES,
     &MAX_MAP_COUNT,
     &MMAP_MIN_ADDR,
     &FAULT_AROUND_BYTES,
@@ -73,6 +81,12 @@ pub(crate) fn store(path: &str, text: &str) -> Result<(), Errno> {
     if core::ptr::eq(tunable, &MIN_FREE_KBYTES) {
         memory(|memory| memory.frames.set_min_free_kbytes(value));
     }
+    // Of these two the one written last decides.
+    if core::ptr::eq(tunable, &OVERCOMMIT_RATIO) {
+        OVERCOMMIT_KBYTES.set(0);
+    } else if core::ptr::eq(tunable, &OVERCOMMIT_KBYTES) {
+        OVERCOMMIT_RATIO.set(0);
+    }
     limits_changed();
     Ok(())
 }
@@ -95,6 +109,31 @@ pub(crate) fn lowest_address() -> u64 {
 /// vm.overcommit_memory: 0 heuristic, 1 always, 2 never.
 pub(crate) fn overcommit_memory() -> u64 {
     OVERCOMMIT_MEMORY.get()
+}
+
+/// Whether nothing is promised that might not be kept.
+pub(crate) fn is_never_overcommitted() -> bool {
+    overcommit_memory() == 2
+}
+
+/// vm.overcommit_kbytes: what may be promised then; 0: the ratio says.
+pub(super) fn overcommit_kbytes() -> u64 {
+    OVERCOMMIT_KBYTES.get()
+}
+
+/// vm.admin_reserve_kbytes and vm.user_reserve_kbytes: what of it is not for everyone.
+pub(super) fn reserves_kbytes() -> (u64, u64) {
+    (ADMIN_RESERVE_KBYTES.get(), USER_RESERVE_KBYTES.get())
+}
+
+/// Sets the reserves from the RAM that is free once the kernel has started.
+pub(crate) fn choose_reserves() {
+    const PARTS: u64 = 32;
+    const ADMIN_MAX_KBYTES: u64 = 8 << 10;
+    const USER_MAX_KBYTES: u64 = 128 << 10;
+    let free_kbytes = memory(|memory| memory.frames.free_frames()) * (PAGE_SIZE_BYTES / 1024);
+    ADMIN_RESERVE_KBYTES.set((free_kbytes / PARTS).min(ADMIN_MAX_KBYTES));
+    USER_RESERVE_KBYTES.set((free_kbytes / PARTS).min(USER_MAX_KBYTES));
 }
 
 /// vm.overcommit_ratio, in percent of RAM.

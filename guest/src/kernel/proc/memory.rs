@@ -88,9 +88,9 @@ pub(super) fn smaps(target: &Target, out: &mut String) -> Result<(), Errno> {
     let Some(own) = target.readable_space()? else { return Ok(()) };
     let space = own.lock();
     space.vmas().iter().try_for_each(|area| {
-        let (sums, max_prot) = (sums(&own, &space, area), area.max_prot);
+        let (sums, max_prot, charge) = (sums(&own, &space, area), area.max_prot, area.charge);
         let is_stack = area.purpose == Purpose::Stack;
-        with_area(area, |area| put!(out, "{}", Detail { area, max_prot, is_stack, sums }))
+        with_area(area, |area| put!(out, "{}", Detail { area, max_prot, is_stack, charge, sums }))
     })
 }
 

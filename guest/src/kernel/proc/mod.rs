@@ -24,7 +24,7 @@ use crate::fs::synthetic::{Directory, Node};
 use crate::{sched, task};
 
 /// What is there besides processes.
-const ENTRIES: [(&str, fn() -> Node); 16] = [
+const ENTRIES: [(&str, fn() -> Node); 17] = [
     ("self", || link(|| task::current_process().pid.to_string().into_bytes())),
     ("thread-self", || {
         link(|| {
@@ -35,6 +35,7 @@ const ENTRIES: [(&str, fn() -> Node); 16] = [
     ("meminfo", || text(system::meminfo)),
     ("vmstat", || text(system::vmstat)),
     ("stat", || text(system::stat)),
+    ("interrupts", || text(system::interrupts)),
     ("uptime", || text(system::uptime)),
     ("loadavg", || text(system::loadavg)),
     ("cpuinfo", || text(system::cpuinfo)),

@@ -5,12 +5,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use guest::errno::Errno;
+use guest::proc_text::counts as text;
+use linux_raw_sys::general as linux;
 
 use super::memory::{self, Memory, PageMap};
 use super::nodes::{DIRECTORY, READ, READ_WRITE, bytes_of, link, open, put, switch_of, text_of};
 use super::status;
-use crate::fs::OpenFile;
 use crate::fs::synthetic::{Directory, Node};
+use crate::fs::{AtExec, OpenFile};
 use crate::mm::AddressSpace;
 use crate::task::{self, Pid, Process, Thread};
 
@@ -85,7 +87,7 @@ const TEXTS: [(&str, Show); 11] = [
 ];
 
 /// What else there is.
-const OTHERS: [(&str, fn(Target) -> Node); 13] = [
+const OTHERS: [(&str, fn(Target) -> Node); 14] = [
     ("cmdline", |target| bytes_of(READ, move || area(target, 0))),
     ("environ", |target| bytes_of(OWNER_READ, move || area(target, 1))),
     ("comm", comm),
@@ -93,6 +95,7 @@ const OTHERS: [(&str, fn(Target) -> Node); 13] = [
     ("cwd", |target| link(move || path_of(target, |process| process.fs().lock().cwd()))),
     ("root", |_| link(|| b"/".to_vec())),
     ("fd", |target| Node::Directory(OWNER_DIRECTORY, Arc::new(Descriptors(target)))),
+    ("fdinfo", |target| Node::Directory(DIRECTORY, Arc::new(DescriptorTexts(Descriptors(target))))),
     ("pagemap", |target| Node::Bytes(OWNER_READ, Arc::new(PageMap(target)))),
     ("mem", |target| Node::Bytes(OWNER_READ_WRITE, Arc::new(Memory(target)))),
     ("faults", faults),
@@ -188,6 +191,53 @@ impl Descriptors {
         let files = files.lock();
         files.iter().map(|(fd, _)| fd).collect()
     }
+
+    /// The descriptor of this name, if it is open.
+    fn number(&self, name: &str) -> Option<u32> {
+        let fd = number(name)?;
+        let process = self.0.process().ok().filter(|process| may_look(process))?;
+        process.files().lock().get(fd).ok().map(|_| fd)
+    }
+}
+
+/// What is known of the descriptors of a process.
+struct DescriptorTexts(Descriptors);
+
+impl Directory for DescriptorTexts {
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn lookup(&self, name: &str) -> Option<Node> {
+        let (target, fd) = (self.0.0, self.0.number(name)?);
+        Some(text_of(READ, move |out| descriptor(target, fd, out)))
+    }
+
+    fn owner(&self) -> (u32, u32) {
+        self.0.owner()
+    }
+}
+
+/// The text of fdinfo/N.
+fn descriptor(target: Target, fd: u32, out: &mut String) -> Result<(), Errno> {
+    let process = target.process()?;
+    if !may_look(&process) {
+        return Err(Errno::EACCES);
+    }
+    let files = process.files();
+    let found = {
+        let files = files.lock();
+        files.get(fd).and_then(|open| Ok((open, files.at_exec(fd)?)))
+    };
+    let (open, at_exec) = found.map_err(|_| Errno::ENOENT)?;
+    let cloexec = if at_exec == AtExec::Close { linux::O_CLOEXEC } else { 0 };
+    let text = text::OpenFile {
+        position: *open.position().lock(),
+        flags: open.flags().0 | cloexec,
+        mount: open.place().mount.as_ref().map_or(0, |mount| mount.id()),
+        inode: open.inode().number(),
+    };
+    put!(out, "{text}")
 }
 
 impl Directory for Descriptors {
@@ -196,10 +246,7 @@ impl Directory for Descriptors {
     }
 
     fn lookup(&self, name: &str) -> Option<Node> {
-        let fd = number(name)?;
-        let process = self.0.process().ok().filter(|process| may_look(process))?;
-        process.files().lock().get(fd).ok()?;
-        let target = self.0;
+        let (target, fd) = (self.0, self.number(name)?);
         Some(open(move || target.process().ok()?.files().lock().get(fd).ok()))
     }
 

@@ -42,8 +42,7 @@ fn with_process(
     }
     let task = thread.as_ref().and_then(|thread| thread.task());
     let name = name_of(*target, &process);
-    let credentials = process.credentials();
-    let groups = process.groups();
+    let (credentials, groups) = process.identity();
     let threads = process.threads();
     let memory = process.space().map(|space| shown::figures(&space));
     let (minor, major) = process.faults().counts();
@@ -71,7 +70,7 @@ fn with_process(
         umask: process.fs().lock().umask.into(),
         users: [credentials.uid, credentials.euid, credentials.suid],
         groups: [credentials.gid, credentials.egid, credentials.sgid],
-        other_groups: &groups,
+        other_groups: groups.as_slice(),
         descriptors: descriptors.next_power_of_two().max(DESCRIPTORS_MIN),
         threads: threads.len() as u64,
         signals: thread.as_ref().map_or_else(Signals::default, |thread| thread.signals()),

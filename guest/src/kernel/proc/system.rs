@@ -1,13 +1,16 @@
 //! /proc/meminfo, vmstat, stat and the other figures of the whole system.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use guest::errno::Errno;
 use guest::log::Line;
 use guest::mm::counters::Event;
 use guest::mm::frames::Kind;
+use guest::proc_text::counts::{Interrupt, interrupts_head};
 use guest::proc_text::escape;
 use guest::proc_text::load::LoadAverage;
 use guest::proc_text::system::{self as text, Activity, Frames, HartTime};
@@ -126,8 +129,50 @@ pub(super) fn stat(out: &mut String) -> Result<(), Errno> {
     let boot_time = (time::real_now() - time::now().0) / NANOSECONDS;
     let running = sched::runnable() as u64;
     let (switches, forks) = (sched::switches(), u64::from(task::table::counts().1));
-    let activity = Activity { interrupts: 0, switches, boot_time, forks, running, blocked: 0 };
+    let interrupts = interrupt_rows().iter().flat_map(|row| &row.counts).sum();
+    let activity = Activity { interrupts, switches, boot_time, forks, running, blocked: 0 };
     put!(out, "{}", text::stat(&harts, &activity))
+}
+
+/// A line of /proc/interrupts.
+struct InterruptRow {
+    label: String,
+    counts: Vec<u64>,
+    text: String,
+}
+
+/// What interrupts there are, and how often each hart took them.
+fn interrupt_rows() -> Vec<InterruptRow> {
+    /// Number of the clock's interrupt at a hart.
+    const CLOCK: u32 = 5;
+    let of_harts = |count: fn(&hart::Hart) -> &AtomicU64| -> Vec<u64> {
+        (0..hart::online()).map(|index| count(hart::get(index)).load(Ordering::Relaxed)).collect()
+    };
+    let mut rows = Vec::from([InterruptRow {
+        label: format!("{CLOCK}"),
+        counts: of_harts(|hart| &hart.clock_interrupts),
+        text: format!("RISC-V INTC {CLOCK:>3} Edge      riscv-timer"),
+    }]);
+    dev::for_each_source(|source, name, taken, server| {
+        let mut counts = alloc::vec![0; hart::online()];
+        counts[server] = taken;
+        let text = format!("SiFive PLIC {source:>3} Edge      {name}");
+        rows.push(InterruptRow { label: format!("{source}"), counts, text });
+    });
+    rows.push(InterruptRow {
+        label: String::from("IPI0"),
+        counts: of_harts(|hart| &hart.hart_interrupts),
+        text: String::from("Rescheduling interrupts"),
+    });
+    rows
+}
+
+/// The text of interrupts.
+pub(super) fn interrupts(out: &mut String) -> Result<(), Errno> {
+    put!(out, "{}", interrupts_head(hart::online()))?;
+    interrupt_rows().iter().try_for_each(|InterruptRow { label, counts, text }| {
+        put!(out, "{}", Interrupt { label, counts, text })
+    })
 }
 
 /// What each hart did. Who ran on which hart nobody counts, so its busy time is shared out between

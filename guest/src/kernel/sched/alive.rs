@@ -214,6 +214,13 @@ pub(super) fn user_frame(task: &Task) -> *mut TrapFrame {
     trap::frame_of_stack(task.stack_top)
 }
 
+/// Where user mode of the current thread goes on: behind the `ecall`, in a system call.
+pub(crate) fn user_pc() -> u64 {
+    // SAFETY: the thread is in the kernel, so its frame is there; whoever changes it meanwhile is
+    // this thread, which is here.
+    unsafe { TrapFrame::pc_of(user_frame(current())) }
+}
+
 /// Floating-point registers: those of one task of user mode go, those of another come.
 ///
 /// Interrupts are off, and `from` runs here, `to` next.

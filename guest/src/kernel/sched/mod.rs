@@ -19,7 +19,7 @@ use crate::time::{self, Instant};
 
 pub(crate) use alive::{
     Alive, CurrentSpace, current, current_alive as this, current_space, current_thread,
-    current_thread_or_none,
+    current_thread_or_none, user_pc,
 };
 pub(crate) use run::{finish, idle, idle_ns, look, prepare, runnable, slice_end, switches};
 pub(crate) use task::{Sleep, Task};
@@ -63,6 +63,11 @@ pub(crate) fn take_interrupted() -> bool {
 #[inline]
 pub(crate) fn interrupt_current() {
     alive::current_alive().interrupt_here();
+}
+
+/// Brings the books of the task that runs here up to now.
+pub(crate) fn settle() {
+    run::settle_current();
 }
 
 /// Lets others run.

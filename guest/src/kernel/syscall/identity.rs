@@ -1,9 +1,9 @@
 //! System calls about who a process is: users and groups (`credentials(7)`).
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use guest::errno::Errno;
+use guest::fs::access::Groups;
 
 use super::{Answer, Row};
 use crate::arch::trap::TrapFrame;
@@ -186,7 +186,8 @@ fn setfsgid(_: &mut TrapFrame) -> Answer {
 }
 
 fn getgroups(frame: &mut TrapFrame) -> Answer {
-    let groups = current_process().groups();
+    let (_, groups) = current_process().identity();
+    let groups = groups.as_slice();
     let room = usize::try_from(frame.a(0) as i32).map_err(|_| Errno::EINVAL)?;
     if room != 0 {
         if room < groups.len() {
@@ -213,6 +214,6 @@ fn setgroups(frame: &mut TrapFrame) -> Answer {
     for index in 0..count {
         groups.push(user::read(frame.a(1).wrapping_add(4 * index as u64))?);
     }
-    process.set_groups(Arc::from(groups));
+    process.set_groups(Groups::new(groups));
     Ok(0)
 }

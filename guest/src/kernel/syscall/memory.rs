@@ -15,7 +15,7 @@ use linux_raw_sys::general as linux;
 
 use super::{Answer, Row};
 use crate::arch::trap::TrapFrame;
-use crate::mm::{HereMachine, Object, commit, shared};
+use crate::mm::{HereMachine, Object, shared, tunables};
 use crate::sched::{self, CurrentSpace};
 use crate::sync::MutexGuard;
 use crate::task::{self, Process};
@@ -93,13 +93,7 @@ fn brk(frame: &mut TrapFrame) -> Answer {
     let (old, new) = {
         let mut space = caller.lock();
         let (_, old) = space.heap();
-        let more = wanted.saturating_sub(old) / PAGE_SIZE_BYTES;
-        if commit::may_commit(&caller.space, &space, more).is_err() {
-            return Ok(old);
-        }
-        let new = space.set_break(caller.machine(), wanted);
-        commit::settle(&caller.space, &space);
-        (old, new)
+        (old, space.set_break(caller.machine(), wanted))
     };
     if new > old {
         lock::after_mapping(&caller, old, new - old);
@@ -118,6 +112,11 @@ struct Wish {
 impl Wish {
     fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Whether the pages shall not count as promised; where nothing is overcommitted they do.
+    fn no_reserve(&self) -> bool {
+        self.has(linux::MAP_NORESERVE) && !tunables::is_never_overcommitted()
     }
 }
 
@@ -165,23 +164,15 @@ fn mmap(frame: &mut TrapFrame) -> Answer {
     };
     let (sharing, max_prot, object) = match &file {
         Some(file) => file_mapping(&wish, file)?,
-        None => anonymous_mapping(&wish, pages)?,
+        None => anonymous_mapping(&caller, &wish, pages)?,
     };
     let backing = object.map_or(Backing::Anonymous, |object| Backing::Object { object, first });
     let grows = wish.has(linux::MAP_GROWSDOWN);
     let (prot, purpose) = (wish.prot, if grows { Purpose::Stack } else { Purpose::Mapping });
-    let request = Request { place, length_bytes, prot, max_prot, sharing, backing, purpose };
-    let start = {
-        let mut space = caller.lock();
-        let is_charged =
-            prot.write && sharing == Sharing::Private && !wish.has(linux::MAP_NORESERVE);
-        if is_charged {
-            commit::may_commit(&caller.space, &space, pages)?;
-        }
-        let start = space.map(caller.machine(), request)?;
-        commit::settle(&caller.space, &space);
-        start
-    };
+    let no_reserve = wish.no_reserve();
+    let request =
+        Request { place, length_bytes, prot, max_prot, sharing, backing, purpose, no_reserve };
+    let start = caller.lock().map(caller.machine(), request)?;
     if wish.has(linux::MAP_LOCKED) {
         lock::lock_mapping(&caller, start, length_bytes);
     } else {
@@ -219,12 +210,18 @@ fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> 
     Ok((sharing, max_prot, Some(object)))
 }
 
-fn anonymous_mapping(wish: &Wish, pages: u64) -> Result<Kind, Errno> {
+fn anonymous_mapping(caller: &Caller, wish: &Wish, pages: u64) -> Result<Kind, Errno> {
     match wish.flags & linux::MAP_TYPE {
         linux::MAP_SHARED | linux::MAP_SHARED_VALIDATE if wish.has(linux::MAP_GROWSDOWN) => {
             Err(Errno::EINVAL)
         }
-        linux::MAP_SHARED => Ok((Sharing::Shared, Prot::ALL, Some(shared::new_shared(pages)))),
+        linux::MAP_SHARED => {
+            let promise = match wish.no_reserve() {
+                true => shared::Promise::ByPage,
+                false => shared::Promise::Whole { own_pages: caller.lock().vmas().totals().pages },
+            };
+            Ok((Sharing::Shared, Prot::ALL, Some(shared::new_shared(pages, promise)?)))
+        }
         linux::MAP_PRIVATE => Ok((Sharing::Private, Prot::ALL, None)),
         _ => Err(Errno::EINVAL),
     }
@@ -233,11 +230,7 @@ fn anonymous_mapping(wish: &Wish, pages: u64) -> Result<Kind, Errno> {
 fn munmap(frame: &mut TrapFrame) -> Answer {
     let caller = Caller::new()?;
     let (start, length_bytes) = (frame.a(0), frame.a(1));
-    {
-        let mut space = caller.lock();
-        space.unmap(caller.machine(), start, length_bytes)?;
-        commit::settle(&caller.space, &space);
-    }
+    caller.lock().unmap(caller.machine(), start, length_bytes)?;
     lock::after_unmapping(&caller, start, length_bytes);
     Ok(0)
 }
@@ -259,10 +252,7 @@ fn mprotect(frame: &mut TrapFrame) -> Answer {
         return Err(Errno::EINVAL);
     }
     let caller = Caller::new()?;
-    let mut space = caller.lock();
-    let result = space.protect(caller.machine(), start, length_bytes, prot_of(bits));
-    commit::settle(&caller.space, &space);
-    result.map(|()| 0)
+    caller.lock().protect(caller.machine(), start, length_bytes, prot_of(bits)).map(|()| 0)
 }
 
 fn mremap(frame: &mut TrapFrame) -> Answer {
@@ -289,15 +279,8 @@ fn mremap(frame: &mut TrapFrame) -> Answer {
     if was_locked && new_bytes > old_bytes {
         lock::may_lock_more(&caller, (new_bytes - old_bytes) / PAGE_SIZE_BYTES)?;
     }
-    let moved = {
-        let mut space = caller.lock();
-        let more = new_bytes.saturating_sub(old_bytes) / PAGE_SIZE_BYTES;
-        commit::may_commit(&caller.space, &space, more)?;
-        let wish = Remap { start, old_bytes, new_bytes, mobility, rest };
-        let moved = space.remap(caller.machine(), wish)?;
-        commit::settle(&caller.space, &space);
-        moved
-    };
+    let wish = Remap { start, old_bytes, new_bytes, mobility, rest };
+    let moved = caller.lock().remap(caller.machine(), wish)?;
     if was_locked {
         lock::after_unmapping(&caller, start, old_bytes);
         lock::lock_mapping(&caller, moved, new_bytes);

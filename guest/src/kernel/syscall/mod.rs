@@ -29,6 +29,7 @@ mod misc;
 mod process;
 mod signal;
 mod time;
+mod timer;
 
 pub(crate) use guest::errno::Answer;
 
@@ -44,7 +45,7 @@ pub(crate) struct Row {
 }
 
 /// All calls, by subject.
-const ROWS: [&[Row]; 8] = [
+const ROWS: [&[Row]; 9] = [
     file::ROWS,
     identity::ROWS,
     limits::ROWS,
@@ -53,6 +54,7 @@ const ROWS: [&[Row]; 8] = [
     process::ROWS,
     signal::ROWS,
     time::ROWS,
+    timer::ROWS,
 ];
 
 /// First number that no call has.

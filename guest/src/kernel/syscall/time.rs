@@ -1,16 +1,13 @@
-//! System calls about time: clocks, sleeping, interval timers, what was used.
+//! System calls about time: clocks, sleeping, what was used. Timers are in `timer.rs`.
 
 use guest::errno::Errno;
-use guest::task::time::{
-    self, Clock, Interval, from_timespec, from_timeval, to_timespec, to_timeval,
-};
+use guest::task::time::{self, Clock, from_timespec, from_timeval, to_timespec, to_timeval};
 use linux_raw_sys::general as linux;
 
 use super::{Answer, Row};
 use crate::arch::trap::TrapFrame;
 use crate::mm::user;
 use crate::sched;
-use crate::task::signal::alarm;
 use crate::task::{self, current_process, table};
 use crate::time::{self as clock, Instant};
 
@@ -19,11 +16,9 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_clock_gettime clock_gettime
     __NR_clock_nanosleep clock_nanosleep
     __NR_clock_settime clock_settime
-    __NR_getitimer getitimer
     __NR_getrusage getrusage
     __NR_gettimeofday gettimeofday
     __NR_nanosleep nanosleep
-    __NR_setitimer setitimer
     __NR_settimeofday settimeofday
     __NR_times times
 };
@@ -156,45 +151,5 @@ fn getrusage(frame: &mut TrapFrame) -> Answer {
         _ => return Err(Errno::EINVAL),
     };
     user::write(frame.a(1), &usage.to_rusage())?;
-    Ok(0)
-}
-
-/// `struct itimerval` of a timer: period first.
-fn to_itimerval(timer: Interval) -> [u64; 4] {
-    let ([period, period_us], [left, left_us]) =
-        (to_timeval(timer.period_ns), to_timeval(timer.deadline_ns));
-    // What is left is rounded up, so that a timer that is set never shows 0.
-    let is_lost = timer.deadline_ns != 0 && left == 0 && left_us == 0;
-    [period, period_us, left, if is_lost { 1 } else { left_us }]
-}
-
-/// ITIMER_REAL is the only timer there is.
-fn check_timer(which: u64) -> Result<(), Errno> {
-    if which as u32 == linux::ITIMER_REAL { Ok(()) } else { Err(Errno::EINVAL) }
-}
-
-fn getitimer(frame: &mut TrapFrame) -> Answer {
-    check_timer(frame.a(0))?;
-    user::write(frame.a(1), &to_itimerval(alarm::get(current_process())))?;
-    Ok(0)
-}
-
-fn setitimer(frame: &mut TrapFrame) -> Answer {
-    check_timer(frame.a(0))?;
-    let new = match frame.a(1) {
-        0 => Interval::default(),
-        at => {
-            let [period, period_us, left, left_us] = user::read::<[u64; 4]>(at)?;
-            let left_ns = from_timeval([left, left_us])?;
-            let period_ns = from_timeval([period, period_us])?;
-            let now = clock::now().0;
-            let deadline_ns = if left_ns == 0 { 0 } else { now.saturating_add(left_ns) };
-            Interval { deadline_ns, period_ns }
-        }
-    };
-    let old = alarm::set(current_process(), new);
-    if frame.a(2) != 0 {
-        user::write(frame.a(2), &to_itimerval(old))?;
-    }
     Ok(0)
 }

@@ -1,8 +1,7 @@
 //! [`Credentials`]: which user and group a process is, and who may become what (`credentials(7)`).
 
-use alloc::sync::Arc;
-
 use guest::errno::Errno;
+use guest::fs::access::Groups;
 
 use super::Process;
 
@@ -47,7 +46,7 @@ impl Process {
     }
 
     /// Changes the supplementary groups.
-    pub(crate) fn set_groups(&self, groups: Arc<[u32]>) {
+    pub(crate) fn set_groups(&self, groups: Groups) {
         let old = core::mem::replace(&mut self.resources.lock().groups, groups);
         drop(old);
     }

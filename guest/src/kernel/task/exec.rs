@@ -17,13 +17,14 @@ use guest::task::script::{self, Script};
 use guest::task::stack::{Arguments, Auxiliary, RANDOM_BYTES, StackImage, arguments_max_bytes};
 use guest::task::time::TICKS_PER_S;
 
+use super::signal::timers;
 use super::table::{TREE, Tree};
 use super::{Credentials, Name, Process, Thread, current_process, random, signal, trampoline};
 use crate::arch::tlb;
 use crate::arch::trap::TrapFrame;
 use crate::debug::{self, Level};
 use crate::fs::{self, OpenFile};
-use crate::mm::{AddressSpace, Object, commit, tunables};
+use crate::mm::{AddressSpace, Object, tunables};
 use crate::sched::{self, Task, fp};
 
 /// What a stack begins with besides what is on it, in bytes: it grows when it is touched.
@@ -113,7 +114,6 @@ pub(super) fn load_file(
     map_image(&space, &file, &image, &layout)?;
     let trampoline = trampoline::map(&space)?;
     let stack = make_stack(&space, &image, &layout, arguments, &caller.credentials)?;
-    commit::settle(&space, &space.lock());
     Ok(Program {
         space,
         file,
@@ -227,6 +227,7 @@ fn map_part(
         sharing: Sharing::Private,
         backing,
         purpose: Purpose::Mapping,
+        no_reserve: false,
     };
     space.lock().map(space.machine(), request).map(|_| ())
 }
@@ -307,6 +308,7 @@ pub(crate) fn exec(
 /// Signals and what else a thread has told the kernel about its memory.
 fn forget_old_program(thread: &Thread, process: &Process) {
     process.signals.lock().actions.reset_for_exec();
+    timers::clear(process);
     thread.forget_memory();
 }
 

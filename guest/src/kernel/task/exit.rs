@@ -11,7 +11,7 @@ use guest::task::signal::{Flags, SIGCHLD, SIGCONT, SIGHUP, SigInfo};
 use guest::task::tree::INIT;
 use guest::task::wait::Change;
 
-use super::signal::{alarm, post};
+use super::signal::{alarm, post, timers};
 use super::table::{TREE, Tree, publish};
 use super::{Process, Thread, futex};
 use crate::arch::uaccess;
@@ -90,7 +90,8 @@ fn forget(thread: &Arc<Thread>) -> Option<Arc<Thread>> {
 /// The process has no threads any more: gives everything back, and tells its parent.
 fn end(process: &Arc<Process>) {
     process.keep_memory_usage();
-    alarm::set(process, guest::task::time::Interval::default());
+    alarm::clear(process);
+    timers::clear(process);
     give_back(process);
     process.release_parent();
     let change = process.end().unwrap_or(Change::Exited(0));

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
+use guest::fs::access::Groups;
 use guest::task::limits::Limits;
 use guest::task::signal::{SIGCHLD, SigSet};
 use guest::task::stack::{Arguments, arguments_max_bytes};
@@ -90,7 +91,7 @@ fn resources(
         space: Some(program.space),
         executable: Some(program.file),
         credentials,
-        groups: Arc::new([]),
+        groups: Groups::NONE,
         name: program.name,
         areas: program.areas,
         limits,

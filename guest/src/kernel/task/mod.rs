@@ -9,6 +9,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
+use guest::fs::access::Groups;
 use guest::task::limits::{INFINITY, Limits};
 use guest::task::signal::{Pending, SigSet};
 
@@ -18,6 +19,7 @@ use crate::sched::{self, Task};
 use crate::sync::{SpinLock, WaitQueue};
 use crate::time::Instant;
 
+mod cpu_clock;
 mod credentials;
 mod exceptions;
 pub(crate) mod exec;
@@ -83,7 +85,7 @@ pub(super) struct Resources {
     pub(super) space: Option<Arc<AddressSpace>>,
     pub(super) executable: Option<Arc<OpenFile>>,
     pub(super) credentials: Credentials,
-    pub(super) groups: Arc<[u32]>,
+    pub(super) groups: Groups,
     pub(super) name: Name,
     /// Where arguments and environment lie: (start, end) each.
     pub(super) areas: [(u64, u64); 2],
@@ -123,8 +125,10 @@ pub(crate) struct Process {
     stop: AtomicU64,
     /// Signals without a handler do not harm it: it is the first process.
     is_protected: AtomicBool,
-    /// ITIMER_REAL.
-    alarm: SpinLock<signal::alarm::Alarm>,
+    /// Its interval timers, by [`signal::alarm::Which`].
+    alarms: [SpinLock<signal::alarm::Alarm>; 3],
+    /// What `timer_create` has made.
+    timers: SpinLock<signal::timers::Table>,
 }
 
 /// One thread of a process. What is atomic here is written by the thread itself, if not said
@@ -273,7 +277,8 @@ impl Process {
             report: AtomicU32::new(0),
             stop: AtomicU64::new(0),
             is_protected: AtomicBool::new(false),
-            alarm: SpinLock::new(signal::alarm::Alarm::default()),
+            alarms: [const { SpinLock::new(signal::alarm::Alarm::new()) }; 3],
+            timers: SpinLock::new(signal::timers::Table::new()),
         }
     }
 
@@ -382,9 +387,10 @@ impl Process {
         self.resources.lock().nice
     }
 
-    /// Supplementary groups.
-    pub(crate) fn groups(&self) -> Arc<[u32]> {
-        self.resources.lock().groups.clone()
+    /// Who it is, supplementary groups included.
+    pub(crate) fn identity(&self) -> (Credentials, Groups) {
+        let resources = self.resources.lock();
+        (resources.credentials, resources.groups.clone())
     }
 }
 

@@ -82,6 +82,7 @@ pub(super) fn map(space: &AddressSpace) -> Result<u64, Errno> {
         sharing: Sharing::Private,
         backing: Backing::Object { object, first: 0 },
         purpose: Purpose::Vdso,
+        no_reserve: false,
     };
     space.lock().map(space.machine(), request)
 }

@@ -86,6 +86,11 @@ impl Process {
         threads.and(self.memory_usage())
     }
 
+    /// What those of its threads have used that have ended.
+    pub(super) fn ended_usage(&self) -> Usage {
+        self.times.lock().ended
+    }
+
     /// What one of its threads has used.
     pub(crate) fn thread_usage(&self, thread: &Thread) -> Usage {
         thread.usage().and(Usage { peak_pages: self.memory_usage().peak_pages, ..Usage::default() })

@@ -23,6 +23,7 @@ enum Step {
     New(u64),
     Map(u64, ObjectAccess),
     Truncate(u64),
+    Punch(u64, u64),
 }
 
 fn number() -> impl Strategy<Value = u64> {
@@ -39,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => number().prop_map(|index| Step::Map(index, ObjectAccess::Write)),
         2 => number().prop_map(|index| Step::Map(index, ObjectAccess::IfPresent)),
         1 => number().prop_map(Step::Truncate),
+        1 => (number(), number()).prop_map(|(start, end)| Step::Punch(start, end)),
     ]
 }
 
@@ -73,6 +75,11 @@ proptest! {
                         }
                     };
                     prop_assert_eq!(pages.map_page(&machine, index, access), want);
+                }
+                Step::Punch(start, end) => {
+                    pages.punch(&machine, start..end);
+                    let gone = model.extract_if(start..end.max(start), |_, _| true);
+                    orphans += gone.filter(|(_, (_, mapped))| *mapped > 0).count() as u64;
                 }
                 Step::Truncate(first) => {
                     pages.truncate(&machine, first);

@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
+use core::ops::RangeInclusive;
 
 use super::super::OutOfMemory;
 use crate::pte::Ppn;
@@ -87,15 +88,15 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes out all frames with this or a larger number, and calls `removed` with each, upwards.
-    pub(super) fn remove_from(&mut self, first: u64, removed: &mut dyn FnMut(Ppn)) {
+    /// Takes out all frames with these numbers, and calls `removed` with each, upwards.
+    pub(super) fn remove(&mut self, which: RangeInclusive<u64>, removed: &mut dyn FnMut(Ppn)) {
         let count = &mut self.count;
         let mut removed = |frame| {
             *count -= 1;
             removed(frame);
         };
         if let Some(root) = &mut self.root
-            && prune(root, self.height, 0, first, &mut removed)
+            && prune(root, self.height, 0, &which, &mut removed)
         {
             (self.root, self.height) = (None, 0);
         }
@@ -140,18 +141,20 @@ fn child_base(base: u64, height: u32, entry: usize) -> u64 {
     base | (entry as u64) << (NODE_BITS * height)
 }
 
-/// Takes out what [`Tree::remove_from`] says; whether nothing is left in the node.
+/// Takes out what [`Tree::remove`] says; whether nothing is left in the node.
 fn prune(
     node: &mut Node,
     height: u32,
     base: u64,
-    first: u64,
+    which: &RangeInclusive<u64>,
     removed: &mut dyn FnMut(Ppn),
 ) -> bool {
+    let (first, last) = (*which.start(), *which.end());
     let from = if first > base { digit_within(first, base, height) } else { 0 };
+    let to = digit_within(last, base, height).saturating_add(1);
     match node {
         Node::Leaf(frames) => {
-            for frame in frames.iter_mut().skip(from) {
+            for frame in frames.iter_mut().take(to).skip(from) {
                 let frame = mem::replace(frame, HOLE);
                 if frame != HOLE {
                     removed(Ppn(frame.into()));
@@ -160,10 +163,10 @@ fn prune(
             frames.iter().all(|frame| *frame == HOLE)
         }
         Node::Inner(children) => {
-            for (entry, child) in children.iter_mut().enumerate().skip(from) {
+            for (entry, child) in children.iter_mut().enumerate().take(to).skip(from) {
                 let base = child_base(base, height, entry);
                 if let Some(node) = child
-                    && prune(node, height - 1, base, first, removed)
+                    && prune(node, height - 1, base, which, removed)
                 {
                     *child = None;
                 }
@@ -173,9 +176,9 @@ fn prune(
     }
 }
 
-/// The entry of a node that holds page `first`, which does not lie before the node.
-fn digit_within(first: u64, base: u64, height: u32) -> usize {
-    let entry = (first - base) >> (NODE_BITS * height);
+/// The entry of a node that holds this page, which does not lie before the node.
+fn digit_within(page: u64, base: u64, height: u32) -> usize {
+    let entry = (page - base) >> (NODE_BITS * height);
     usize::try_from(entry).map_or(NODE_ENTRIES, |entry| entry.min(NODE_ENTRIES))
 }
 

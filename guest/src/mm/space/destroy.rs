@@ -8,6 +8,7 @@ impl<M: Machine> Space<M> {
     /// no hart's `satp` names it.
     pub fn destroy(&mut self, machine: &M) {
         self.clear(machine);
+        self.settle(machine);
         machine.memory(|memory| memory.frames.free(self.root));
     }
 

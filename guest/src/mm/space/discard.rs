@@ -1,8 +1,19 @@
-//! madvise(MADV_DONTNEED), and taking pages away because their object shrinks.
+//! madvise(MADV_DONTNEED), and taking pages away because their object has them no more.
+
+use core::ops::Range;
 
 use super::sweep::Fate;
 use super::unmap::aligned_range;
 use super::{Errno, Machine, PageRange, Space, Vpn};
+
+/// What becomes of private copies of an object's pages when it loses the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copies {
+    /// They go with them: it was truncated.
+    Gone,
+    /// They stay: a hole was made in it.
+    Kept,
+}
 
 impl<M: Machine> Space<M> {
     /// madvise(MADV_DONTNEED): the areas stay, what was in their pages is forgotten.
@@ -28,18 +39,29 @@ impl<M: Machine> Space<M> {
         if hole { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
-    /// Takes away the pages of `object` from number `first` on, private copies of them as well:
-    /// the object has been cut off there. Touching them again is what the object answers then.
-    pub fn discard_object(&mut self, machine: &M, object: &M::Object, first: u64) {
+    /// Takes away these pages of `object`, which has them no more. Touching them again is what the
+    /// object answers then.
+    pub fn discard_object(
+        &mut self,
+        machine: &M,
+        object: &M::Object,
+        gone: Range<u64>,
+        copies: Copies,
+    ) {
+        let fate = match copies {
+            Copies::Gone => Fate::Drop,
+            Copies::Kept => Fate::Hide,
+        };
         let mut at = Vpn(0);
         while let Some(area) = self.vmas.find_from(at) {
             let pages = area.pages;
             at = pages.end;
             let Some((found, index)) = area.object_at(pages.start) else { continue };
-            let kept = first.saturating_sub(index);
-            if found == object && kept < pages.pages() {
-                let part = PageRange::new(pages.start.add(kept), pages.end);
-                self.sweep(machine, part, Fate::Drop);
+            let within = |page: u64| page.saturating_sub(index).min(pages.pages());
+            let (first, end) = (within(gone.start), within(gone.end));
+            if found == object && first < end {
+                let part = PageRange::new(pages.start.add(first), pages.start.add(end));
+                self.sweep(machine, part, fate);
             }
         }
     }

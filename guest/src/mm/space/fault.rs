@@ -27,7 +27,9 @@ impl<M: Machine> Space<M> {
         }
         let (index, grown) = match self.vmas.locate(page) {
             Some(index) => (index, None),
-            None => (self.grow_stack(page).ok_or(Trouble::NotMapped)?, Some(Repair::GrowStack)),
+            None => {
+                (self.grow_stack(machine, page).ok_or(Trouble::NotMapped)?, Some(Repair::GrowStack))
+            }
         };
         let area = self.vmas.at(index).expect("it has just been found");
         let way = walk(machine, self.root, page);
@@ -223,7 +225,9 @@ impl<M: Machine> Fault<'_, M> {
         };
         self.machine.object_page(object, index, access).map_err(|error| match error {
             PageError::OutOfMemory => Trouble::OutOfMemory,
-            PageError::BeyondEnd | PageError::Io | PageError::Absent => Trouble::Bus,
+            PageError::BeyondEnd | PageError::Io | PageError::Full | PageError::Absent => {
+                Trouble::Bus
+            }
         })
     }
 

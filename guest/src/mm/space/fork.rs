@@ -13,13 +13,15 @@ impl<M: Machine> Space<M> {
         let mut child = Self::new(machine, self.kernel_root, self.limits)?;
         child.heap = self.heap;
         child.mapping_top = self.mapping_top;
+        let promised = child.commit_copy(machine, self);
         let mut share = Share {
             machine,
             child: child.root,
             counters: &mut child.counters,
             taken: Taken::Nothing,
         };
-        let mut result = self.vmas.try_clone().map(|vmas| child.vmas = vmas);
+        let mut result =
+            promised.and_then(|()| self.vmas.try_clone()).map(|vmas| child.vmas = vmas);
         for area in self.vmas.iter().filter(|area| area.sharing == Sharing::Private) {
             if result.is_ok() {
                 result = descend(machine, self.root, area.pages, None, &mut share);

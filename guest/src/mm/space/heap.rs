@@ -1,7 +1,8 @@
 //! brk: the heap behind the program's data, to the byte.
 
 use super::{
-    Backing, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Prot, Purpose, Sharing, Space, Vma, Vpn,
+    Backing, Charge, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Prot, Purpose, Sharing, Space,
+    Vma, Vpn,
 };
 use crate::mm::addr::USER_END;
 
@@ -36,6 +37,7 @@ impl<M: Machine> Space<M> {
         {
             self.heap.end = wanted;
         }
+        self.settle(machine);
         self.heap.end
     }
 
@@ -62,10 +64,12 @@ impl<M: Machine> Space<M> {
             sharing: Sharing::Private,
             backing: Backing::Anonymous,
             purpose: Purpose::Heap,
+            charge: Charge::Charged,
         };
         if self.vmas.count() > self.limits.areas || !self.may_grow(vma.pages.pages(), &vma) {
             return Err(Errno::ENOMEM);
         }
+        self.commit_like(machine, vma.pages.pages(), &vma)?;
         self.vmas.insert(vma)?;
         self.note_pages();
         Ok(())

@@ -1,8 +1,8 @@
 //! mmap: where a new area goes, and what forbids it. Nothing is mapped before it is touched.
 
 use super::{
-    Backing, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Place, Prot, Purpose, Request, Sharing,
-    Space, Totals, Vma, Vpn,
+    Backing, Charge, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Place, Prot, Purpose, Request,
+    Sharing, Space, Totals, Vma, Vpn,
 };
 use crate::mm::addr::USER_END;
 
@@ -30,10 +30,12 @@ impl<M: Machine> Space<M> {
             return Err(Errno::ENOMEM);
         }
         let range = self.place(request.place, pages)?;
+        let charge = charge_of(&request);
         let Request { prot, max_prot, sharing, backing, purpose, .. } = request;
-        let vma = Vma { pages: range, prot, max_prot, sharing, backing, purpose };
-        self.replace(machine, vma)?;
-        Ok(range.start.base())
+        let vma = Vma { pages: range, prot, max_prot, sharing, backing, purpose, charge };
+        let result = self.replace(machine, vma);
+        self.settle(machine);
+        result.map(|()| range.start.base())
     }
 
     /// Puts an area where it belongs, over whatever is there.
@@ -42,15 +44,16 @@ impl<M: Machine> Space<M> {
     /// ENOMEM.
     pub(super) fn replace(&mut self, machine: &M, vma: Vma<M::Object>) -> Result<(), Errno> {
         let range = vma.pages;
-        let replaced = self
-            .vmas
-            .overlapping(range)
-            .filter_map(|area| area.pages.intersection(range))
-            .map(PageRange::pages)
-            .sum::<u64>();
+        let (mut replaced, mut promised) = (0, 0);
+        for area in self.vmas.overlapping(range) {
+            let pages = area.pages.intersection(range).map_or(0, PageRange::pages);
+            replaced += pages;
+            promised += if area.charge == Charge::Charged { pages } else { 0 };
+        }
         if !self.may_grow(range.pages() - replaced, &vma) {
             return Err(Errno::ENOMEM);
         }
+        self.commit_like(machine, range.pages() - promised, &vma)?;
         self.vmas.reserve(2)?;
         if replaced > 0 {
             self.unmap_pages(machine, range)?;
@@ -124,6 +127,15 @@ impl<M: Machine> Space<M> {
             .gap_below(region(self.mapping_top), pages)
             .or_else(|| self.vmas.gap_below(region(Vpn::USER_END), pages))?;
         Some(PageRange::sized(start, pages))
+    }
+}
+
+/// Whether what is asked for counts as promised from the start.
+fn charge_of<O>(request: &Request<O>) -> Charge {
+    match request.sharing {
+        _ if request.no_reserve => Charge::Never,
+        Sharing::Private if request.prot.write => Charge::Charged,
+        _ => Charge::Free,
     }
 }
 

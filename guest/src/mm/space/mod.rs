@@ -1,13 +1,13 @@
 //! [`Space`]: an address space: its areas, its page tables, and what is counted of them. A file for
 //! each operation: `map.rs`, `unmap.rs`, `protect.rs`, `remap.rs`, `discard.rs`, `heap.rs`,
 //! `stack.rs`, `fork.rs`, `fault.rs` (what to do is `decide.rs`'s), `populate.rs`, `query.rs`,
-//! `destroy.rs`. `tables.rs` walks, `sweep.rs` empties tables in the order that fences demand.
+//! `destroy.rs`. `commit.rs` counts what is promised, `tables.rs` walks, `sweep.rs` empties tables in the order that fences demand.
 //!
 //! An operation that takes rights away has fenced when it returns. Where rights were added a hart
 //! may fault once more, which is [`Repair::Spurious`].
 
 use super::absent::Absent;
-use super::vma::{Backing, Prot, Purpose, Sharing, Totals, Vma, VmaMap};
+use super::vma::{Backing, Charge, Prot, Purpose, Sharing, Totals, Vma, VmaMap};
 use super::{Class, Machine, Memory, ObjectAccess, OutOfMemory, Owner, PageError};
 use super::{PageRange, Reach, Vpn};
 use crate::PAGE_SIZE_BYTES;
@@ -15,6 +15,7 @@ use crate::errno::Errno;
 use crate::pte::{Flags, Ppn, Pte};
 use crate::walk::Access;
 
+mod commit;
 mod decide;
 mod destroy;
 mod discard;
@@ -32,6 +33,7 @@ mod tables;
 mod types;
 mod unmap;
 
+pub use discard::Copies;
 pub use types::{
     Counters, Limits, Mobility, PageState, Place, Remap, Repair, Request, Rest, Trouble,
 };
@@ -50,6 +52,8 @@ pub struct Space<M: Machine> {
     kernel_root: Ppn,
     limits: Limits,
     counters: Counters,
+    /// Pages that are promised to it: between two calls those of its areas.
+    committed: u64,
     /// Where the heap begins and where it ends, to the byte.
     heap: heap::Heap,
     /// Where mappings end that go anywhere.
@@ -73,6 +77,7 @@ impl<M: Machine> Space<M> {
             kernel_root,
             limits,
             counters: Counters { tables: 1, ..Counters::default() },
+            committed: 0,
             heap: heap::Heap::default(),
             mapping_top: stack::mapping_top(&limits),
         })

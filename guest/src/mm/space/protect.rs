@@ -35,6 +35,7 @@ impl<M: Machine> Space<M> {
         if rights.fetches == Fetches::New {
             machine.sync_code();
         }
+        self.settle(machine);
         result
     }
 
@@ -54,7 +55,8 @@ impl<M: Machine> Space<M> {
             if prot.write && !area.prot.write && !self.may_hold(part.pages(), prot, area) {
                 return Err(Errno::ENOMEM);
             }
-            self.vmas.set_prot(part, prot, self.limits.areas)?;
+            let charge = self.recharge(rights.machine, part, prot)?;
+            self.vmas.set_prot(part, prot, charge, self.limits.areas)?;
             if prot.is_none() {
                 self.sweep(rights.machine, part, Fate::Hide);
             } else {

@@ -22,6 +22,12 @@ impl<M: Machine> Space<M> {
     /// zero for private memory, or [`Rest::Mapped`] with another length or without a move;
     /// EFAULT where the old range is not within one area; ENOMEM where there is no room.
     pub fn remap(&mut self, machine: &M, wish: Remap) -> Result<u64, Errno> {
+        let result = self.resize_or_move(machine, wish);
+        self.settle(machine);
+        result
+    }
+
+    fn resize_or_move(&mut self, machine: &M, wish: Remap) -> Result<u64, Errno> {
         let Remap { start, old_bytes, new_bytes, mobility, rest } = wish;
         if !start.is_multiple_of(PAGE_SIZE_BYTES)
             || rest == Rest::Mapped && (mobility == Mobility::Stay || old_bytes != new_bytes)
@@ -47,7 +53,7 @@ impl<M: Machine> Space<M> {
             }
             return Ok(start);
         }
-        let area = self.check_resize(old, pages, rest)?;
+        let area = self.check_resize(machine, old, pages, rest)?;
         if rest == Rest::Unmapped && !old.is_empty() && self.grow_in_place(&area, old, pages)? {
             return Ok(start);
         }
@@ -80,13 +86,16 @@ impl<M: Machine> Space<M> {
         if kept != old {
             self.unmap_pages(machine, PageRange::new(kept.end, old.end))?;
         }
-        let area = self.check_resize(kept, new.pages(), rest)?;
+        // What was there may be promised again.
+        self.settle(machine);
+        let area = self.check_resize(machine, kept, new.pages(), rest)?;
         self.move_area(machine, &area, Move { old: kept, new, rest })
     }
 
-    /// The area that `old` is part of, if it may have `pages` pages instead.
+    /// The area that `old` is part of, if it may have `pages` pages instead; they are promised then.
     fn check_resize(
-        &self,
+        &mut self,
+        machine: &M,
         old: PageRange,
         pages: u64,
         rest: Rest,
@@ -105,7 +114,9 @@ impl<M: Machine> Space<M> {
         if !self.may_grow(more, area) {
             return Err(Errno::ENOMEM);
         }
-        Ok(area.clone())
+        let area = area.clone();
+        self.commit_like(machine, more, &area)?;
+        Ok(area)
     }
 
     /// Lets an area that ends with `old` grow into what is free behind it; whether it could.

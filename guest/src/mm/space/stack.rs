@@ -1,8 +1,8 @@
 //! Stacks: areas that grow down when they are touched, and what they keep their distance from.
 
 use super::{
-    Backing, Errno, Limits, Machine, PAGE_SIZE_BYTES, PageRange, Prot, Purpose, Sharing, Space,
-    Vma, Vpn,
+    Backing, Charge, Errno, Limits, Machine, PAGE_SIZE_BYTES, PageRange, Prot, Purpose, Sharing,
+    Space, Vma, Vpn,
 };
 use crate::mm::addr::USER_END;
 
@@ -33,23 +33,29 @@ impl<M: Machine> Space<M> {
             sharing: Sharing::Private,
             backing: Backing::Anonymous,
             purpose: Purpose::Stack,
+            charge: Charge::Charged,
         };
-        self.replace(machine, vma)
+        let result = self.replace(machine, vma);
+        self.settle(machine);
+        result
     }
 
     /// Lets the stack above `page`, which is in no area, grow down to it: the index of its area,
     /// or `None` where there is no stack, or it may not.
-    pub(super) fn grow_stack(&mut self, page: Vpn) -> Option<usize> {
+    pub(super) fn grow_stack(&mut self, machine: &M, page: Vpn) -> Option<usize> {
         let index = self.vmas.index_from(page);
         let stack = self.vmas.at(index).filter(|area| area.purpose == Purpose::Stack)?;
+        let pages = stack.pages.start.0 - page.0;
         let size_bytes = (stack.pages.end.0 - page.0) * PAGE_SIZE_BYTES;
         let allowed = size_bytes <= self.limits.stack_bytes
             && page.base() >= self.limits.min_address
-            && self.may_grow(stack.pages.start.0 - page.0, stack)
+            && self.may_grow(pages, stack)
             && self.keeps_distance(page);
         if !allowed {
             return None;
         }
+        let charged = if stack.charge == Charge::Charged { pages } else { 0 };
+        self.commit(machine, charged).ok()?;
         let index = self.vmas.grow_down(index, page);
         self.note_pages();
         Some(index)

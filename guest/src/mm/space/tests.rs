@@ -101,6 +101,7 @@ fn anonymous(start: u64, pages: u64) -> Request<ToyObject> {
         sharing: Sharing::Private,
         backing: Backing::Anonymous,
         purpose: Purpose::Mapping,
+        no_reserve: false,
     }
 }
 
@@ -161,6 +162,7 @@ impl Rig {
     fn end(self, processes: Vec<Process>, objects: &[ToyObject]) {
         processes.into_iter().for_each(Process::end);
         objects.iter().for_each(|object| object.set_length(&self.machine, 0));
+        assert_eq!(self.machine.committed_pages(), 0);
         assert_eq!(self.machine.memory(|memory| memory.census()), self.before);
     }
 }

@@ -35,6 +35,8 @@ pub struct Request<O> {
     pub backing: Backing<O>,
     /// What for.
     pub purpose: Purpose,
+    /// Its pages never count as promised (MAP_NORESERVE).
+    pub no_reserve: bool,
 }
 
 /// A wish to move or resize a mapping (mremap).

@@ -11,7 +11,9 @@ impl<M: Machine> Space<M> {
     /// split and there are too many.
     pub fn unmap(&mut self, machine: &M, start: u64, length_bytes: u64) -> Result<(), Errno> {
         let range = PageRange::of_user(start, length_bytes).ok_or(Errno::EINVAL)?;
-        self.unmap_pages(machine, range)
+        let result = self.unmap_pages(machine, range);
+        self.settle(machine);
+        result
     }
 
     /// As [`unmap`](Self::unmap).

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::{PageRange, Prot, Purpose, Sharing, Vma, Vpn};
+use super::{Charge, PageRange, Prot, Purpose, Sharing, Vma, Vpn};
 use crate::errno::Errno;
 
 /// Pages by kind, as /proc/PID/status and the limits count them.
@@ -17,7 +17,7 @@ pub struct Totals {
     pub stack: u64,
     /// Executable and not writable: VmExe and VmLib.
     pub exec: u64,
-    /// Private and writable: what overcommit charges.
+    /// Promised, as [`Charge`] says.
     pub committed: u64,
 }
 
@@ -32,12 +32,14 @@ impl Totals {
             data: count(own && !stack),
             stack: count(stack),
             exec: count(prot.exec && !prot.write && !stack),
-            committed: count(own),
+            committed: 0,
         }
     }
 
-    fn of_area<O>(area: &Vma<O>) -> Self {
-        Self::of(area.pages.pages(), area.prot, area.sharing, area.purpose)
+    /// What `pages` pages of this very area count.
+    fn of_area<O>(area: &Vma<O>, pages: u64) -> Self {
+        let committed = if area.charge == Charge::Charged { pages } else { 0 };
+        Self { committed, ..Self::of(pages, area.prot, area.sharing, area.purpose) }
     }
 
     fn add(&mut self, other: Self) {
@@ -137,7 +139,7 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         let at = self.index_from(vma.pages.start);
         let room = self.areas.get(at).is_none_or(|next| vma.pages.end <= next.pages.start);
         assert!(room && !vma.pages.is_empty(), "an area comes where none is: {:?}", vma.pages);
-        self.totals.add(Totals::of_area(&vma));
+        self.totals.add(Totals::of_area(&vma, vma.pages.pages()));
         let below = at > 0 && self.areas[at - 1].continues_in(&vma);
         let above = self.areas.get(at).is_some_and(|next| vma.continues_in(next));
         match (below, above) {
@@ -172,8 +174,7 @@ impl<O: Clone + PartialEq> VmaMap<O> {
             let tail = (range.end < area.pages.end)
                 .then(|| area.part(PageRange::new(range.end, area.pages.end)));
             let cut = PageRange::new(range.start, area.pages.end.min(range.end));
-            let cut = Totals::of(cut.pages(), area.prot, area.sharing, area.purpose);
-            self.totals.subtract(cut);
+            self.totals.subtract(Totals::of_area(area, cut.pages()));
             area.pages.end = range.start;
             from = first + 1;
             if let Some(tail) = tail {
@@ -183,31 +184,38 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         }
         let mut to = from;
         while let Some(area) = self.areas.get(to).filter(|area| area.pages.end <= range.end) {
-            self.totals.subtract(Totals::of_area(area));
+            self.totals.subtract(Totals::of_area(area, area.pages.pages()));
             to += 1;
         }
         if let Some(area) = self.areas.get_mut(to).filter(|area| area.pages.start < range.end) {
-            let before = Totals::of_area(area);
-            *area = area.part(PageRange::new(range.end, area.pages.end));
-            self.totals.subtract(before);
-            self.totals.add(Totals::of_area(area));
+            let rest = PageRange::new(range.end, area.pages.end);
+            let cut = area.pages.pages() - rest.pages();
+            self.totals.subtract(Totals::of_area(area, cut));
+            *area = area.part(rest);
         }
         self.areas.drain(from..to);
         Ok(())
     }
 
-    /// Gives the part `range` of the area that holds it another protection, splitting and merging.
+    /// Gives the part `range` of the area that holds it another protection, and lets it count
+    /// differently, splitting and merging.
     ///
     /// # Errors
     /// ENOMEM where the kernel's heap is exhausted, or where there would be more areas than
     /// `limit` and than before; then nothing has changed.
-    pub fn set_prot(&mut self, range: PageRange, prot: Prot, limit: usize) -> Result<(), Errno> {
+    pub fn set_prot(
+        &mut self,
+        range: PageRange,
+        prot: Prot,
+        charge: Charge,
+        limit: usize,
+    ) -> Result<(), Errno> {
         let at = self.index_of(range.start).expect("an area is there");
         let area = &self.areas[at];
-        if area.prot == prot {
+        if (area.prot, area.charge) == (prot, charge) {
             return Ok(());
         }
-        let changed = Vma { prot, ..area.part(range) };
+        let changed = Vma { prot, charge, ..area.part(range) };
         let (at_start, at_end) = (area.pages.start == range.start, area.pages.end == range.end);
         let neighbour = |index: Option<usize>| index.and_then(|index| self.areas.get(index));
         let below = at_start
@@ -234,7 +242,7 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         assert!(floor <= start && start < area.pages.start, "only downwards, into nothing");
         let added = area.pages.start.0 - start.0;
         area.pages.start = start;
-        self.totals.add(Totals::of(added, area.prot, area.sharing, area.purpose));
+        self.totals.add(Totals::of_area(area, added));
         if index == 0 || !self.areas[index - 1].continues_in(&self.areas[index]) {
             return index;
         }

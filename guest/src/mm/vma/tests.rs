@@ -30,6 +30,7 @@ fn area(pages: PageRange, kind: u8) -> Area {
         sharing: if shared { Sharing::Shared } else { Sharing::Private },
         backing,
         purpose: Purpose::Mapping,
+        charge: [Charge::Free, Charge::Charged, Charge::Never][usize::from(kind / 5 % 3)],
     }
 }
 
@@ -76,7 +77,7 @@ impl Model {
             data: count(&|area| own(area) && area.purpose != Purpose::Stack),
             stack: count(&|area| area.purpose == Purpose::Stack),
             exec: count(&|area| area.prot.exec && !area.prot.write),
-            committed: count(&own),
+            committed: count(&|area| area.charge == Charge::Charged),
         }
     }
 
@@ -102,7 +103,7 @@ fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         (ranges(), 0..18u8).prop_map(|(range, kind)| Step::Insert(range, kind)),
         ranges().prop_map(Step::Remove),
-        (ranges(), 0..3u8).prop_map(|(range, kind)| Step::Protect(range, kind)),
+        (ranges(), 0..18u8).prop_map(|(range, kind)| Step::Protect(range, kind)),
     ]
 }
 
@@ -125,7 +126,7 @@ fn check(map: &mut VmaMap<u8>, model: &Model) {
 }
 
 fn protect(map: &mut VmaMap<u8>, model: &mut Model, wanted: PageRange, kind: u8) {
-    let prot = area(wanted, kind).prot;
+    let Vma { prot, charge, .. } = area(wanted, kind);
     let mut at = wanted.start;
     while let Some(part) =
         map.find_from(at).and_then(|found| found.pages.intersection(PageRange::new(at, wanted.end)))
@@ -133,16 +134,18 @@ fn protect(map: &mut VmaMap<u8>, model: &mut Model, wanted: PageRange, kind: u8)
         at = part.end;
         let before = map.count();
         // A limit that is reached forbids more areas, and only that.
-        if map.set_prot(part, prot, 0) == Err(Errno::ENOMEM) {
+        if map.set_prot(part, prot, charge, 0) == Err(Errno::ENOMEM) {
             assert_eq!(map.count(), before);
-            map.set_prot(part, prot, usize::MAX).expect("no limit");
+            map.set_prot(part, prot, charge, usize::MAX).expect("no limit");
             assert!(map.count() > before);
         } else {
             assert!(map.count() <= before);
         }
     }
     let old = model.clone();
-    model.set(wanted, |page| old.pages[page.0 as usize].clone().map(|area| Vma { prot, ..area }));
+    model.set(wanted, |page| {
+        old.pages[page.0 as usize].clone().map(|area| Vma { prot, charge, ..area })
+    });
 }
 
 proptest! {
@@ -187,6 +190,7 @@ fn neighbours_merge_only_where_one_continues_the_other() {
         (first.clone(), area(range(4, 8), 0), 2),
         (first.clone(), Vma { max_prot: Prot::READ_WRITE, ..area(range(4, 8), 1) }, 2),
         (first.clone(), Vma { purpose: Purpose::Heap, ..area(range(4, 8), 1) }, 2),
+        (first.clone(), Vma { charge: Charge::Charged, ..area(range(4, 8), 1) }, 2),
         (first, object(4, 1, 4), 2),
         (object(0, 1, 0), object(4, 1, 4), 1),
         (object(0, 1, 7), object(4, 1, 11), 1),
@@ -208,7 +212,8 @@ fn stacks_keep_their_distance() {
     let top = Vpn::of(USER_END);
     let mut map = VmaMap::default();
     let stack = PageRange::new(Vpn(top.0 - 10), top);
-    map.insert(Vma { purpose: Purpose::Stack, ..area(stack, 1) }).expect("heap");
+    let charge = Charge::Charged;
+    map.insert(Vma { purpose: Purpose::Stack, charge, ..area(stack, 1) }).expect("heap");
     let all = PageRange::new(Vpn(16), top);
     let highest = Vpn(top.0 - 10 - Area::STACK_GAP_PAGES - 3);
     assert_eq!(map.gap_below(all, 3), Some(highest));

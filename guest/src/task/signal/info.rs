@@ -24,29 +24,33 @@ const KNOWN_WORDS: usize = 6;
 
 /// A signal and why it came: the first words of `siginfo_t` as it lies in user memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SigInfo([u64; KNOWN_WORDS]);
+pub struct SigInfo {
+    words: [u64; KNOWN_WORDS],
+    /// A timer really sent it: programs may say so, too.
+    is_timers: bool,
+}
 
 impl SigInfo {
     const fn new(number: Number, code: i32, union: [u64; 4]) -> Self {
         let [a, b, c, d] = union;
-        Self([number as u64, code as u32 as u64, a, b, c, d])
+        Self { words: [number as u64, code as u32 as u64, a, b, c, d], is_timers: false }
     }
 
     /// `si_signo`.
     #[inline]
     pub const fn number(&self) -> Number {
-        self.0[0] as Number
+        self.words[0] as Number
     }
 
     /// `si_code`.
     #[inline]
     pub const fn code(&self) -> i32 {
-        self.0[1] as u32 as i32
+        self.words[1] as u32 as i32
     }
 
     /// The first word of the union: `si_addr`, `si_pid` and `si_uid`, and others.
     pub const fn detail(&self) -> u64 {
-        self.0[2]
+        self.words[2]
     }
 
     /// From the kernel itself.
@@ -66,7 +70,20 @@ impl SigInfo {
 
     /// A timer ran out.
     pub const fn timer(number: Number, timer: u32, overrun: u32, value: u64) -> Self {
-        Self::new(number, SI_TIMER, [timer as u64 | (overrun as u64) << 32, value, 0, 0])
+        let union = [timer as u64 | (overrun as u64) << 32, value, 0, 0];
+        Self { is_timers: true, ..Self::new(number, SI_TIMER, union) }
+    }
+
+    /// The timer that it comes from.
+    pub const fn timer_id(&self) -> Option<u32> {
+        if self.is_timers { Some(self.detail() as u32) } else { None }
+    }
+
+    /// The same, from a timer that had run out so many times more when it was delivered.
+    #[must_use]
+    pub const fn with_overrun(mut self, overrun: u32) -> Self {
+        self.words[2] = self.detail() & u32::MAX as u64 | (overrun as u64) << 32;
+        self
     }
 
     /// To a parent: its child `pid` of user `uid` has changed; `times` are the child's, in user
@@ -84,7 +101,7 @@ impl SigInfo {
     #[inline]
     pub fn to_words(&self) -> [u64; WORDS] {
         let mut words = [0; WORDS];
-        words[..KNOWN_WORDS].copy_from_slice(&self.0);
+        words[..KNOWN_WORDS].copy_from_slice(&self.words);
         words
     }
 
@@ -101,7 +118,7 @@ impl SigInfo {
         let [first, _, a, b, c, d, ..] = *words;
         let mut info = Self::new(number, code, [a, b, c, d]);
         // `si_errno` is the sender's to choose.
-        info.0[0] |= first >> 32 << 32;
+        info.words[0] |= first >> 32 << 32;
         Ok(info)
     }
 }
@@ -124,6 +141,9 @@ mod tests {
     fn layouts_are_linuxs() {
         let words = SigInfo::from_process(SIGINT, SI_TKILL, 7, 9).to_words();
         assert_eq!(words[..4], [2, u64::from(-6i32 as u32), 7 | 9 << 32, 0]);
+        let info = SigInfo::timer(SIGUSR1, 3, 0, 0xabc).with_overrun(9);
+        let words = [10, u64::from(-2i32 as u32), 3 | 9 << 32, 0xabc];
+        assert_eq!((info.to_words()[..4].to_vec(), info.timer_id()), (words.to_vec(), Some(3)));
         let words = SigInfo::fault(SIGSEGV, 1, 0xdead_0000).to_words();
         assert_eq!(words[..4], [11, 1, 0xdead_0000, 0]);
         let info = SigInfo::child(SIGCHLD, 7, 9, Change::Exited(3), [5, 6]);
@@ -140,6 +160,7 @@ mod tests {
             (0x80, Receiver::Other, Err(Errno::EPERM)),
             (SI_TKILL, Receiver::Other, Err(Errno::EPERM)),
             (0, Receiver::Itself, Ok(0)),
+            (SI_TIMER, Receiver::Other, Ok(SI_TIMER)),
         ] {
             let mut words = [3; WORDS];
             words[1] = u64::from(code as u32);
@@ -147,6 +168,7 @@ mod tests {
             assert_eq!(found.map(|info| info.code()), want, "{code}");
             let _ = found.map(|info| {
                 assert_eq!((info.number(), &info.to_words()[2..7]), (SIGINT, &[3, 3, 3, 3, 0][..]));
+                assert_eq!(info.timer_id(), None);
             });
         }
     }

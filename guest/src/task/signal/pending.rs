@@ -41,15 +41,23 @@ impl Pending {
 
     /// Adds one.
     pub fn add(&mut self, info: SigInfo) -> Added {
-        if info.number() < FIRST_REALTIME && self.set.contains(info.number()) {
+        // A timer counts what was missed of its own signal, and has one on the way at most.
+        let is_timer = info.timer_id().is_some();
+        if info.number() < FIRST_REALTIME && self.set.contains(info.number()) && !is_timer {
             return Added::Merged;
         }
         self.set.insert(info.number());
-        if self.queue.len() >= QUEUE_MAX_SIGNALS || self.queue.try_reserve(1).is_err() {
+        if self.queue.len() >= QUEUE_MAX_SIGNALS && !is_timer || self.queue.try_reserve(1).is_err()
+        {
             return Added::WithoutInfo;
         }
         self.queue.push(info);
         Added::Queued
+    }
+
+    /// Whether the signal of a timer waits.
+    pub fn holds_timer(&self, id: u32) -> bool {
+        self.queue.iter().any(|info| info.timer_id() == Some(id))
     }
 
     /// Whether another info would find room.
@@ -140,6 +148,21 @@ mod tests {
             assert_eq!(pending.take(SigSet::EMPTY).unwrap().detail(), value);
         }
         assert_eq!(pending.take(SigSet::EMPTY), None);
+    }
+
+    #[test]
+    fn timers_queue_beside_all_others() {
+        let mut pending = Pending::new();
+        assert_eq!(pending.add(info(SIGTERM, 1)), Added::Queued);
+        for id in [4, 5] {
+            assert_eq!(pending.add(SigInfo::timer(SIGTERM, id, 0, 0)), Added::Queued);
+        }
+        assert_eq!([3, 4, 5].map(|id| pending.holds_timer(id)), [false, true, true]);
+        let mut order = Vec::new();
+        while let Some(info) = pending.take(SigSet::EMPTY) {
+            order.push(info.timer_id());
+        }
+        assert_eq!(order, [None, Some(4), Some(5)]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use alloc::ffi::CString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use guest_user::bytes::Bytes;
+use guest_user::bytes::{self, Bytes};
 use guest_user::sys::io::{STDERR, STDIN};
 use guest_user::sys::process::Status;
 use guest_user::sys::{args, file, io, process, signal, terminal};
@@ -81,11 +81,20 @@ fn mount(kind: &[u8], place: &[u8], mode: u32) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return complain!("{}: {error}", Bytes(place)),
     }
+    if is_mounted(place) {
+        return;
+    }
     match file::mount(kind, place, kind, 0) {
-        // A kernel that has it mounted already, or that has it built in, is as good.
+        // A kernel that does not say so, or that has it built in, is as good.
         Ok(()) | Err(Errno::BUSY | Errno::NODEV) => {}
         Err(error) => complain!("mounting {}: {error}", Bytes(place)),
     }
+}
+
+/// Whether the kernel has mounted something there already; without /proc nobody knows.
+fn is_mounted(place: &[u8]) -> bool {
+    let mounts = file::read_file(b"/proc/mounts").unwrap_or_default();
+    bytes::lines(&mounts).any(|line| bytes::fields(line).nth(1) == Some(place))
 }
 
 /// Makes sure that standard input, output and error are there.

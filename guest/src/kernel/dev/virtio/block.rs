@@ -89,7 +89,7 @@ pub(super) fn start(transport: Transport, source: u32) -> Result<(), Trouble> {
     }));
     FOUND.store(index + 1, Ordering::Relaxed);
     let interrupt = |index: usize| DISKS[index].get().into_iter().for_each(|disk| disk.interrupt());
-    register_interrupt(source, interrupt, index);
+    register_interrupt(source, NAMES[index], interrupt, index);
     block::register(disk.clone());
     Ok(())
 }

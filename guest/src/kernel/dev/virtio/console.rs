@@ -100,7 +100,12 @@ pub(super) fn start(transport: Transport, source: u32) -> Result<(), Trouble> {
     transport.finish();
     let device = DEVICE.set(Device { transport, control, ports });
     device.meet();
-    register_interrupt(source, |_| DEVICE.get().into_iter().for_each(Device::interrupt), 0);
+    register_interrupt(
+        source,
+        "virtio-console",
+        |_| DEVICE.get().into_iter().for_each(Device::interrupt),
+        0,
+    );
     // What has come meanwhile has interrupted nobody.
     device.interrupt();
     Ok(())

@@ -4,42 +4,23 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 
-use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
-use guest::fs::layout::Stat;
-use guest::fs::{Attributes, Kind};
+use guest::fs::Attributes;
 use linux_raw_sys::general as linux;
 
+use super::super::OpenFile;
 use super::super::inode::{File, Flags, Inode};
 use super::super::names::Place;
-use super::super::{NAMELESS_DEVICE, OpenFile};
 use super::Pipe;
 use super::state::State;
 use crate::sync::SpinLock;
 
 impl Inode for Pipe {
-    fn device(&self) -> u64 {
-        NAMELESS_DEVICE
-    }
     fn number(&self) -> u64 {
         self.number
     }
-    fn kind(&self) -> Kind {
-        Kind::Fifo
-    }
     fn attributes(&self) -> Attributes {
         self.attributes
-    }
-    fn stat(&self) -> Stat {
-        Stat {
-            device: self.device(),
-            number: self.number,
-            attributes: self.attributes,
-            special: 0,
-            size_bytes: 0,
-            blocks: 0,
-            block_bytes: PAGE_SIZE_BYTES as u32,
-        }
     }
     fn path(&self) -> Vec<u8> {
         alloc::format!("pipe:[{}]", self.number).into_bytes()

@@ -8,7 +8,7 @@ use core::any::Any;
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::fs::access::Change;
-use guest::fs::layout::{Dirent, Stat};
+use guest::fs::layout::Dirent;
 use guest::fs::path::Target;
 use guest::fs::tree::Actor;
 use guest::fs::{Attributes, Identity, Kind};
@@ -111,22 +111,10 @@ impl Inode for SyntheticInode {
             Node::Directory(mode, _) | Node::Text(mode, _) | Node::Bytes(mode, _) => *mode,
             Node::Link(_) | Node::Open(_) => LINK,
         };
-        let owner = Identity { uid: self.owner.0, gid: self.owner.1 };
-        let mut attributes = Attributes::new(self.kind(), permissions, owner, now());
+        let owner = Identity::new(self.owner.0, self.owner.1);
+        let mut attributes = Attributes::new(self.kind(), permissions, &owner, now());
         attributes.links = if self.kind() == Kind::Directory { 2 } else { 1 };
         attributes
-    }
-
-    fn stat(&self) -> Stat {
-        Stat {
-            device: self.device,
-            number: self.number,
-            attributes: self.attributes(),
-            special: 0,
-            size_bytes: 0,
-            blocks: 0,
-            block_bytes: PAGE_SIZE_BYTES as u32,
-        }
     }
 
     fn path(&self) -> Vec<u8> {
@@ -180,7 +168,7 @@ impl Inode for SyntheticInode {
         Ok(())
     }
 
-    fn create(&self, _name: &[u8], new: New<'_>, _by: Actor) -> Result<Arc<dyn Inode>, Errno> {
+    fn create(&self, _name: &[u8], new: New<'_>, _by: &Actor) -> Result<Arc<dyn Inode>, Errno> {
         let regular = matches!(new, New::Plain(Kind::Regular, _));
         Err(if regular { Errno::EACCES } else { Errno::EPERM })
     }
@@ -206,7 +194,7 @@ impl Inode for SyntheticInode {
         }
     }
 
-    fn change(&self, _change: Change, _by: Actor) -> Result<(), Errno> {
+    fn change(&self, _change: Change, _by: &Actor) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
 

@@ -3,10 +3,12 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::mm::object::Pages;
+use guest::mm::space::Copies;
 use guest::mm::{Machine, ObjectAccess, PageError};
 use guest::{PAGE_SIZE_BYTES, Ppn};
 use linux_raw_sys::general as linux;
@@ -14,7 +16,7 @@ use linux_raw_sys::general as linux;
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
 use super::TmpNode;
-use crate::mm::{Object, Paged, machine, write_frame};
+use crate::mm::{Object, Paged, commit, cut_out, machine, write_frame};
 use crate::sync::Mutex;
 
 /// Most bytes that a file may have.
@@ -50,8 +52,11 @@ impl Usage {
         (self.pages.load(Ordering::Relaxed), self.limit_pages)
     }
 
-    fn has_room(&self) -> bool {
-        self.pages.load(Ordering::Relaxed) < self.limit_pages
+    /// Lets a page more be promised.
+    fn promise(&self) -> Result<(), PageError> {
+        let has_room = self.pages.load(Ordering::Relaxed) < self.limit_pages;
+        let promised = has_room && commit::commit(1, 0).is_ok();
+        if promised { Ok(()) } else { Err(PageError::Full) }
     }
 }
 
@@ -62,7 +67,10 @@ fn split(at: u64) -> (u64, usize, usize) {
 }
 
 fn no_space(error: PageError) -> Errno {
-    if error == PageError::OutOfMemory { Errno::ENOSPC } else { Errno::EIO }
+    match error {
+        PageError::OutOfMemory | PageError::Full => Errno::ENOSPC,
+        _ => Errno::EIO,
+    }
 }
 
 impl Data {
@@ -91,24 +99,34 @@ impl Data {
         }
     }
 
-    /// Changes the pages, and counts them. The limit may be passed by as many pages as there are
-    /// harts.
-    fn change<R>(&mut self, change: impl FnOnce(&mut Pages) -> R) -> R {
+    /// Makes a page that is not there, and counts it. The limit may be passed by as many pages as
+    /// there are harts.
+    fn add(
+        &mut self,
+        make: impl FnOnce(&mut Pages) -> Result<Ppn, PageError>,
+    ) -> Result<Ppn, PageError> {
+        self.usage.promise()?;
+        let frame = make(&mut self.pages).inspect_err(|_| commit::uncommit(1))?;
+        self.usage.pages.fetch_add(1, Ordering::Relaxed);
+        Ok(frame)
+    }
+
+    /// Takes pages away, and counts that.
+    fn remove(&mut self, remove: impl FnOnce(&mut Pages)) {
         let before = self.pages.count();
-        let result = change(&mut self.pages);
-        let more = self.pages.count().wrapping_sub(before);
-        if more != 0 {
-            self.usage.pages.fetch_add(more, Ordering::Relaxed);
+        remove(&mut self.pages);
+        let gone = before - self.pages.count();
+        if gone > 0 {
+            self.usage.pages.fetch_sub(gone, Ordering::Relaxed);
+            commit::uncommit(gone);
         }
-        result
     }
 
     /// Page `index`, which is made if it is not there.
     fn page_or_new(&mut self, index: u64) -> Result<Ppn, Errno> {
         match self.pages.page(index) {
             Some(frame) => Ok(frame),
-            None if !self.usage.has_room() => Err(Errno::ENOSPC),
-            None => self.change(|pages| pages.page_or_new(machine(), index)).map_err(no_space),
+            None => self.add(|pages| pages.page_or_new(machine(), index)).map_err(no_space),
         }
     }
 
@@ -135,14 +153,59 @@ impl Data {
     }
 
     fn truncate(&mut self, size: u64) {
-        if size < self.size {
-            self.change(|pages| pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES)));
+        // Room may have been made behind the end, too.
+        if size <= self.size {
+            self.remove(|pages| pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES)));
             let (_, offset, in_page) = split(size);
             if offset > 0 {
                 self.zero(size, in_page);
             }
         }
         self.size = size;
+    }
+
+    /// Lets go of the pages that lie wholly between two positions, and writes zeros over what else
+    /// does; numbers of those pages.
+    fn punch(&mut self, start: u64, end: u64) -> Range<u64> {
+        let pages = start.div_ceil(PAGE_SIZE_BYTES)..end / PAGE_SIZE_BYTES;
+        self.remove(|own| own.punch(machine(), pages.clone()));
+        let (_, offset, in_page) = split(start);
+        if offset > 0 {
+            self.zero(start, (in_page as u64).min(end - start) as usize);
+        }
+        let tail = split(end).1;
+        if tail > 0 && end / PAGE_SIZE_BYTES >= pages.start {
+            self.zero(end - tail as u64, tail);
+        }
+        pages
+    }
+
+    /// Makes all pages that are missing between two positions, or none.
+    fn make_room(&mut self, start: u64, end: u64) -> Result<(), Errno> {
+        let pages = start / PAGE_SIZE_BYTES..end.div_ceil(PAGE_SIZE_BYTES);
+        // What cannot succeed is not begun; pages that are there already may be among these.
+        let free = machine().memory(|memory| memory.frames.free_frames());
+        if pages.end - pages.start > free + self.pages.count() {
+            return Err(Errno::ENOSPC);
+        }
+        let mut made: Vec<Range<u64>> = Vec::new();
+        for index in pages {
+            if self.pages.page(index).is_some() {
+                continue;
+            }
+            match made.last_mut() {
+                Some(last) if last.end == index => last.end += 1,
+                _ => {
+                    made.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                    made.push(index..index + 1);
+                }
+            }
+            if let Err(errno) = self.page_or_new(index) {
+                made.into_iter().for_each(|run| self.remove(|own| own.punch(machine(), run)));
+                return Err(errno);
+            }
+        }
+        Ok(())
     }
 
     /// Writes zeros over bytes of one page, if it is there.
@@ -213,7 +276,7 @@ impl Drop for Content {
     fn drop(&mut self) {
         let data = self.data.get_mut();
         if data.pages.count() > 0 {
-            data.change(|pages| pages.truncate(machine(), 0));
+            data.remove(|pages| pages.truncate(machine(), 0));
         }
     }
 }
@@ -305,28 +368,19 @@ impl File for TmpNode {
 
     fn allocate(&self, start: u64, end: u64, how: Allocation) -> Result<(), Errno> {
         let mut data = self.regular()?.data.lock();
-        let end = if how == Allocation::Punch { end.min(data.size) } else { end };
-        // No room for all of it: none is taken.
-        let free = machine().memory(|memory| memory.frames.free_frames());
-        if how != Allocation::Punch && end.saturating_sub(start) / PAGE_SIZE_BYTES > free {
-            return Err(Errno::ENOSPC);
-        }
-        let mut at = start;
-        while at < end {
-            let (index, _, in_page) = split(at);
-            let count = (in_page as u64).min(end - at);
-            match how {
-                Allocation::Punch => data.zero(at, count as usize),
-                Allocation::Grow | Allocation::KeepSize => {
-                    data.page_or_new(index)?;
-                }
+        let mut gone = 0..0;
+        match how {
+            Allocation::Punch => gone = data.punch(start, end),
+            Allocation::KeepSize => data.make_room(start, end)?,
+            Allocation::Grow => {
+                data.make_room(start, end)?;
+                data.size = data.size.max(end);
             }
-            at += count;
-        }
-        if how == Allocation::Grow {
-            data.size = data.size.max(end);
         }
         drop(data);
+        if !gone.is_empty() {
+            cut_out((self.device, self.number), gone, Copies::Kept);
+        }
         self.written();
         Ok(())
     }
@@ -345,10 +399,10 @@ impl Paged for TmpNode {
         if index >= data.size.div_ceil(PAGE_SIZE_BYTES) {
             return Err(PageError::BeyondEnd);
         }
-        if data.pages.page(index).is_none() && !data.usage.has_room() {
-            return Err(PageError::OutOfMemory);
+        if access == ObjectAccess::IfPresent || data.pages.page(index).is_some() {
+            return data.pages.map_page(machine(), index, access);
         }
-        data.change(|pages| pages.map_page(machine(), index, access))
+        data.add(|pages| pages.map_page(machine(), index, access))
     }
 
     fn identity(&self) -> (u64, u64) {

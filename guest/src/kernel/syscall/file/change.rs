@@ -28,7 +28,7 @@ pub(super) fn truncate(frame: &mut TrapFrame) -> Answer {
         Kind::Directory => return Err(Errno::EISDIR),
         _ => return Err(Errno::EINVAL),
     }
-    place.check(who(), Wish::WRITE)?;
+    place.check(&who(), Wish::WRITE)?;
     place.inode.truncate(size)?;
     Ok(0)
 }
@@ -50,11 +50,15 @@ pub(super) fn fallocate(frame: &mut TrapFrame) -> Answer {
     if length == 0 {
         return Err(Errno::EINVAL);
     }
-    const PUNCH: u32 = linux::FALLOC_FL_PUNCH_HOLE | linux::FALLOC_FL_KEEP_SIZE;
-    let how = match frame.a(1) as u32 {
-        0 => Allocation::Grow,
-        linux::FALLOC_FL_KEEP_SIZE => Allocation::KeepSize,
-        PUNCH => Allocation::Punch,
+    let mode = frame.a(1) as u32;
+    let keeps_size = mode & linux::FALLOC_FL_KEEP_SIZE != 0;
+    let how = match (mode & !linux::FALLOC_FL_KEEP_SIZE, keeps_size) {
+        (0, false) => Some(Allocation::Grow),
+        (0, true) => Some(Allocation::KeepSize),
+        (linux::FALLOC_FL_PUNCH_HOLE, true) => Some(Allocation::Punch),
+        // No file system here has these, as Linux's tmpfs has not; what else is wrong comes first.
+        (linux::FALLOC_FL_ZERO_RANGE | linux::FALLOC_FL_UNSHARE_RANGE, _)
+        | (linux::FALLOC_FL_COLLAPSE_RANGE | linux::FALLOC_FL_INSERT_RANGE, false) => None,
         _ => return Err(Errno::EOPNOTSUPP),
     };
     let (does, _) = open.writer()?;
@@ -64,13 +68,13 @@ pub(super) fn fallocate(frame: &mut TrapFrame) -> Answer {
         _ => {}
     }
     let end = start.checked_add(length).filter(|end| i64::try_from(*end).is_ok());
-    does.allocate(start, end.ok_or(Errno::EFBIG)?, how)?;
+    does.allocate(start, end.ok_or(Errno::EFBIG)?, how.ok_or(Errno::EOPNOTSUPP)?)?;
     Ok(0)
 }
 
 fn change(place: &Place, change: Change) -> Answer {
     place.check_writable()?;
-    place.inode.change(change, actor())?;
+    place.inode.change(change, &actor())?;
     Ok(0)
 }
 

@@ -35,7 +35,7 @@ fn enter(place: Place) -> Result<Place, Errno> {
     if place.inode.kind() != Kind::Directory {
         return Err(Errno::ENOTDIR);
     }
-    place.check(who(), Wish::EXECUTE)?;
+    place.check(&who(), Wish::EXECUTE)?;
     Ok(place)
 }
 
@@ -84,7 +84,7 @@ pub(super) fn mkdirat(frame: &mut TrapFrame) -> Answer {
     let walked = free_name(&Start::at(frame.a(0), &path)?, &path)?;
     let permissions = frame.a(2) as u16 & ALLOWED & !umask();
     let new = New::Plain(Kind::Directory, permissions);
-    walked.parent.inode.create(&walked.name, new, actor())?;
+    walked.parent.inode.create(&walked.name, new, &actor())?;
     Ok(0)
 }
 
@@ -113,7 +113,7 @@ fn make_no_directory(start: &Start, path: &[u8], new: New<'_>) -> Answer {
     if walked.slashes {
         return Err(Errno::ENOENT);
     }
-    walked.parent.inode.create(&walked.name, new, actor())?;
+    walked.parent.inode.create(&walked.name, new, &actor())?;
     Ok(0)
 }
 
@@ -136,7 +136,7 @@ pub(super) fn linkat(frame: &mut TrapFrame) -> Answer {
         return Err(Errno::ENOENT);
     }
     old.check_same_mount(&walked.parent)?;
-    walked.parent.inode.link(&walked.name, old.inode, actor())?;
+    walked.parent.inode.link(&walked.name, old.inode, &actor())?;
     Ok(0)
 }
 
@@ -152,14 +152,14 @@ pub(super) fn unlinkat(frame: &mut TrapFrame) -> Answer {
     walked.parent.check_uncovered(&walked.name)?;
     let parent = &walked.parent.inode;
     if directory {
-        parent.remove_directory(&walked.name, actor())?;
+        parent.remove_directory(&walked.name, &actor())?;
     } else {
         if walked.slashes {
             let kind = parent.lookup(&walked.name)?.kind();
             let is_directory = kind == Kind::Directory;
             return Err(if is_directory { Errno::EISDIR } else { Errno::ENOTDIR });
         }
-        parent.unlink(&walked.name, actor())?;
+        parent.unlink(&walked.name, &actor())?;
     }
     Ok(0)
 }
@@ -201,6 +201,6 @@ pub(super) fn renameat2(frame: &mut TrapFrame) -> Answer {
     from.parent.check_uncovered(&from.name)?;
     to.parent.check_uncovered(&to.name)?;
     let into = (to.parent.inode.clone(), &to.name[..]);
-    from.parent.inode.rename(&from.name, into, manner, actor())?;
+    from.parent.inode.rename(&from.name, into, manner, &actor())?;
     Ok(0)
 }

@@ -95,7 +95,7 @@ fn check(place: &Place, flags: Flags) -> Result<(), Errno> {
     if no_devices && matches!(kind, Kind::CharDevice | Kind::BlockDevice) {
         return Err(Errno::EACCES);
     }
-    place.check(who(), wish)?;
+    place.check(&who(), wish)?;
     if flags.has(linux::O_NOATIME) {
         who().check_owner(&place.inode.attributes())?;
     }
@@ -110,7 +110,7 @@ fn make(walked: &Walked<'_, Place>, mode: u16) -> Result<Place, Errno> {
     walked.parent.check_writable()?;
     let permissions = mode & PERMISSION_BITS & !umask();
     let new = New::Plain(Kind::Regular, permissions);
-    let inode = walked.parent.inode.create(&walked.name, new, actor())?;
+    let inode = walked.parent.inode.create(&walked.name, new, &actor())?;
     Ok(Place { inode, mount: walked.parent.mount.clone() })
 }
 
@@ -178,7 +178,7 @@ pub(super) fn memfd_create(frame: &mut TrapFrame) -> Answer {
     let flags = only(frame.a(1), allowed)?;
     let too_long = |errno| if errno == Errno::ENAMETOOLONG { Errno::EINVAL } else { errno };
     let name = user::read_string(frame.a(0), NAME_MAX_BYTES).map_err(too_long)?;
-    let attributes = Attributes::new(Kind::Regular, PERMISSIONS, who(), now());
+    let attributes = Attributes::new(Kind::Regular, PERMISSIONS, &who(), now());
     let node = tmpfs::anonymous().nameless(attributes, &[b"memfd:", &name[..]].concat());
     let open_flags = Flags(linux::O_RDWR);
     let place = Place::nameless(node);

@@ -92,13 +92,13 @@ fn access(frame: &TrapFrame, flags: u32) -> Answer {
     }
     let who = match flags & linux::AT_EACCESS {
         0 => {
-            let credentials = current_process().credentials();
-            Identity { uid: credentials.uid, gid: credentials.gid }
+            let (credentials, groups) = current_process().identity();
+            Identity { uid: credentials.uid, gid: credentials.gid, groups }
         }
         _ => who(),
     };
-    let place = locate_as(frame.a(0), frame.a(1), flags, who)?;
-    place.check(who, Wish(wish as u8))?;
+    let place = locate_as(frame.a(0), frame.a(1), flags, who.clone())?;
+    place.check(&who, Wish(wish as u8))?;
     Ok(0)
 }
 

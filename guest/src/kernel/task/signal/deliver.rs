@@ -11,7 +11,7 @@ use guest::task::signal::{
 use guest::task::wait::Change;
 
 use super::super::{Thread, exit};
-use super::{Own, ProcessSignals, force_segv, frame, report, stop};
+use super::{Own, ProcessSignals, force_segv, frame, report, stop, timers};
 use crate::arch::trap::TrapFrame;
 use crate::sched;
 use crate::sync::SpinGuard;
@@ -156,9 +156,11 @@ pub(super) fn take(
     blocked: SigSet,
 ) -> Option<SigInfo> {
     if !thread.pending_set().without(blocked).is_empty() {
-        return thread.change_pending(|pending| pending.take(blocked));
+        let info = thread.change_pending(|pending| pending.take(blocked))?;
+        return Some(timers::delivered(&thread.process, signals, info));
     }
-    signals.pending.take(blocked)
+    let info = signals.pending.take(blocked)?;
+    Some(timers::delivered(&thread.process, signals, info))
 }
 
 /// There was no room for the frame: SIGSEGV, which kills if its own handler was to be called.

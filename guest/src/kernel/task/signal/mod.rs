@@ -1,5 +1,5 @@
 //! Sending signals: to a thread, a process, a group. [`deliver`] takes them out again, [`frame`]
-//! calls handlers, [`stop`] is job control, [`alarm`] is ITIMER_REAL.
+//! calls handlers, [`stop`] is job control, [`alarm`] and [`timers`] send them in time.
 //!
 //! Everything about a process's signals is under one lock, the masks of its threads too, so that a
 //! signal that comes while a mask changes is seen by one side or the other.
@@ -30,6 +30,7 @@ pub(crate) mod deliver;
 mod frame;
 mod report;
 pub(crate) mod stop;
+pub(crate) mod timers;
 
 pub(crate) use frame::{FRAME_BYTES, return_from_handler};
 
@@ -230,6 +231,14 @@ pub(crate) fn post_to_thread(thread: &Thread, info: SigInfo) -> Result<(), Errno
 pub(crate) fn send(pid: Pid, signal: u8) -> Result<(), Errno> {
     let process = table::process(pid).ok_or(Errno::ESRCH)?;
     post(&process, SigInfo::kernel(signal))
+}
+
+/// To the current thread, for what it has just done itself.
+pub(crate) fn send_to_self(signal: u8) {
+    let thread = sched::current_thread();
+    let (pid, uid) = (thread.process.pid, thread.process.credentials().uid);
+    // What only says who sent it may be lost.
+    let _ = post_to_thread(thread, SigInfo::from_process(signal, SI_USER, pid, uid));
 }
 
 /// To every process of a group: from the terminal.

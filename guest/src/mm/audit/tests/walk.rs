@@ -28,6 +28,7 @@ struct System {
 fn request(start: u64, backing: Backing<ToyObject>, sharing: Sharing) -> Request<ToyObject> {
     let prot = Prot { read: true, write: true, exec: false };
     Request {
+        no_reserve: false,
         place: Place::Fixed(start),
         length_bytes: 3 << 12,
         prot,

@@ -189,12 +189,37 @@ fn an_object_that_shrinks_takes_its_pages_along() {
     process.store(BASE + PAGE, 1).expect("room");
     process.load(BASE + 2 * PAGE).expect("mapped");
     file.set_length(&rig.machine, 1);
-    process.space.discard_object(&process.machine, &file, 1);
+    process.space.discard_object(&process.machine, &file, 1..u64::MAX, Copies::Gone);
     rig.assert_sound(&[&process], std::slice::from_ref(&file));
     assert_eq!(process.load(BASE), Ok(5));
     assert_eq!(process.load(BASE + PAGE), Err(Trouble::Bus));
     file.set_length(&rig.machine, 3);
     assert_eq!(process.load(BASE + PAGE), Ok(0));
+    rig.end(vec![process], &[file]);
+}
+
+#[test]
+fn an_object_with_a_hole_keeps_private_copies() {
+    let rig = Rig::new(ToyOptions::default());
+    let file = ToyObject::with_words(&rig.machine, &[10, 11, 12, 13]);
+    let mut process = rig.process();
+    process.map(object(BASE, 4, &file, Sharing::Private)).expect("room");
+    let shared = BASE + 8 * PAGE;
+    process.map(object(shared, 4, &file, Sharing::Shared)).expect("room");
+    for page in 0..4 {
+        assert_eq!(process.load(BASE + page * PAGE), Ok(10 + page));
+        process.store(shared + page * PAGE, 20 + page).expect("room");
+    }
+    process.store(BASE + PAGE, 1).expect("room");
+    file.punch(&rig.machine, 1..3);
+    process.space.discard_object(&process.machine, &file, 1..3, Copies::Kept);
+    rig.assert_sound(&[&process], std::slice::from_ref(&file));
+    for (page, own, others) in [(0, 20, 20), (1, 1, 0), (2, 0, 0), (3, 23, 23)] {
+        assert_eq!(process.load(BASE + page * PAGE), Ok(own), "page {page}");
+        assert_eq!(process.load(shared + page * PAGE), Ok(others), "page {page}");
+    }
+    process.store(shared + 2 * PAGE, 30).expect("room");
+    assert_eq!(process.load(BASE + 2 * PAGE), Ok(30));
     rig.end(vec![process], &[file]);
 }
 
@@ -281,6 +306,14 @@ impl Machine for Racing {
 
     fn memory<R>(&self, f: impl FnOnce(&mut Memory) -> R) -> R {
         self.0.memory(f)
+    }
+
+    fn commit(&self, pages: u64, own_pages: u64) -> Result<(), OutOfMemory> {
+        self.0.commit(pages, own_pages)
+    }
+
+    fn uncommit(&self, pages: u64) {
+        self.0.uncommit(pages);
     }
 
     fn pte(&self, table: Ppn, index: usize) -> Pte {

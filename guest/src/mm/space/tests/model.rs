@@ -23,6 +23,8 @@ pub(super) struct ModelPage {
     /// Which object's page is behind it.
     pub(super) behind: Option<(usize, u64)>,
     pub(super) purpose: Purpose,
+    /// Whether it counts as promised.
+    pub(super) charge: Charge,
     /// What the process has of its own.
     pub(super) copy: Option<Words>,
 }
@@ -43,7 +45,8 @@ impl ModelPage {
             (Some((object, index)), Some(other)) => other == (object, index + 1),
             _ => false,
         };
-        behind && (self.prot, self.sharing, self.purpose) == (next.prot, next.sharing, next.purpose)
+        let kind = |page: &Self| (page.prot, page.sharing, page.purpose, page.charge);
+        behind && kind(self) == kind(next)
     }
 }
 
@@ -108,11 +111,50 @@ impl ModelSpace {
         }
     }
 
-    pub(super) fn protect(&mut self, range: Range<u64>, prot: Prot) -> Result<(), Errno> {
-        for page in range {
-            self.pages.get_mut(&page).ok_or(Errno::ENOMEM)?.prot = prot;
+    /// mprotect, while so many pages more may be promised.
+    pub(super) fn protect(
+        &mut self,
+        range: Range<u64>,
+        prot: Prot,
+        room: i64,
+    ) -> Result<(), Errno> {
+        let (mut at, mut left) = (range.start, room.max(0) as u64);
+        while at < range.end {
+            let page = self.pages.get(&at).ok_or(Errno::ENOMEM)?.clone();
+            let area = self.areas().into_iter().map(|(area, _)| area).find(|a| a.contains(&at));
+            let area = area.expect("a page is in an area");
+            let part = at..area.end.min(range.end);
+            at = part.end;
+            if page.prot == prot {
+                continue;
+            }
+            let is_touched = self.pages.range(area).any(|(_, page)| page.copy.is_some());
+            let charge = match page.charge {
+                Charge::Free if prot.write && page.sharing == Sharing::Private => {
+                    left = left.checked_sub(part.end - part.start).ok_or(Errno::ENOMEM)?;
+                    Charge::Charged
+                }
+                Charge::Charged if !prot.write && page.behind.is_none() && !is_touched => {
+                    Charge::Free
+                }
+                as_before => as_before,
+            };
+            for (_, page) in self.pages.range_mut(part) {
+                (page.prot, page.charge) = (prot, charge);
+            }
         }
         Ok(())
+    }
+
+    /// Pages that are promised.
+    pub(super) fn committed(&self) -> u64 {
+        self.committed_in(0..u64::MAX)
+    }
+
+    /// Of these.
+    pub(super) fn committed_in(&self, range: Range<u64>) -> u64 {
+        let charged = |(_, page): &(&u64, &ModelPage)| page.charge == Charge::Charged;
+        self.pages.range(range).filter(charged).count() as u64
     }
 
     pub(super) fn discard(&mut self, range: Range<u64>) -> Result<(), Errno> {
@@ -120,11 +162,11 @@ impl ModelSpace {
         if mapped as u64 == range.end - range.start { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
-    pub(super) fn set_break(&mut self, wanted: u64) -> u64 {
+    pub(super) fn set_break(&mut self, wanted: u64, room: i64) -> u64 {
         let (start, end) = self.heap;
         let (old, new) = (end.div_ceil(PAGE), wanted.div_ceil(PAGE));
         let blocked = new > old && !self.is_free_with_gap(old..new + 1);
-        if wanted < start || blocked {
+        if wanted < start || blocked || new > old && (new - old) as i64 > room {
             return end;
         }
         self.unmap(new..old.max(new));
@@ -133,6 +175,7 @@ impl ModelSpace {
             sharing: Sharing::Private,
             behind: None,
             purpose: Purpose::Heap,
+            charge: Charge::Charged,
             copy: None,
         };
         self.map(old..new.max(old), &page);
@@ -141,14 +184,15 @@ impl ModelSpace {
     }
 
     /// Lets the stack above `page` grow down to it, if it may.
-    pub(super) fn grow_stack(&mut self, page: u64, limit: u64) {
+    pub(super) fn grow_stack(&mut self, page: u64, limit: u64, room: i64) {
         let Some((&first, stack)) = self.pages.range(page..).next() else { return };
         let below = self.pages.range(..page).next_back();
         let near = below.is_some_and(|(below, at)| {
             at.purpose != Purpose::Stack && !at.prot.is_none() && page - (below + 1) < GAP
         });
         let is_stack = first != page && stack.purpose == Purpose::Stack;
-        if !is_stack || near || self.area_end(first) - page > limit {
+        let is_refused = stack.charge == Charge::Charged && (first - page) as i64 > room;
+        if !is_stack || near || self.area_end(first) - page > limit || is_refused {
             return;
         }
         let stack = ModelPage { copy: None, ..stack.clone() };
@@ -157,7 +201,11 @@ impl ModelSpace {
 
     /// Everything of mremap that needs no new place: `Err(Ok(()))` if it is to move now. What
     /// fails may have unmapped before.
-    pub(super) fn remap_in_place(&mut self, wish: &Remap) -> Result<u64, Result<(), Errno>> {
+    pub(super) fn remap_in_place(
+        &mut self,
+        wish: &Remap,
+        room: i64,
+    ) -> Result<u64, Result<(), Errno>> {
         let (start, old, new) = (wish.start / PAGE, wish.old_bytes / PAGE, wish.new_bytes / PAGE);
         let moves = wish.rest == Rest::Mapped;
         if moves && (wish.mobility == Mobility::Stay || old != new) {
@@ -167,14 +215,19 @@ impl ModelSpace {
             return Err(Err(Errno::EFAULT));
         }
         if let Mobility::Fixed(to) = wish.mobility {
-            let to = to / PAGE;
+            let (to, before) = (to / PAGE, self.committed());
             if to < start + old && start < to + new {
                 return Err(Err(Errno::EINVAL));
             }
             self.unmap(to..to + new);
             self.unmap(start + new.min(old)..start + old);
             let within = start + new.min(old) <= self.area_end(start);
-            return Err(if within { Ok(()) } else { Err(Errno::EFAULT) });
+            let room = room + (before - self.committed()) as i64;
+            return Err(match within {
+                false => Err(Errno::EFAULT),
+                true if self.is_refused(wish, room) => Err(Errno::ENOMEM),
+                true => Ok(()),
+            });
         }
         if !moves && new <= old {
             self.unmap(start + new..start + old);
@@ -184,12 +237,22 @@ impl ModelSpace {
         if start + old > end {
             return Err(Err(Errno::EFAULT));
         }
+        if self.is_refused(wish, room) {
+            return Err(Err(Errno::ENOMEM));
+        }
         if !moves && start + old == end && self.is_free_with_gap(end..start + new) {
             let last = self.pages[&(end - 1)].clone();
             self.map(end..start + new, &beyond(&last, 1));
             return Ok(wish.start);
         }
         Err(if wish.mobility == Mobility::Stay { Err(Errno::ENOMEM) } else { Ok(()) })
+    }
+
+    /// Whether what mremap adds is more than may be promised.
+    fn is_refused(&self, wish: &Remap, room: i64) -> bool {
+        let kept = if wish.rest == Rest::Mapped { 0 } else { wish.old_bytes };
+        let more = wish.new_bytes.saturating_sub(kept) / PAGE;
+        self.pages[&(wish.start / PAGE)].charge == Charge::Charged && more > 0 && more as i64 > room
     }
 
     /// The rest of mremap: to where nothing is.
@@ -256,6 +319,11 @@ impl Model {
         } else {
             Ok(self.words(page))
         }
+    }
+
+    /// Pages that are promised to all.
+    pub(super) fn committed(&self) -> u64 {
+        self.spaces.iter().map(ModelSpace::committed).sum()
     }
 
     /// Does a store that is possible.

@@ -9,124 +9,9 @@ use super::model::{Model, ModelObject, ModelPage, ModelSpace, OFFSETS, Words};
 use super::*;
 use crate::mm::toy::AdUpdate;
 
-/// Eight pages below a gigabyte's end, and sixteen above: where mappings insist to go.
-const PLAYGROUND: Range<u64> = (1 << 18) - 8..(1 << 18) + 16;
-/// Two pages below the end of a leaf table.
-const HEAP: u64 = (1 << 18) + 510;
-/// Eight pages above the end of another.
-const TOP: u64 = (1 << 18) + 1024 + 8;
-const STACK_END: u64 = (1 << 18) + 2048;
-const STACK_PAGES: u64 = 8;
-const PROTS: [Prot; 8] = [
-    Prot::READ_WRITE,
-    Prot::READ,
-    Prot::NONE,
-    Prot::READ_EXEC,
-    Prot::ALL,
-    Prot::READ_WRITE,
-    Prot { exec: true, ..Prot::NONE },
-    Prot { write: true, ..Prot::NONE },
-];
-const SPACES_MAX: usize = 3;
-const OBJECTS: usize = 2;
-const OBJECT_PAGES: u64 = 10;
-const HARTS: usize = 2;
+mod steps;
 
-#[derive(Clone, Debug)]
-enum Step {
-    Map {
-        pages: Range<u64>,
-        prot: usize,
-        behind: Option<(usize, u64)>,
-        sharing: Sharing,
-        place: u8,
-    },
-    Unmap(Range<u64>),
-    Protect(Range<u64>, usize),
-    Discard(Range<u64>),
-    Remap {
-        old: Range<u64>,
-        new_pages: u64,
-        to: Option<u64>,
-        stays: bool,
-        rest: Rest,
-    },
-    Break(u64),
-    Fork,
-    Exit,
-    Truncate(usize, u64),
-    Access {
-        page: u64,
-        slot: usize,
-        access: Access,
-        hart: usize,
-    },
-    Populate(Range<u64>),
-}
-
-/// A step, in which space it is done, and which allocation fails in it.
-type Doing = (Step, usize, Option<u64>);
-
-/// Pages that are touched or changed, some of them hardly ever mapped.
-fn page() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        6 => PLAYGROUND,
-        2 => HEAP..HEAP + 6,
-        1 => TOP - 10..TOP,
-        2 => STACK_END - STACK_PAGES - 1..STACK_END,
-    ]
-}
-
-fn pages() -> impl Strategy<Value = Range<u64>> {
-    (page(), 1..10u64).prop_map(|(start, pages)| start..start + pages)
-}
-
-fn access() -> impl Strategy<Value = Step> {
-    let access =
-        prop_oneof![3 => Just(Access::Load), 4 => Just(Access::Store), 1 => Just(Access::Fetch)];
-    (page(), 0..OFFSETS.len(), access, 0..HARTS)
-        .prop_map(|(page, slot, access, hart)| Step::Access { page, slot, access, hart })
-}
-
-fn map() -> impl Strategy<Value = Step> {
-    let sharing = prop_oneof![Just(Sharing::Private), Just(Sharing::Shared)];
-    let behind = prop::option::of((0..OBJECTS, 0..4u64));
-    let pages = (PLAYGROUND, 1..10u64).prop_map(|(start, pages)| start..start + pages);
-    (pages, 0..PROTS.len(), behind, sharing, 0..6u8).prop_map(
-        |(pages, prot, behind, sharing, place)| {
-            let sharing = if behind.is_some() { sharing } else { Sharing::Private };
-            Step::Map { pages, prot, behind, sharing, place }
-        },
-    )
-}
-
-fn remap() -> impl Strategy<Value = Step> {
-    let rest = prop_oneof![3 => Just(Rest::Unmapped), 1 => Just(Rest::Mapped)];
-    (pages(), 0..4u64, prop::option::of(page()), any::<bool>(), rest).prop_map(
-        |(old, more, to, stays, rest)| {
-            let length = old.end - old.start;
-            let new_pages = if rest == Rest::Mapped { length } else { (length + more).max(3) - 2 };
-            Step::Remap { old, new_pages, to, stays, rest }
-        },
-    )
-}
-
-fn doing() -> impl Strategy<Value = Doing> {
-    let step = prop_oneof![
-        24 => access(),
-        8 => map(),
-        2 => pages().prop_map(Step::Unmap),
-        4 => (pages(), 0..PROTS.len()).prop_map(|(pages, prot)| Step::Protect(pages, prot)),
-        2 => pages().prop_map(Step::Discard),
-        4 => remap(),
-        2 => (0..6 * PAGE).prop_map(|above| Step::Break(HEAP * PAGE + above)),
-        3 => Just(Step::Fork),
-        1 => Just(Step::Exit),
-        2 => (0..OBJECTS, 0..OBJECT_PAGES).prop_map(|(object, pages)| Step::Truncate(object, pages)),
-        1 => pages().prop_map(Step::Populate),
-    ];
-    (step, 0..SPACES_MAX, prop::option::weighted(0.15, 1..5u64))
-}
+use steps::*;
 
 /// The machine and what it should show.
 struct World {
@@ -134,6 +19,8 @@ struct World {
     processes: Vec<Process>,
     objects: Vec<ToyObject>,
     model: Model,
+    /// Fewer pages than these may be promised.
+    limit: Option<u64>,
     /// Words to be stored, each another.
     next_word: u64,
 }
@@ -157,13 +44,14 @@ impl World {
             sharing: Sharing::Private,
             behind: None,
             purpose: Purpose::Stack,
+            charge: Charge::Charged,
             copy: None,
         };
         space.map(STACK_END - 1..STACK_END, &stack);
         let objects = (0..OBJECTS).map(|_| ToyObject::new(OBJECT_PAGES)).collect();
         let object = ModelObject { pages: OBJECT_PAGES, ..ModelObject::default() };
         let model = Model { spaces: vec![space], objects: vec![object; OBJECTS] };
-        Self { rig, processes: vec![process], objects, model, next_word: 1 }
+        Self { rig, processes: vec![process], objects, model, limit: None, next_word: 1 }
     }
 
     /// Does a step in both worlds and compares.
@@ -175,12 +63,19 @@ impl World {
                 self.processes[at].machine.on_hart(hart);
                 self.access(at, page, slot, access);
             }
-            Step::Map { pages, prot, behind, sharing, place } => {
+            Step::Map { pages, prot, behind, sharing, no_reserve, place } => {
+                let prot = PROTS[prot];
+                let charge = match sharing {
+                    _ if no_reserve => Charge::Never,
+                    Sharing::Private if prot.write => Charge::Charged,
+                    _ => Charge::Free,
+                };
                 let page = ModelPage {
-                    prot: PROTS[prot],
+                    prot,
                     sharing,
                     behind,
                     purpose: Purpose::Mapping,
+                    charge,
                     copy: None,
                 };
                 self.map(at, pages, page, place);
@@ -195,6 +90,10 @@ impl World {
                 let new_bytes = new_pages * PAGE;
                 self.remap(at, Remap { start, old_bytes, new_bytes, mobility, rest });
             }
+            Step::Limit(pages) => {
+                self.limit = pages;
+                self.rig.machine.limit_promises(pages);
+            }
             Step::Fork => self.fork(at),
             Step::Exit if self.processes.len() > 1 => {
                 self.processes.remove(at).end();
@@ -203,15 +102,24 @@ impl World {
             Step::Exit => {}
             Step::Truncate(object, pages) => {
                 self.objects[object].set_length(&self.rig.machine, pages);
-                for process in &mut self.processes {
-                    process.space.discard_object(&process.machine, &self.objects[object], pages);
-                }
+                self.discard_object(object, pages..u64::MAX, Copies::Gone);
                 self.model.truncate(object, pages);
+            }
+            Step::Punch(object, pages) => {
+                self.objects[object].punch(&self.rig.machine, pages.clone());
+                self.discard_object(object, pages.clone(), Copies::Kept);
+                self.model.objects[object].words.retain(|index, _| !pages.contains(index));
             }
             Step::Populate(pages) => self.populate(at, pages),
             other => self.change(at, other),
         }
         self.rig.machine.fail_nth(None);
+    }
+
+    fn discard_object(&mut self, object: usize, pages: Range<u64>, copies: Copies) {
+        for Process { machine, space } in &mut self.processes {
+            space.discard_object(machine, &self.objects[object], pages.clone(), copies);
+        }
     }
 
     fn populate(&mut self, at: usize, pages: Range<u64>) {
@@ -257,6 +165,7 @@ impl World {
 
     /// Steps that take no frames and give the same answer in both worlds.
     fn change(&mut self, at: usize, step: Step) {
+        let room = self.room();
         let Process { machine, space } = &mut self.processes[at];
         let model = &mut self.model.spaces[at];
         let bytes = |pages: &Range<u64>| (pages.start * PAGE, (pages.end - pages.start) * PAGE);
@@ -269,17 +178,23 @@ impl World {
             Step::Protect(pages, prot) => {
                 let (start, length) = bytes(&pages);
                 let result = space.protect(machine, start, length, PROTS[prot]);
-                assert_eq!(result, model.protect(pages, PROTS[prot]));
+                assert_eq!(result, model.protect(pages, PROTS[prot], room));
             }
             Step::Discard(pages) => {
                 let (start, length) = bytes(&pages);
                 assert_eq!(space.discard(machine, start, length), model.discard(pages));
             }
             Step::Break(wanted) => {
-                assert_eq!(space.set_break(machine, wanted), model.set_break(wanted));
+                assert_eq!(space.set_break(machine, wanted), model.set_break(wanted, room));
             }
             other => unreachable!("{other:?} is done elsewhere"),
         }
+    }
+
+    /// How many pages more may be promised.
+    fn room(&self) -> i64 {
+        let committed = self.model.committed();
+        self.limit.map_or(i64::MAX / 2, |limit| limit as i64 - 1 - committed as i64)
     }
 
     /// Whether an allocation may have failed.
@@ -291,7 +206,8 @@ impl World {
         self.next_word += 1;
         let word = self.next_word;
         if !self.model.spaces[at].pages.contains_key(&page) {
-            self.model.spaces[at].grow_stack(page, STACK_PAGES);
+            let room = self.room();
+            self.model.spaces[at].grow_stack(page, STACK_PAGES, room);
         }
         let expected = self.model.look(at, page, access);
         let found = self.processes[at].access(page * PAGE + OFFSETS[slot], access, word);
@@ -319,14 +235,23 @@ impl World {
             _ => (Place::Fixed(start), Some(Ok(start))),
         };
         let length = pages.end - pages.start;
+        // What is replaced counts until then.
+        let replaced = if place == Place::Fixed(start) { pages.clone() } else { 0..0 };
+        let more = length - self.model.spaces[at].committed_in(replaced);
+        let is_refused = page.charge == Charge::Charged && more > 0 && more as i64 > self.room();
+        let expected = match expected {
+            Some(Err(error)) => Some(Err(error)),
+            _ if is_refused => Some(Err(Errno::ENOMEM)),
+            expected => expected,
+        };
         let backing = match page.behind {
             None => Backing::Anonymous,
             Some((object, first)) => {
                 Backing::Object { object: self.objects[object].clone(), first }
             }
         };
-        let (prot, sharing) = (page.prot, page.sharing);
-        let request = Request { place, prot, sharing, backing, ..anonymous(0, length) };
+        let (prot, sharing, no_reserve) = (page.prot, page.sharing, page.charge == Charge::Never);
+        let request = Request { place, prot, sharing, backing, no_reserve, ..anonymous(0, length) };
         let found = self.processes[at].map(request);
         let space = &mut self.model.spaces[at];
         match (found, expected) {
@@ -345,11 +270,12 @@ impl World {
     }
 
     fn remap(&mut self, at: usize, wish: Remap) {
+        let room = self.room();
         let Process { machine, space } = &mut self.processes[at];
         let found = space.remap(machine, wish);
         let no_memory = self.may_be_out_of_memory();
         let space = &mut self.model.spaces[at];
-        match (space.remap_in_place(&wish), found) {
+        match (space.remap_in_place(&wish, room), found) {
             (Err(Ok(())), Ok(to)) => {
                 let range = to / PAGE..(to + wish.new_bytes) / PAGE;
                 assert!(space.is_free(range), "{to:#x} is taken");
@@ -367,14 +293,17 @@ impl World {
         if self.processes.len() == SPACES_MAX {
             return;
         }
+        let needed = self.model.spaces[at].committed() as i64;
+        let is_refused = needed > 0 && needed > self.room();
         match self.processes[at].fork() {
             Ok(child) => {
+                assert!(!is_refused);
                 self.processes.push(child);
                 self.model.spaces.push(self.model.spaces[at].clone());
             }
             Err(error) => {
                 assert_eq!(error, Errno::ENOMEM);
-                assert!(self.may_be_out_of_memory());
+                assert!(is_refused || self.may_be_out_of_memory());
             }
         }
     }
@@ -383,6 +312,7 @@ impl World {
     fn check(&self) {
         let processes: Vec<_> = self.processes.iter().collect();
         self.rig.assert_sound(&processes, &self.objects);
+        assert_eq!(self.rig.machine.committed_pages(), self.model.committed());
         for (at, process) in self.processes.iter().enumerate() {
             self.check_areas(at, process);
             let all = PageRange::new(Vpn(0), Vpn::USER_END);
@@ -420,15 +350,21 @@ impl World {
                     area.sharing,
                     behind,
                     area.purpose,
+                    area.charge,
                 )
             })
             .collect();
         let expected: Vec<_> = self.model.spaces[at]
             .areas()
             .into_iter()
-            .map(|(range, page)| (range, page.prot, page.sharing, page.behind, page.purpose))
+            .map(|(range, page)| {
+                (range, page.prot, page.sharing, page.behind, page.purpose, page.charge)
+            })
             .collect();
         assert_eq!(found, expected, "areas of {at}");
+        let charged = process.space.vmas().iter().filter(|area| area.charge == Charge::Charged);
+        let recomputed: u64 = charged.map(|area| area.pages.pages()).sum();
+        assert_eq!(process.space.committed_pages(), recomputed, "promised to {at}");
         assert_eq!(process.space.heap(), self.model.spaces[at].heap);
     }
 

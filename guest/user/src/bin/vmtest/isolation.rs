@@ -1,10 +1,14 @@
 //! Isolation: what a process must not reach, and that trying hurts nobody else.
 
+use guest_user::errno::Errno;
+use guest_user::status::Status;
 use guest_user::sys::file;
 use linux_raw_sys::general as g;
 
 use crate::Case;
-use crate::world::{PRIVILEGED, breakpoint, dies_of, execute, load, load_byte, map, store};
+use crate::world::{
+    PRIVILEGED, breakpoint, call, dies_of, error, execute, load, load_byte, map, outcome, store,
+};
 
 pub(crate) const CASES: &[Case] = &[
     ("isolation-null", null),
@@ -14,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     ("isolation-privileged", privileged),
     ("isolation-breakpoint", traps),
     ("isolation-neighbour", neighbour),
+    ("isolation-groups", groups),
 ];
 
 /// Nothing is near address 0.
@@ -116,5 +121,42 @@ fn neighbour() {
     }
     assert_eq!(load_byte(fresh), 0);
     guest_user::sys::process::kill(child, g::SIGKILL).expect("kill");
-    assert_eq!(crate::world::wait_for(child), guest_user::status::Status::Killed(g::SIGKILL));
+    assert_eq!(crate::world::wait_for(child), Status::Killed(g::SIGKILL));
+}
+
+/// A file's group lets in whoever is in it by any of their groups, and binds them.
+fn groups() {
+    const GROUP: u32 = 77;
+    const USER: usize = 1000;
+    let path = b"/tmp/vmtest-groups";
+    let fd = file::open(path, g::O_CREAT | g::O_RDWR, 0o600).expect("a file") as usize;
+    call(g::__NR_fchown, &[fd, 0, GROUP as usize]).expect("fchown");
+    let member: &[u32] = &[GROUP, 5, 90];
+    let cases: [(&[u32], usize, usize, u32, u32, bool); 6] = [
+        (member, USER, USER, 0o640, g::O_RDONLY, true),
+        (member, USER, USER, 0o640, g::O_WRONLY, false),
+        (member, USER, USER, 0o606, g::O_RDONLY, false),
+        (&[5, 90], USER, USER, 0o640, g::O_RDONLY, false),
+        (&[5, 90], USER, GROUP as usize, 0o640, g::O_RDONLY, true),
+        (&[], USER, USER, 0o640, g::O_RDONLY, false),
+    ];
+    for (groups, uid, gid, mode, wish, allowed) in cases {
+        call(g::__NR_fchmod, &[fd, mode as usize]).expect("fchmod");
+        let status = outcome(|| {
+            let list = groups.as_ptr() as usize;
+            call(g::__NR_setgroups, &[groups.len(), list]).expect("setgroups");
+            call(g::__NR_setgid, &[gid]).expect("setgid");
+            call(g::__NR_setuid, &[uid]).expect("setuid");
+            let mut told = [0_u32; 4];
+            let count = call(g::__NR_getgroups, &[4, told.as_mut_ptr() as usize]);
+            let mut sorted = groups.to_vec();
+            sorted.sort_unstable();
+            assert_eq!(&told[..count.expect("getgroups")], sorted);
+            assert_eq!(error(g::__NR_setgroups, &[0, 0]), Errno::PERM);
+            let opened = file::open(path, wish, 0).map(drop);
+            assert_eq!(opened, if allowed { Ok(()) } else { Err(Errno::ACCES) });
+        });
+        assert_eq!(status, Status::Exited(0), "{groups:?} {gid} {mode:o}");
+    }
+    file::unlink(path).expect("unlink");
 }

@@ -16,9 +16,12 @@ mod isolation;
 mod mappings;
 mod pages;
 mod pointers;
+mod promises;
 mod signals;
+mod system;
 mod tasks;
 mod threads;
+mod timers;
 mod world;
 
 use guest_user::status::Status;
@@ -30,15 +33,18 @@ guest_user::program!(main);
 /// A test: its name and what fails by panicking.
 type Case = (&'static str, fn());
 
-const CASES: [&[Case]; 8] = [
+const CASES: [&[Case]; 11] = [
     pages::CASES,
+    promises::CASES,
     mappings::CASES,
     cow::CASES,
     isolation::CASES,
     pointers::CASES,
+    system::CASES,
     tasks::CASES,
     threads::CASES,
     signals::CASES,
+    timers::CASES,
 ];
 
 fn main() -> i32 {

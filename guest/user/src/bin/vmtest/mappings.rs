@@ -26,6 +26,7 @@ pub(crate) const CASES: &[Case] = &[
     ("madvise-dontneed", dontneed),
     ("mincore", mincore),
     ("mmap-file", own_file),
+    ("mmap-file-hole", file_hole),
     ("mmap-many", many),
 ];
 
@@ -303,6 +304,62 @@ fn own_file() {
     let shared = g::MAP_SHARED as usize;
     let refused = error(g::__NR_mmap, &[0, PAGE, RW as usize, shared, fd, 0]);
     assert_eq!(refused, Errno::ACCES, "it is open for reading only");
+}
+
+/// A hole in a file in memory frees its pages and reads as zeros, in mappings, too; private copies
+/// stay.
+fn file_hole() {
+    const KEEP: u32 = g::FALLOC_FL_KEEP_SIZE;
+    const PUNCH: u32 = g::FALLOC_FL_PUNCH_HOLE | KEEP;
+    const BLOCKS: i64 = (PAGE / 512) as i64;
+    let fd = call(g::__NR_memfd_create, &[c"hole".as_ptr() as usize, 0]).expect("memfd_create");
+    let file = file::File::from_fd(fd as i32);
+    let allocate =
+        |mode: u32, start, length| call(g::__NR_fallocate, &[fd, mode as usize, start, length]);
+    let size = || {
+        let stat = file.stat().expect("fstat");
+        (stat.st_size as usize, stat.st_blocks / BLOCKS)
+    };
+    allocate(0, 0, 6 * PAGE - 5).expect("fallocate");
+    assert_eq!(size(), (6 * PAGE - 5, 6));
+    allocate(KEEP, 6 * PAGE, 2 * PAGE).expect("fallocate");
+    assert_eq!(size(), (6 * PAGE - 5, 8), "room behind the end");
+    call(g::__NR_ftruncate, &[fd, 6 * PAGE]).expect("ftruncate");
+    call(g::__NR_ftruncate, &[fd, 6 * PAGE]).expect("ftruncate");
+    assert_eq!(size(), (6 * PAGE, 6));
+
+    let map = |flags: u32| {
+        let arguments = [0, 6 * PAGE, RW as usize, flags as usize, fd, 0];
+        call(g::__NR_mmap, &arguments).expect("mmap")
+    };
+    let (shared, private) = (map(g::MAP_SHARED), map(g::MAP_PRIVATE));
+    let first = |start: usize| core::array::from_fn::<u64, 6, _>(|page| load(start + page * PAGE));
+    (0..6).for_each(|page| store(shared + page * PAGE, 1 + page as u64));
+    store(shared + 5 * PAGE - 8, 50);
+    store(private + 2 * PAGE, 30);
+    assert_eq!(first(private), [1, 2, 30, 4, 5, 6]);
+    allocate(PUNCH, PAGE + 8, 3 * PAGE).expect("punch");
+    assert_eq!(size(), (6 * PAGE, 4), "two whole pages");
+    assert_eq!(first(shared), [1, 2, 0, 0, 0, 6]);
+    assert_eq!(first(private), [1, 2, 30, 0, 0, 6]);
+    assert_eq!(load(shared + 5 * PAGE - 8), 50, "behind the hole");
+    store(shared + 3 * PAGE, 40);
+    let mut word = [0; 8];
+    file.read_at(&mut word, 3 * PAGE as u64).expect("a word");
+    assert_eq!((u64::from_le_bytes(word), load(private + 3 * PAGE)), (40, 40));
+    allocate(PUNCH, PAGE, 1 << 60).expect("punch");
+    assert_eq!((size(), first(shared)), ((6 * PAGE, 1), [1, 0, 0, 0, 0, 0]));
+
+    for (mode, start, length, wanted) in [
+        (g::FALLOC_FL_PUNCH_HOLE, 0, PAGE, Errno::OPNOTSUPP),
+        (g::FALLOC_FL_ZERO_RANGE, 0, PAGE, Errno::OPNOTSUPP),
+        (0x8000, 0, PAGE, Errno::OPNOTSUPP),
+        (PUNCH, 0, 0, Errno::INVAL),
+        (PUNCH, usize::MAX, PAGE, Errno::INVAL),
+        (0, 1 << 62, 1 << 62, Errno::FBIG),
+    ] {
+        assert_eq!(allocate(mode, start, length), Err(wanted), "mode {mode:#x}");
+    }
 }
 
 /// Thousands of mappings, each alone, then none.

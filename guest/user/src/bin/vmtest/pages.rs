@@ -2,12 +2,14 @@
 
 use alloc::vec::Vec;
 
-use guest_user::sys::process;
+use guest_user::bytes;
+use guest_user::proc::faults::Record;
+use guest_user::sys::{file, process};
 use linux_raw_sys::general as g;
 
 use crate::Case;
 use crate::world::{
-    PAGE, PRIVATE, RW, call, dies_of, frame, is_present, load, map, map_at, outcome,
+    PAGE, PRIVATE, RW, call, dies_of, frame, is_present, load, load_byte, map, map_at, outcome,
     recurse_without_end, store, unmap,
 };
 
@@ -22,6 +24,7 @@ pub(crate) const CASES: &[Case] = &[
     ("pages-brk", brk),
     ("stack-recursion", recursion),
     ("stack-overflow", overflow),
+    ("faults-log", log),
 ];
 
 /// A mapping has no frame, and gets them page by page.
@@ -176,4 +179,25 @@ fn overflow() {
         store(core::ptr::from_ref(&local) as usize - (64 << 20), 1);
     });
     assert!(process::id() > 0);
+}
+
+/// /proc/self/faults, which Linux does not have, names the instruction that touched a page, or the
+/// call in which the kernel did.
+fn log() {
+    let path = b"/proc/self/faults";
+    let Ok(switch) = file::File::open_with(path, g::O_WRONLY, 0) else { return };
+    switch.write_all(b"1").expect("to be recorded");
+    let (stored, filled) = (map(PAGE), map(PAGE));
+    store(stored, 1);
+    call(g::__NR_getcwd, &[filled, PAGE]).expect("getcwd");
+    let text = file::read_file(path).expect("faults");
+    let code = |page: usize| -> [u8; 4] {
+        let mut records = bytes::lines(&text).filter_map(Record::parse);
+        let record = records.find(|record| record.address & !(PAGE as u64 - 1) == page as u64);
+        let pc = record.expect("a record").pc as usize;
+        core::array::from_fn(|byte| load_byte(pc + byte))
+    };
+    const ECALL: [u8; 4] = [0x73, 0, 0, 0];
+    assert_eq!(code(filled), ECALL);
+    assert_ne!(code(stored), ECALL);
 }

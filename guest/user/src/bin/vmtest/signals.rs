@@ -29,6 +29,7 @@ pub(crate) const CASES: &[Case] = &[
     ("signal-float", float_registers),
     ("signal-bad-frame", bad_frame),
     ("signal-thread", to_thread),
+    ("signal-pipe", broken_pipe),
 ];
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -306,4 +307,26 @@ fn to_thread() {
     call(g::__NR_tgkill, &[process::id() as usize, tid, g::SIGUSR1 as usize]).expect("tgkill");
     thread.join();
     assert_eq!(SEEN.load(Relaxed), tid as u64);
+}
+
+/// A write to a pipe that nobody reads signals the thread that writes, and no other: who blocks the
+/// signal keeps it, though another thread would take it.
+fn broken_pipe() {
+    extern "C" fn wait(_: usize) {
+        while SEEN.load(Relaxed) == 0 {
+            process::give_way();
+        }
+    }
+    let (reader, writer) = file::pipe().expect("a pipe");
+    drop(reader);
+    handle(g::SIGPIPE, count, 0);
+    let other = spawn(wait, 0);
+    let bit = 1 << (g::SIGPIPE - 1);
+    set_mask(g::SIG_BLOCK, bit);
+    assert_eq!(file::write(writer.fd(), b"?"), Err(Errno::PIPE));
+    SEEN.store(1, Relaxed);
+    other.join();
+    assert_eq!(COUNT.load(Relaxed), 0);
+    set_mask(g::SIG_UNBLOCK, bit);
+    assert_eq!(COUNT.load(Relaxed), 1);
 }

@@ -1,0 +1,121 @@
+//! What of a space counts as promised: charged in the machine's books before anything changes, so
+//! that a refusal changes nothing; what turned out to be too much is given back at the end.
+
+use super::tables::{Leaf, Visit, descend};
+use super::{
+    Absent, Backing, Charge, Errno, Machine, Memory, PageRange, Prot, Pte, Sharing, Space, Vma,
+};
+
+impl<M: Machine> Space<M> {
+    /// Pages that are promised to it.
+    pub fn committed_pages(&self) -> u64 {
+        self.committed
+    }
+
+    /// Lets `pages` pages more be promised to it.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(super) fn commit(&mut self, machine: &M, pages: u64) -> Result<(), Errno> {
+        if pages > 0 {
+            machine.commit(pages, self.vmas.totals().pages)?;
+            self.committed += pages;
+        }
+        Ok(())
+    }
+
+    /// As [`commit`](Self::commit), if pages of `area` count.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(super) fn commit_like(
+        &mut self,
+        machine: &M,
+        pages: u64,
+        area: &Vma<M::Object>,
+    ) -> Result<(), Errno> {
+        self.commit(machine, if area.charge == Charge::Charged { pages } else { 0 })
+    }
+
+    /// Lets what a copy of `parent` needs be promised to it, area by area.
+    ///
+    /// # Errors
+    /// ENOMEM; what has been promised before remains until the end of the space.
+    pub(super) fn commit_copy(&mut self, machine: &M, parent: &Self) -> Result<(), Errno> {
+        for area in parent.vmas.iter().filter(|area| area.charge == Charge::Charged) {
+            machine.commit(area.pages.pages(), parent.vmas.totals().pages)?;
+            self.committed += area.pages.pages();
+        }
+        Ok(())
+    }
+
+    /// Gives back what was promised, but is in no area.
+    pub(super) fn settle(&mut self, machine: &M) {
+        let needed = self.vmas.totals().committed;
+        if needed != self.committed {
+            machine.uncommit(self.committed - needed);
+            self.committed = needed;
+        }
+    }
+
+    /// How the part `part` of the area there counts with this protection, which it is about to get;
+    /// that is promised then.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(super) fn recharge(
+        &mut self,
+        machine: &M,
+        part: PageRange,
+        prot: Prot,
+    ) -> Result<Charge, Errno> {
+        let area = self.vmas.find(part.start).expect("the caller has found it");
+        let before = area.charge;
+        let is_private = area.sharing == Sharing::Private;
+        match before {
+            // What nobody may have written can be promised again later.
+            Charge::Charged if !prot.write && area.backing == Backing::Anonymous => {
+                let is_touched = self.has_own_pages(machine, area.pages);
+                Ok(if is_touched { Charge::Charged } else { Charge::Free })
+            }
+            Charge::Free if prot.write && is_private => {
+                self.commit(machine, part.pages())?;
+                Ok(Charge::Charged)
+            }
+            _ => Ok(before),
+        }
+    }
+
+    /// Whether there is a page in `range` that only copies of this space have.
+    fn has_own_pages(&self, machine: &M, range: PageRange) -> bool {
+        descend(machine, self.root, range, None, &mut Own { machine }).is_err()
+    }
+}
+
+/// Ends at the first page that is a process's own.
+struct Own<'a, M> {
+    machine: &'a M,
+}
+
+/// There is one.
+struct Found;
+
+fn is_own(memory: &Memory, word: Pte) -> bool {
+    match Absent::decode(word) {
+        None => memory.cell_in(word.ppn()).is_some(),
+        Some(absent) => matches!(absent, Absent::Cell(_)),
+    }
+}
+
+impl<M: Machine> Visit for Own<'_, M> {
+    type Stop = Found;
+
+    fn leaf(&mut self, leaf: Leaf) -> Result<(), Found> {
+        leaf.work_on(
+            self.machine,
+            |memory, _, word| {
+                if is_own(memory, word) { Err(Found) } else { Ok(()) }
+            },
+        )
+    }
+}
