@@ -26,14 +26,15 @@ const KNOWN_WORDS: usize = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SigInfo {
     words: [u64; KNOWN_WORDS],
-    /// A timer really sent it: programs may say so, too.
-    is_timers: bool,
+    /// Not 0: a timer really sent it, which programs may say, too. A whole word, so that a copy
+    /// need not spare any padding.
+    timers: u64,
 }
 
 impl SigInfo {
     const fn new(number: Number, code: i32, union: [u64; 4]) -> Self {
         let [a, b, c, d] = union;
-        Self { words: [number as u64, code as u32 as u64, a, b, c, d], is_timers: false }
+        Self { words: [number as u64, code as u32 as u64, a, b, c, d], timers: 0 }
     }
 
     /// `si_signo`.
@@ -71,12 +72,12 @@ impl SigInfo {
     /// A timer ran out.
     pub const fn timer(number: Number, timer: u32, overrun: u32, value: u64) -> Self {
         let union = [timer as u64 | (overrun as u64) << 32, value, 0, 0];
-        Self { is_timers: true, ..Self::new(number, SI_TIMER, union) }
+        Self { timers: 1, ..Self::new(number, SI_TIMER, union) }
     }
 
     /// The timer that it comes from.
     pub const fn timer_id(&self) -> Option<u32> {
-        if self.is_timers { Some(self.detail() as u32) } else { None }
+        if self.timers != 0 { Some(self.detail() as u32) } else { None }
     }
 
     /// The same, from a timer that had run out so many times more when it was delivered.
