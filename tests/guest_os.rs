@@ -72,6 +72,7 @@ fn main() {
         }
     }
     trials.push(Trial::test("small_memory", small_memory));
+    trials.push(Trial::test("end_of_input", end_of_input));
     trials.push(Trial::test("oscost", oscost));
     trials.push(Trial::test("slow_disks", slow_disks));
     trials.push(Trial::test("power_cut", power_cut));
@@ -176,6 +177,16 @@ fn vmdemo(machine: &[&str]) -> Result<(), Failed> {
         })?;
     }
     check(text.lines().any(|line| line == "ok"), || "the audit found something".to_owned())
+}
+
+/// Where input ends that nobody types, whoever reads it hears that, at last the shell: its status is
+/// the machine's.
+fn end_of_input() -> Result<(), Failed> {
+    for typed in [&[][..], &["echo begun"], &["sh", "cat > /tmp/x", "some text"]] {
+        let text = boot(&["-m", "64M"], typed)?;
+        check(text.contains("Welcome"), || last_lines(&text))?;
+    }
+    Ok(())
 }
 
 /// A shell at work: what is typed before it is there, pipelines, jobs.

@@ -1,12 +1,12 @@
 //! `pagewalk run`: one program on one machine, with its console on standard output and input.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, IsTerminal};
 use std::path::Path;
 
 use anyhow::{Context, Error, Result};
 use signal_hook::consts::SIGPIPE;
 
-use super::args::{GdbSpec, RunArgs};
+use super::args::{GdbSpec, ProgramSpec, RunArgs};
 use super::build::Job;
 use super::stdio::Stdio;
 use super::streams::Owner;
@@ -17,6 +17,10 @@ use crate::debug::trace::TraceItems;
 use crate::machine::board::WindowSize;
 use crate::machine::gdb::{OnReset, Options, Server, StartMode};
 use crate::machine::{Limits, Machine, Stop, StopRequest};
+
+/// How often the guest's shell is told that its input has ended, which ends it: once for it, once
+/// for each program that it has begun and that reads until then.
+const TYPED_ENDS: u32 = 16;
 
 /// Runs the program that `args` name; yields the exit code.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
@@ -29,9 +33,13 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     args.devices.spec(Owner::Consoles).map_err(Error::msg)?;
     let gdb = args.debug.gdb().map_err(Error::msg)?;
     let path = boot.name().to_owned();
+    let is_shell = boot.program == ProgramSpec::Guest;
     let Job { boot, owner } = build::job(boot, args)?;
     let devices = args.devices.spec(owner).map_err(Error::msg)?;
-    let config = build::config(args, owner)?;
+    let mut config = build::config(args, owner)?;
+    if is_shell && !io::stdin().is_terminal() {
+        config.typed_ends = TYPED_ENDS;
+    }
     let plan = boot.plan(&config)?;
     let watch = Watch::new(&args.debug, &plan.symbols)?;
     let (engine, closing) = watch.engine(config.extensions, gdb.is_some());

@@ -37,6 +37,9 @@ pub struct Config {
     pub on_trap_loop: OnTrapLoop,
     /// What everything random in the machine follows from.
     pub seed: u64,
+    /// How often a guest that would sleep for ever hears the end of its input, as somebody at a
+    /// terminal would type it (^D): serial ports have no other.
+    pub typed_ends: u32,
 }
 
 /// What makes `mtime` pass.
@@ -73,6 +76,7 @@ impl Default for Config {
             rtc_base_ns: 0,
             on_trap_loop: OnTrapLoop::default(),
             seed: 0,
+            typed_ends: 0,
         }
     }
 }

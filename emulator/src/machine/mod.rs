@@ -98,6 +98,8 @@ pub struct Machine {
     line: Option<Line>,
     /// Input that found the port's queue full.
     held_back: Option<u8>,
+    /// What is left of [`Config::typed_ends`].
+    typed_ends: u32,
     control: Control,
     /// Where answers to lines for the monitor go, if anybody types any.
     screen: Option<Box<dyn Write + Send>>,
@@ -137,6 +139,7 @@ impl Machine {
         }
         let has_firmware = plan.start.mode == Privilege::Supervisor;
         let sbi = has_firmware.then(|| Sbi::new(config.harts, config.hart(0).csr));
+        let typed_ends = config.typed_ends;
         let mut machine = Self {
             config,
             plan,
@@ -150,6 +153,7 @@ impl Machine {
             input,
             line: Some(line),
             held_back: None,
+            typed_ends,
             control: Control::default(),
             screen: None,
             clock,

@@ -39,6 +39,9 @@ const _: () = assert!(
 /// By the host's clock, what a hart is supposed to take for an instruction at most.
 const INSN_MAX_NS: u64 = 4 * INSN_NS;
 
+/// What a terminal sends for the end of input: EOT, Ctrl-D.
+const END_OF_TRANSMISSION: u8 = 4;
+
 /// The machine sleeps no longer than this before it looks whether it is to stop.
 const MAX_SLEEP: Duration = Duration::from_millis(20);
 
@@ -246,7 +249,7 @@ impl Machine {
                 }
             }
         }
-        if self.input.has_ended() {
+        if self.input.has_ended() && self.typed_ends == 0 {
             self.line = None;
         }
     }
@@ -329,6 +332,10 @@ impl Machine {
         let now_insns = self.clock.now_insns;
         let deadline = self.deadline_insns().filter(|at| *at < NEVER_INSNS);
         match deadline {
+            None if self.may_hear_end() => {
+                self.typed_ends -= 1;
+                self.held_back = Some(END_OF_TRANSMISSION);
+            }
             None if !self.may_hear_input() => {
                 return Some(Stop::Asleep { pc: self.runners[0].hart.pc });
             }
@@ -363,9 +370,18 @@ impl Machine {
 
     /// Whether input may still come, and some hart would be woken by it.
     fn may_hear_input(&self) -> bool {
+        self.input.is_live() && self.would_wake()
+    }
+
+    /// Whether input has ended, and some hart would be woken by being told so.
+    fn may_hear_end(&self) -> bool {
+        let is_due = self.typed_ends > 0 && self.input.has_ended() && self.held_back.is_none();
+        is_due && self.would_wake()
+    }
+
+    /// Whether input would wake some hart.
+    fn would_wake(&self) -> bool {
         let waits = |runner: &Runner| runner.activity == Activity::Waiting;
-        self.input.is_live()
-            && self.is_heard()
-            && self.runners.iter().any(|r| waits(r) && r.hart.csr.listens_to_devices())
+        self.is_heard() && self.runners.iter().any(|r| waits(r) && r.hart.csr.listens_to_devices())
     }
 }

@@ -52,15 +52,11 @@ extern "C" fn exit_c(code: u16) -> ! {
     crate::exit(code)
 }
 
-/// Makes `fn main()` what the machine runs, in M-mode on hart 0.
+/// `_start`: goes on at `$start` with the address of `$main` in s1.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! entry {
-    ($main:path) => {
-        extern "C" fn guest_main() {
-            let main: fn() = $main;
-            main()
-        }
-
+macro_rules! first_instructions {
+    ($main:ident, $start:path) => {
         // SAFETY: the one function that the linker script calls _start and puts first; nobody
         // calls it.
         #[unsafe(naked)]
@@ -70,9 +66,22 @@ macro_rules! entry {
             ::core::arch::naked_asm!(
                 "la s1, {main}",
                 "tail {start}",
-                main = sym guest_main,
-                start = sym $crate::machine_start,
+                main = sym $main,
+                start = sym $start,
             )
         }
+    };
+}
+
+/// Makes `fn main()` what the machine runs, in M-mode on hart 0.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        extern "C" fn guest_main() {
+            let main: fn() = $main;
+            main()
+        }
+
+        $crate::first_instructions!(guest_main, $crate::machine_start);
     };
 }

@@ -97,18 +97,6 @@ macro_rules! kernel {
             main(hart, device_tree)
         }
 
-        // SAFETY: the one function that the linker script calls _start and puts first; nobody
-        // calls it.
-        #[unsafe(naked)]
-        #[unsafe(no_mangle)]
-        #[unsafe(link_section = ".text.entry")]
-        unsafe extern "C" fn _start() {
-            ::core::arch::naked_asm!(
-                "la s1, {main}",
-                "tail {start}",
-                main = sym guest_main,
-                start = sym $crate::kernel_start,
-            )
-        }
+        $crate::first_instructions!(guest_main, $crate::kernel_start);
     };
 }

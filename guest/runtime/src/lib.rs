@@ -38,6 +38,7 @@ pub mod mmio;
 mod power;
 #[cfg(feature = "programs")]
 pub mod ram;
+mod registers;
 #[cfg(feature = "programs")]
 pub mod routine;
 #[cfg(feature = "programs")]

@@ -3,6 +3,8 @@
 
 use core::arch::naked_asm;
 
+use crate::registers::kept_registers;
+
 /// Exception codes and the interrupt flag, as in `mcause`.
 pub mod cause {
     /// Set in `mcause` for interrupts.
@@ -113,21 +115,7 @@ pub fn run(mode: Mode, code: Code, arguments: &[u64]) -> Outcome {
 unsafe extern "C" fn enter(frame: &mut Frame) {
     naked_asm!(
         "addi sp, sp, -128",
-        "sd ra, 0(sp)",
-        "sd s0, 8(sp)",
-        "sd s1, 16(sp)",
-        "sd s2, 24(sp)",
-        "sd s3, 32(sp)",
-        "sd s4, 40(sp)",
-        "sd s5, 48(sp)",
-        "sd s6, 56(sp)",
-        "sd s7, 64(sp)",
-        "sd s8, 72(sp)",
-        "sd s9, 80(sp)",
-        "sd s10, 88(sp)",
-        "sd s11, 96(sp)",
-        "sd gp, 104(sp)",
-        "sd tp, 112(sp)",
+        kept_registers!("sd"),
         "sd sp, 96(a0)",
         "csrw mscratch, a0",
         "ld t0, 64(a0)",
@@ -175,21 +163,7 @@ pub(crate) unsafe extern "C" fn machine_vector() {
         "li t0, 1 << 17",
         "csrc mstatus, t0",
         "ld sp, 96(a0)",
-        "ld ra, 0(sp)",
-        "ld s0, 8(sp)",
-        "ld s1, 16(sp)",
-        "ld s2, 24(sp)",
-        "ld s3, 32(sp)",
-        "ld s4, 40(sp)",
-        "ld s5, 48(sp)",
-        "ld s6, 56(sp)",
-        "ld s7, 64(sp)",
-        "ld s8, 72(sp)",
-        "ld s9, 80(sp)",
-        "ld s10, 88(sp)",
-        "ld s11, 96(sp)",
-        "ld gp, 104(sp)",
-        "ld tp, 112(sp)",
+        kept_registers!("ld"),
         "addi sp, sp, 128",
         "ret",
         "1: li t0, 1 << 17",

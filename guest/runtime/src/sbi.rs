@@ -3,6 +3,8 @@
 
 use core::arch::{asm, naked_asm};
 
+use crate::registers::kept_registers;
+
 /// Extension identifiers.
 pub mod extension {
     /// Legacy: one extension per function, from here on.
@@ -190,21 +192,7 @@ macro_rules! each_register {
 unsafe extern "C" fn exchange(registers: &mut [u64; REGISTERS]) {
     naked_asm!(
         "addi sp, sp, -144",
-        "sd ra, 0(sp)",
-        "sd s0, 8(sp)",
-        "sd s1, 16(sp)",
-        "sd s2, 24(sp)",
-        "sd s3, 32(sp)",
-        "sd s4, 40(sp)",
-        "sd s5, 48(sp)",
-        "sd s6, 56(sp)",
-        "sd s7, 64(sp)",
-        "sd s8, 72(sp)",
-        "sd s9, 80(sp)",
-        "sd s10, 88(sp)",
-        "sd s11, 96(sp)",
-        "sd gp, 104(sp)",
-        "sd tp, 112(sp)",
+        kept_registers!("sd"),
         "sd a0, 120(sp)",
         each_register!("mv ra, a0", "ld", "ld a0, 0(ra)"),
         "ld ra, 232(ra)",
@@ -213,21 +201,7 @@ unsafe extern "C" fn exchange(registers: &mut [u64; REGISTERS]) {
         each_register!("ld ra, 120(sp)", "sd", "sd a0, 0(ra)"),
         "ld t0, 128(sp)",
         "sd t0, 232(ra)",
-        "ld ra, 0(sp)",
-        "ld s0, 8(sp)",
-        "ld s1, 16(sp)",
-        "ld s2, 24(sp)",
-        "ld s3, 32(sp)",
-        "ld s4, 40(sp)",
-        "ld s5, 48(sp)",
-        "ld s6, 56(sp)",
-        "ld s7, 64(sp)",
-        "ld s8, 72(sp)",
-        "ld s9, 80(sp)",
-        "ld s10, 88(sp)",
-        "ld s11, 96(sp)",
-        "ld gp, 104(sp)",
-        "ld tp, 112(sp)",
+        kept_registers!("ld"),
         "addi sp, sp, 144",
         "ret",
     )

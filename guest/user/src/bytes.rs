@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Shows a byte string; what is not UTF-8 becomes U+FFFD.
@@ -70,6 +71,16 @@ pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|byte| *byte == separator)?;
     Some((&text[..at], &text[at + 1..]))
+}
+
+/// The text without the backslashes that quote.
+pub fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        plain.push(if byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte });
+    }
+    plain
 }
 
 /// The last part of a path; the path itself where it has none.

@@ -3,7 +3,7 @@
 
 use super::tables::{Leaf, Visit, descend};
 use super::{
-    Absent, Backing, Charge, Errno, Machine, Memory, PageRange, Prot, Pte, Sharing, Space, Vma,
+    Absent, Backing, Charge, Errno, Flags, Machine, PageRange, Ppn, Prot, Pte, Sharing, Space, Vma,
 };
 
 impl<M: Machine> Space<M> {
@@ -86,24 +86,36 @@ impl<M: Machine> Space<M> {
         }
     }
 
-    /// Whether there is a page in `range` that only copies of this space have.
+    /// Whether there is a page in `range`, of private anonymous memory, that only copies of this
+    /// space have.
     fn has_own_pages(&self, machine: &M, range: PageRange) -> bool {
-        descend(machine, self.root, range, None, &mut Own { machine }).is_err()
+        descend(machine, self.root, range, None, &mut Own { machine, zero: None }).is_err()
     }
 }
 
 /// Ends at the first page that is a process's own.
 struct Own<'a, M> {
     machine: &'a M,
+    /// The page of zeros, once somebody has asked.
+    zero: Option<Ppn>,
 }
 
 /// There is one.
 struct Found;
 
-fn is_own(memory: &Memory, word: Pte) -> bool {
-    match Absent::decode(word) {
-        None => memory.cell_in(word.ppn()).is_some(),
-        Some(absent) => matches!(absent, Absent::Cell(_)),
+impl<M: Machine> Own<'_, M> {
+    /// Whether the entry, of private anonymous memory, names a page of the process's own.
+    fn has(&mut self, word: Pte) -> bool {
+        match Absent::decode(word) {
+            // The page of zeros is nobody's to write.
+            None if word.flags().has(Flags::W) => true,
+            None => {
+                let machine = self.machine;
+                let zero = || machine.memory(|memory| memory.zero_frame());
+                word.ppn() != *self.zero.get_or_insert_with(zero)
+            }
+            Some(absent) => matches!(absent, Absent::Cell(_)),
+        }
     }
 }
 
@@ -111,11 +123,9 @@ impl<M: Machine> Visit for Own<'_, M> {
     type Stop = Found;
 
     fn leaf(&mut self, leaf: Leaf) -> Result<(), Found> {
-        leaf.work_on(
-            self.machine,
-            |memory, _, word| {
-                if is_own(memory, word) { Err(Found) } else { Ok(()) }
-            },
-        )
+        let machine = self.machine;
+        let mut words = leaf.indices().map(|index| machine.pte(leaf.table, index));
+        let found = words.any(|word| word.0 != 0 && self.has(word));
+        if found { Err(Found) } else { Ok(()) }
     }
 }

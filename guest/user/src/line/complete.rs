@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use crate::bytes::unescape;
+
 /// Characters before which a word may begin.
 const SEPARATORS: &[u8] = b" \t;|&()<>";
 /// Characters that a backslash must quote in a name.
@@ -42,15 +44,6 @@ pub fn context(before: &[u8]) -> Context {
 /// Whether a backslash stands before this byte.
 fn is_escaped(text: &[u8], at: usize) -> bool {
     text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
-}
-
-fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    let mut bytes = text.iter().copied();
-    while let Some(byte) = bytes.next() {
-        plain.push(if byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte });
-    }
-    plain
 }
 
 /// What may stand before the cursor.

@@ -156,11 +156,13 @@ pub(super) fn take(
     blocked: SigSet,
 ) -> Option<SigInfo> {
     if !thread.pending_set().without(blocked).is_empty() {
-        let info = thread.change_pending(|pending| pending.take(blocked))?;
-        return Some(timers::delivered(&thread.process, signals, info));
+        let mut info = thread.change_pending(|pending| pending.take(blocked));
+        timers::delivered(&thread.process, signals, &mut info);
+        return info;
     }
-    let info = signals.pending.take(blocked)?;
-    Some(timers::delivered(&thread.process, signals, info))
+    let mut info = signals.pending.take(blocked);
+    timers::delivered(&thread.process, signals, &mut info);
+    info
 }
 
 /// There was no room for the frame: SIGSEGV, which kills if its own handler was to be called.

@@ -157,19 +157,20 @@ fn send(process: &Process, listener: Listener, info: SigInfo, now_ns: u64) {
 
 /// A signal is delivered: if it is a timer's, that goes on, and the signal tells of its overrun.
 #[inline]
-pub(super) fn delivered(process: &Process, signals: &ProcessSignals, info: SigInfo) -> SigInfo {
-    match info.timer_id() {
-        Some(id) => go_on(process, signals, info, id),
-        None => info,
+pub(super) fn delivered(process: &Process, signals: &ProcessSignals, info: &mut Option<SigInfo>) {
+    if let Some(info) = info
+        && let Some(id) = info.timer_id()
+    {
+        go_on(process, signals, info, id);
     }
 }
 
 #[cold]
-fn go_on(process: &Process, signals: &ProcessSignals, info: SigInfo, id: u32) -> SigInfo {
+fn go_on(process: &Process, signals: &ProcessSignals, info: &mut SigInfo, id: u32) {
     let mut timers = process.timers.lock();
-    let Ok(timer) = timers.find(id) else { return info };
-    let Some(now) = cpu_clock::read(timer.clock(), process, signals) else { return info };
-    let Some(overrun) = timer.delivered(now) else { return info };
+    let Ok(timer) = timers.find(id) else { return };
+    let Some(now) = cpu_clock::read(timer.clock(), process, signals) else { return };
+    let Some(overrun) = timer.delivered(now) else { return };
     timer.handle = wake(process.pid, id, timer, now);
-    info.with_overrun(overrun)
+    *info = info.with_overrun(overrun);
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use guest_user::bytes::Bytes;
+use guest_user::bytes::{self, Bytes};
 use guest_user::shell::test::{self as expression, TestError};
 use guest_user::sys::io::STDIN;
 use guest_user::sys::{file, io, terminal};
@@ -95,7 +95,7 @@ pub(crate) fn read(shell: &mut Shell, words: &[Vec<u8>]) -> i32 {
     }
     let default = [b"REPLY".to_vec()];
     let names = if words.is_empty() { &default } else { words };
-    let plain = |text: &[u8]| if escapes { unescape(text) } else { text.to_vec() };
+    let plain = |text: &[u8]| if escapes { bytes::unescape(text) } else { text.to_vec() };
     let mut rest = &line[..];
     for (index, name) in names.iter().enumerate() {
         let value;
@@ -109,16 +109,6 @@ pub(crate) fn read(shell: &mut Shell, words: &[Vec<u8>]) -> i32 {
         shell.set(name, &value);
     }
     i32::from(!complete)
-}
-
-/// The text without the backslashes that quote.
-fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    let mut bytes = text.iter().copied();
-    while let Some(byte) = bytes.next() {
-        plain.push(if byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte });
-    }
-    plain
 }
 
 pub(crate) fn bracket(shell: &mut Shell, words: &[Vec<u8>]) -> i32 {
