@@ -36,6 +36,7 @@ pub mod symbols;
 pub mod table;
 #[cfg(feature = "alloc")]
 pub mod task;
+pub mod timebase;
 #[cfg(feature = "alloc")]
 pub mod timers;
 #[cfg(feature = "alloc")]

@@ -107,6 +107,7 @@ const GUEST: House = House {
         ("log", &[]),
         ("sched", &[]),
         ("symbols", &[]),
+        ("timebase", &[]),
         ("timers", &[]),
         ("virtio", &[]),
         ("mm", &["errno", "pte", "table", "walk"]),

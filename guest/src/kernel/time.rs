@@ -3,6 +3,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use guest::timebase::Timebase;
 use guest::timers::{TimerHeap, TimerId};
 
 use crate::arch::cpu;
@@ -25,11 +26,9 @@ impl Instant {
     }
 }
 
-/// Bits behind the point of the factors below.
-const FRACTION_BITS: u32 = 32;
-/// Nanoseconds in a tick.
+/// The factors of the [`Timebase`].
 static NS_IN_TICK: AtomicU64 = AtomicU64::new(0);
-/// Ticks in a nanosecond.
+/// See [`NS_IN_TICK`].
 static TICKS_IN_NS: AtomicU64 = AtomicU64::new(0);
 /// Ticks at boot.
 static BOOT_TICKS: AtomicU64 = AtomicU64::new(0);
@@ -38,27 +37,28 @@ static REAL_OFFSET_NS: AtomicU64 = AtomicU64::new(0);
 
 /// Learns how fast the clock runs, which shows 0 from now on.
 pub(crate) fn begin(timebase_hz: u64) {
-    let factor = |numerator: u64, denominator: u64| {
-        ((u128::from(numerator) << FRACTION_BITS) / u128::from(denominator)) as u64
-    };
-    NS_IN_TICK.store(factor(SECOND_NS, timebase_hz), Ordering::Relaxed);
-    TICKS_IN_NS.store(factor(timebase_hz, SECOND_NS), Ordering::Relaxed);
+    let base = Timebase::new(timebase_hz);
+    NS_IN_TICK.store(base.ns_in_tick, Ordering::Relaxed);
+    TICKS_IN_NS.store(base.ticks_in_ns, Ordering::Relaxed);
     BOOT_TICKS.store(cpu::ticks(), Ordering::Relaxed);
 }
 
-fn scale(value: u64, factor: &AtomicU64) -> u64 {
-    let scaled = u128::from(value) * u128::from(factor.load(Ordering::Relaxed));
-    u64::try_from(scaled >> FRACTION_BITS).unwrap_or(u64::MAX)
+#[inline]
+fn base() -> Timebase {
+    Timebase {
+        ns_in_tick: NS_IN_TICK.load(Ordering::Relaxed),
+        ticks_in_ns: TICKS_IN_NS.load(Ordering::Relaxed),
+    }
 }
 
 /// How long so many ticks last.
 pub(crate) fn ticks_to_ns(ticks: u64) -> u64 {
-    scale(ticks, &NS_IN_TICK)
+    base().ns(ticks)
 }
 
 /// Ticks that pass in a time, rounded down.
 pub(crate) fn ns_to_ticks(ns: u64) -> u64 {
-    scale(ns, &TICKS_IN_NS)
+    base().ticks(ns)
 }
 
 /// Now.
@@ -76,10 +76,9 @@ pub(crate) fn set_real_now(ns: u64) {
     REAL_OFFSET_NS.store(ns.wrapping_sub(now().0), Ordering::Relaxed);
 }
 
-/// The tick at which the clock shows `when`, or the one after.
+/// The tick at which a timer has to ring: the clock then shows `when` or more.
 fn tick_of(when: Instant) -> u64 {
-    let since_boot = ns_to_ticks(when.0).saturating_add(1);
-    BOOT_TICKS.load(Ordering::Relaxed).saturating_add(since_boot)
+    BOOT_TICKS.load(Ordering::Relaxed).saturating_add(base().first_tick(when.0))
 }
 
 /// What a timer does.
