@@ -1,6 +1,7 @@
 /* Processes in all their relations: many children, orphans, groups and sessions, what a parent can
    wait for and what it is told, stopping and going on. */
 #include "check.h"
+#include "caught.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -138,23 +139,6 @@ static void groups(void)
     CHECK(setpgid(0, -1) == -1 && errno == EINVAL);
     CHECK(setpgid(99999, 0) == -1 && errno == ESRCH);
     CHECK(getpgid(99999) == -1 && errno == ESRCH);
-}
-
-static volatile sig_atomic_t got, code, sender;
-
-static void note(int number, siginfo_t *info, void *context)
-{
-    (void)context;
-    got = number;
-    code = info->si_code;
-    sender = info->si_pid;
-}
-
-static void catch(int number, int flags)
-{
-    struct sigaction action = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | flags};
-    sigaction(number, &action, 0);
-    got = 0;
 }
 
 /* A stopped member of a group that loses its last link to the session gets SIGHUP and SIGCONT. */

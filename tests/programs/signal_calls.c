@@ -1,28 +1,12 @@
 /* Signals that are sent: what a handler is told, masks, queues, waiting for them, calls that they
    interrupt and that go on after them, timers, and which registers a handler leaves alone. */
 #include "check.h"
+#include "caught.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-
-static volatile sig_atomic_t got, code, sender;
-
-static void note(int number, siginfo_t *info, void *context)
-{
-    (void)context;
-    got = number;
-    code = info->si_code;
-    sender = info->si_pid;
-}
-
-static void catch(int number, int flags)
-{
-    struct sigaction action = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | flags};
-    sigaction(number, &action, 0);
-    got = 0;
-}
 
 static sigset_t only(int number)
 {
