@@ -1,6 +1,5 @@
 //! Disks, whoever drives them: [`Disk`], what is asked of one; the disks there are, by name; and
-//! [`wait_for`], a transfer that the caller sleeps for. Swapping begins transfers and does not wait
-//! (`mm`), the nodes in /dev do (`fs/block.rs`).
+//! [`wait_for`], a transfer that the caller sleeps for, as the nodes in /dev do (`fs/block.rs`).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -35,7 +34,8 @@ pub(crate) struct Transfer<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DiskError;
 
-/// Whom to tell that a transfer has ended. Called with interrupts off, on any hart.
+/// Whom to tell that a transfer has ended. Called on any hart, mostly from an interrupt; it must
+/// not sleep.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
     pub(crate) call: fn(usize, Result<(), DiskError>),

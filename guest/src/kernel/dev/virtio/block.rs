@@ -3,7 +3,6 @@
 //! memory can be written out where there is none left.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
 use guest::fs::layout::device_number;
@@ -59,12 +58,10 @@ struct Inner {
 }
 
 static DISKS: [Once<Arc<Block>>; NAMES.len()] = [const { Once::new() }; NAMES.len()];
-static FOUND: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes the device work, and the disk known.
 pub(super) fn start(transport: Transport, source: u32) -> Result<(), Trouble> {
-    let index = FOUND.load(Ordering::Relaxed);
-    let Some(slot) = DISKS.get(index) else {
+    let Some(index) = DISKS.iter().position(|disk| disk.get().is_none()) else {
         return Err(Trouble::Unfit("there are as many disks already as there may be"));
     };
     let features = transport.begin(HAS_SEG_MAX | READ_ONLY | FLUSH)?;
@@ -79,7 +76,7 @@ pub(super) fn start(transport: Transport, source: u32) -> Result<(), Trouble> {
         transfer_of: [0; ENTRIES],
     };
     transport.finish();
-    let disk = slot.set(Arc::new(Block {
+    let disk = DISKS[index].set(Arc::new(Block {
         index,
         transport,
         features,
@@ -87,7 +84,6 @@ pub(super) fn start(transport: Transport, source: u32) -> Result<(), Trouble> {
         inner: SpinLock::new(inner),
         room: WaitQueue::new(),
     }));
-    FOUND.store(index + 1, Ordering::Relaxed);
     let interrupt = |index: usize| DISKS[index].get().into_iter().for_each(|disk| disk.interrupt());
     register_interrupt(source, NAMES[index], interrupt, index);
     block::register(disk.clone());
