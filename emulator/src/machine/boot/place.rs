@@ -106,16 +106,19 @@ impl Layout {
     }
 
     /// Where an initial RAM disk goes: a distance behind the start of the kernel, `kernel`, or
-    /// behind its end where that is farther; just below the device tree where there it has no room.
+    /// behind its end where that is farther; just below the device tree where there it has no room,
+    /// or just below the kernel where there it has none either.
     pub(super) fn initrd_place(&self, kernel: PhysAddr, len_bytes: u64) -> PhysAddr {
         let of = |role| self.regions.iter().filter(move |region| region.part.role == role);
         let kernel_end = of(Role::Kernel).map(|region| region.last.0 + 1).max();
         let distant = kernel.0 + INITRD_DISTANCE_BYTES.min(self.ram.len_bytes() / 2);
         let usual = distant.max(kernel_end.unwrap_or_default());
         let usual = PhysAddr(usual.next_multiple_of(PAGE_SIZE_BYTES));
-        let tree = of(Role::DeviceTree).map(|region| region.first.0).min().unwrap_or_default();
-        let below = PhysAddr(tree.saturating_sub(len_bytes)).page_base();
-        let is_better = !self.is_free(usual, len_bytes) && self.is_free(below, len_bytes);
-        if is_better { below } else { usual }
+        let below = |role| {
+            let first = of(role).map(|region| region.first.0).min().unwrap_or_default();
+            PhysAddr(first.saturating_sub(len_bytes)).page_base()
+        };
+        let places = [usual, below(Role::DeviceTree), below(Role::Kernel)];
+        places.into_iter().find(|at| self.is_free(*at, len_bytes)).unwrap_or(usual)
     }
 }

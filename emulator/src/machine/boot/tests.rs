@@ -184,6 +184,9 @@ fn the_ram_disk_gives_way() {
         // Below the device tree, where there is too little room behind the middle.
         (64, 10, 40 * MIB, RAM + 22 * MIB),
         (64, 10, 40 * MIB + 1, RAM + 22 * MIB - PAGE_SIZE_BYTES),
+        // Below the kernel, where behind it there is no room at all: firmware has no file here.
+        (4, 1, MIB, RAM + MIB),
+        (4, 1, 2 * MIB, RAM),
     ] {
         let boot = Boot { initrd: initrd(len_bytes), ..boot(kernel(kernel_mib)) };
         let plan = boot.plan(&config(ram_mib * MIB)).unwrap();
@@ -243,8 +246,8 @@ fn what_does_not_fit_is_named() {
              0x0000000080000000..=0x0000000083ffffff",
         ),
         (
-            Boot { initrd: initrd(29 * MIB), ..boot(elf(RAM + 50 * MIB, &[1], 1)) },
-            "the initrd i at 0x0000000085200000..=0x0000000086efffff lies outside RAM, which is \
+            Boot { initrd: initrd(51 * MIB), ..boot(elf(RAM + 50 * MIB, &[1], 1)) },
+            "the initrd i at 0x0000000085200000..=0x00000000884fffff lies outside RAM, which is \
              0x0000000080000000..=0x0000000083ffffff",
         ),
     ] {
