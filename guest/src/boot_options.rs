@@ -19,6 +19,8 @@ pub struct BootOptions<'a> {
     pub arguments_file: Option<&'a [u8]>,
     /// File with its environment, likewise.
     pub environment_file: Option<&'a [u8]>,
+    /// What stands behind the word `--`: words that are more of its arguments.
+    pub arguments: &'a [u8],
     /// Its descriptors.
     pub stdio: Stdio,
     /// Lines of the log more urgent than this reach the console.
@@ -39,6 +41,7 @@ impl Default for BootOptions<'_> {
             init: b"/init",
             arguments_file: None,
             environment_file: None,
+            arguments: b"",
             stdio: Stdio::Console,
             console_level: DEFAULT_CONSOLE_LEVEL,
             selftest: None,
@@ -47,16 +50,32 @@ impl Default for BootOptions<'_> {
 }
 
 impl<'a> BootOptions<'a> {
-    /// Reads a command line: words between blanks, the last one of a kind counts. Calls `unknown`
-    /// with each word that means nothing here.
+    /// Reads a command line: words between blanks, up to `--`; the last one of a kind counts. Calls
+    /// `unknown` with each word that means nothing here.
     pub fn parse(line: &'a [u8], mut unknown: impl FnMut(&'a [u8])) -> Self {
         let mut options = Self::default();
-        for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        let mut left = line;
+        while let Some((word, rest)) = first_word(left) {
+            left = rest;
+            if word == b"--" {
+                options.arguments = rest;
+                break;
+            }
             if options.take(word).is_none() {
                 unknown(word);
             }
         }
         options
+    }
+
+    /// The words of [`arguments`](Self::arguments).
+    pub fn arguments(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut left = self.arguments;
+        core::iter::from_fn(move || {
+            let (word, rest) = first_word(left)?;
+            left = rest;
+            Some(word)
+        })
     }
 
     fn take(&mut self, word: &'a [u8]) -> Option<()> {
@@ -79,6 +98,13 @@ impl<'a> BootOptions<'a> {
         }
         Some(())
     }
+}
+
+/// The first word of a line, and what is behind it.
+fn first_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.trim_ascii_start();
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    (end > 0).then(|| line.split_at(end))
 }
 
 #[cfg(test)]
@@ -117,6 +143,21 @@ mod tests {
             let mut unknown = Vec::new();
             assert_eq!(BootOptions::parse(line, |word| unknown.push(word)), want);
             assert_eq!(unknown, want_unknown);
+        }
+    }
+
+    #[test]
+    fn words_behind_two_hyphens_are_arguments() {
+        for (line, init, want, want_unknown) in [
+            (&b"init=/a -- x  -y"[..], b"/a", &[&b"x"[..], b"-y"][..], 0),
+            (b"z init=/a --  init=/b -- ", b"/a", &[b"init=/b", b"--"], 1),
+            (b"init=/a --", b"/a", &[], 0),
+            (b"init=/a --x", b"/a", &[], 1),
+        ] {
+            let mut unknown = 0;
+            let options = BootOptions::parse(line, |_| unknown += 1);
+            assert_eq!((options.init, unknown), (&init[..], want_unknown));
+            assert_eq!(options.arguments().collect::<Vec<_>>(), want);
         }
     }
 }

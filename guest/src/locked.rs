@@ -32,6 +32,11 @@ impl Locked {
         self.ranges.iter().map(|range| range.pages()).sum()
     }
 
+    /// Them, in order; none touches another.
+    pub fn ranges(&self) -> &[PageRange] {
+        &self.ranges
+    }
+
     /// How many pages of `range` are among them.
     pub fn pages_in(&self, range: PageRange) -> u64 {
         self.ranges.iter().filter_map(|own| own.intersection(range)).map(PageRange::pages).sum()

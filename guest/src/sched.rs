@@ -61,6 +61,13 @@ impl Share {
         Self { used_ns: 0, computes: false }
     }
 
+    /// It has waited for memory, which is no choice of its own: what is left of its slice is as
+    /// urgent as after a sleep, but it has no other one.
+    #[must_use]
+    pub const fn after_stalling(self) -> Self {
+        Self { computes: self.computes && self.used_ns == 0, ..self }
+    }
+
     /// As a number, to be kept in an atomic.
     pub const fn to_bits(self) -> u64 {
         self.used_ns << 1 | self.computes as u64
@@ -111,6 +118,18 @@ mod tests {
         ] {
             assert_eq!(next_line(first, second), want, "{first:?} {second:?}");
         }
+    }
+
+    #[test]
+    fn who_waits_for_memory_gets_no_new_slice() {
+        let half = Share::default().after_running(SLICE_NS / 2);
+        let stalled = half.after_stalling();
+        assert_eq!((stalled.line(), stalled.left_ns()), (Line::First, SLICE_NS / 2));
+        let used_up = stalled.after_running(SLICE_NS / 2);
+        assert_eq!(used_up.line(), Line::Second);
+        assert_eq!(used_up.after_stalling(), used_up, "the others are next");
+        // In its next slice it is urgent again.
+        assert_eq!(used_up.after_running(1).after_stalling().line(), Line::First);
     }
 
     #[test]

@@ -11,7 +11,7 @@ const FILE_MAX_LINES: usize = 500;
 const FUNCTION_MAX_LINES: usize = 70;
 
 /// The only files and folders that may hold `unsafe`.
-pub(crate) const UNSAFE_ISLANDS: [&str; 32] = [
+pub(crate) const UNSAFE_ISLANDS: [&str; 33] = [
     "emulator/src/bus/ram.rs",
     "emulator/src/mmu/direct.rs",
     "guest/runtime/src/arena.rs",
@@ -36,6 +36,7 @@ pub(crate) const UNSAFE_ISLANDS: [&str; 32] = [
     "guest/src/kernel/arch/",
     "guest/src/kernel/dev/mmio.rs",
     "guest/src/kernel/mm/boot.rs",
+    "guest/src/kernel/mm/cell_table.rs",
     "guest/src/kernel/mm/direct.rs",
     "guest/src/kernel/mm/heap.rs",
     "guest/src/kernel/mm/user.rs",

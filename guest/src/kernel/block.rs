@@ -3,7 +3,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 pub(crate) use guest::virtio::block::{Operation, SECTOR_BYTES};
 
@@ -63,6 +63,25 @@ pub(crate) trait Disk: Send + Sync {
     fn begin(&self, transfer: Transfer<'_>, done: Done) -> Result<(), Busy>;
     /// Woken whenever a transfer has ended.
     fn room(&self) -> &WaitQueue;
+}
+
+/// Bytes that disks were asked to read and to write.
+static MOVED_BYTES: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// A disk has been given this to do.
+pub(crate) fn count(transfer: &Transfer<'_>) {
+    let index = match transfer.operation {
+        Operation::Read => 0,
+        Operation::Write => 1,
+        Operation::Flush => return,
+    };
+    let bytes = transfer.pieces.iter().map(|piece| u64::from(piece.length_bytes)).sum();
+    MOVED_BYTES[index].fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// Bytes that disks were asked to read, and to write.
+pub(crate) fn moved_bytes() -> [u64; 2] {
+    MOVED_BYTES.each_ref().map(|bytes| bytes.load(Ordering::Relaxed))
 }
 
 static DISKS: SpinLock<Vec<Arc<dyn Disk>>> = SpinLock::new(Vec::new());

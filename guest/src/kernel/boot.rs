@@ -22,6 +22,7 @@ const HART_PATIENCE_NS: u64 = time::SECOND_NS;
 
 /// The boot hart's way, in S-mode with the early page table, on the boot stack.
 pub(crate) extern "C" fn boot(hart_id: u64, device_tree: u64) -> ! {
+    image::mark_boot_stack();
     let tree = entry::device_tree(device_tree).expect("firmware passes a device tree");
     let board = Board::parse(tree).expect("the device tree has RAM, harts and a time base");
     hart::this().id.store(hart_id, Ordering::Relaxed);
@@ -54,6 +55,7 @@ extern "C" fn first_idle() -> ! {
 
 /// The rest of the boot, in a thread of the kernel: everything that may sleep.
 fn go_on(_: usize) {
+    assert!(image::is_boot_stack_whole(), "the boot stack has overflowed into what lies below it");
     start_harts(dev::board());
     let options = options();
     let files = fs::init(mm::boot::initrd()).expect("memory for the file system");
@@ -72,6 +74,8 @@ fn go_on(_: usize) {
     if options.stdio == Stdio::Ports {
         task::treat_init_as_others();
     }
+    mm::pager::start();
+    mm::load::start();
     proc::audit::record();
     start_init(&options);
 }
@@ -85,7 +89,8 @@ fn range(span: Span) -> Range<u64> {
     span.start..span.end()
 }
 
-/// Page table, books on frames, heap.
+/// Page table, books on frames, heap. What it needs of the stack is not the caller's.
+#[inline(never)]
 fn start_memory(board: &Board<'_>, tree: Range<u64>) {
     let ram: ArrayVec<Range<u64>, MAX_RANGES> = board.memory.iter().copied().map(range).collect();
     let mut reserved: ArrayVec<Range<u64>, { MAX_RESERVED + 1 }> =
@@ -156,7 +161,8 @@ fn start_init(options: &BootOptions<'_>) {
         )
     };
     let (arguments, environment) = (list(options.arguments_file), list(options.environment_file));
-    let arguments = arguments.as_deref().map_or_else(|| Vec::from([options.init]), strings);
+    let mut arguments = arguments.as_deref().map_or_else(|| Vec::from([options.init]), strings);
+    arguments.extend(options.arguments());
     let environment = environment.as_deref().map_or_else(default_environment, strings);
     if let Err(error) = task::start_init(options.init, &arguments, &environment) {
         panic!("cannot start {}: {error:?}", options.init.escape_ascii());

@@ -40,7 +40,7 @@ pub(crate) fn run(which: &[u8]) -> u16 {
         b"fault" => fault(),
         _ => {}
     }
-    let tests: [(&str, fn()); 12] = [
+    let tests: [(&str, fn()); 13] = [
         ("copies", copies),
         ("forgiven faults", forgiven_faults),
         ("exact faults", exact_faults),
@@ -53,6 +53,7 @@ pub(crate) fn run(which: &[u8]) -> u16 {
         ("interrupts", interrupted_sleeps),
         ("several queues", several_queues),
         ("stealing", stealing),
+        ("memory stalls", memory_stalls),
     ];
     for (name, test) in tests {
         let (before, failed) = (time::now().0, FAILED.load(Ordering::Relaxed));
@@ -355,4 +356,52 @@ fn stealing() {
     });
     let harts = SEEN.load(Ordering::Relaxed).count_ones() as usize;
     check(harts == hart::online(), format_args!("{harts} harts of {} worked", hart::online()));
+}
+
+/// Some stall is not everybody's while somebody gets on.
+fn memory_stalls() {
+    static STEP: AtomicUsize = AtomicUsize::new(0);
+    static STEPPED: WaitQueue = WaitQueue::new();
+    fn measure(f: impl FnOnce()) -> (u64, u64) {
+        let before = sched::memory_stalls();
+        sched::memory_stall(|| sched::memory_stall(f));
+        let after = sched::memory_stalls();
+        (after.some_ns - before.some_ns, after.full_ns - before.full_ns)
+    }
+    let start = time::now();
+    let (some, full) = measure(|| {
+        let end = sched::sleep_until(start.after(20 * MS_NS));
+        check(end.is_ok(), format_args!("nobody interrupts"));
+    });
+    let took = time::now().0 - start.0;
+    check(some >= 19 * MS_NS && some <= took, format_args!("{some} ns stalled of {took}"));
+    check(full > 0 && full <= some, format_args!("{full} ns of {some} were everybody's"));
+    let (some, _) = measure(|| {});
+    check(some < MS_NS, format_args!("a stall of {some} ns where nothing was waited for"));
+    CREW.run(2, |index| {
+        let step = |at| (STEP.load(Ordering::SeqCst) >= at).then_some(());
+        if index == 0 {
+            STEPPED.wait(|| step(1));
+            let (some, full) = measure(|| STEPPED.wait(|| step(2)));
+            check(full < some / 2, format_args!("{full} ns of {some} were everybody's"));
+        } else {
+            let end = time::now().after(20 * MS_NS);
+            for at in [1, 2] {
+                STEP.store(at, Ordering::SeqCst);
+                STEPPED.wake_all();
+                while at == 1 && time::now() < end {
+                    sched::yield_now();
+                }
+            }
+        }
+    });
+    CREW.run(8, |_| {
+        for _ in 0..100 {
+            sched::memory_stall(sched::yield_now);
+            sched::yield_now();
+        }
+    });
+    let (before, start) = (sched::memory_stalls(), time::now());
+    check(sched::sleep_until(start.after(MS_NS)).is_ok(), format_args!("nobody interrupts"));
+    check(sched::memory_stalls() == before, format_args!("nobody is stalled any more"));
 }

@@ -60,6 +60,11 @@ pub(crate) extern "C" fn before_user(frame: &mut TrapFrame) {
     if wanted & work::RESCHEDULE != 0 {
         sched::make_way();
     }
+    if sched::take_held() {
+        cpu::interrupts_on();
+        task::pause_while_suspended();
+        cpu::interrupts_off();
+    }
     if sched::take_interrupted() {
         cpu::interrupts_on();
         task::before_user(frame);

@@ -1,6 +1,6 @@
 //! [`Audit`]: whether the books on memory agree with a walk over everything that memory is used
-//! for: each frame has one owner, each cell and each frame as many PTEs as are counted, nobody
-//! writes what others share.
+//! for: each frame has one owner, each cell and each frame as many PTEs as are counted, each slot
+//! one cell, nobody writes what others share, and what is idle is on the list it belongs on.
 //!
 //! Runs while nothing changes. [`Audit::begin`] takes memory from the heap, [`Audit::finish`] gives
 //! it back; everything in between, [`Audit::judge`] above all, may hold the lock of the books.
@@ -12,9 +12,11 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::ops::Range;
 
-use super::frames::Kind;
+use super::cells::{Sort, State};
 use super::frames::check::check;
+use super::frames::{Kind, List};
 use super::memory::Census;
+use super::pieces::Pieces;
 use super::{Absent, CellId, Memory, OutOfMemory, Owner, Vpn};
 use crate::pte::{Flags, Ppn, Pte};
 pub use violation::{Claimant, Violation};
@@ -29,6 +31,14 @@ pub type SpaceId = u32;
 pub struct Extent {
     frames: Range<Ppn>,
     cells: usize,
+}
+
+impl Extent {
+    /// Bytes of heap that an audit takes, about.
+    pub fn audit_bytes(&self) -> usize {
+        let frames = (self.frames.end.0 - self.frames.start.0) as usize;
+        frames * size_of::<Seen>() + self.cells * size_of::<SeenCell>()
+    }
 }
 
 impl Memory {
@@ -47,13 +57,22 @@ struct Seen {
     claims: [u8; Claimant::ALL.len()],
 }
 
+/// What the walk has seen of a cell.
+#[derive(Clone, Copy, Debug, Default)]
+struct SeenCell {
+    /// Absent PTEs that name it.
+    absent: u32,
+    /// Objects that hold it.
+    objects: u32,
+}
+
 /// An audit under way.
 #[derive(Debug)]
 pub struct Audit {
     first: Ppn,
-    frames: Vec<Seen>,
-    /// Absent PTEs that name the cell, by number.
-    absent: Vec<u32>,
+    frames: Pieces<Seen>,
+    /// By number.
+    cells: Pieces<SeenCell>,
     found: Vec<Violation>,
     more: u64,
 }
@@ -62,16 +81,16 @@ impl Audit {
     /// Nothing seen yet.
     ///
     /// # Errors
-    /// [`OutOfMemory`]: the heap has not 8 bytes for each frame and 4 for each cell.
+    /// [`OutOfMemory`]: the heap has not 8 bytes for each frame and 8 for each cell.
     pub fn begin(extent: Extent) -> Result<Self, OutOfMemory> {
         let frames = (extent.frames.end.0 - extent.frames.start.0) as usize;
         let mut found = Vec::new();
         found.try_reserve_exact(VIOLATIONS_KEPT + 1).map_err(|_| OutOfMemory)?;
         Ok(Self {
             first: extent.frames.start,
-            frames: zeroed(frames)?,
+            frames: Pieces::new(frames)?,
             // Ids begin with 1.
-            absent: zeroed(extent.cells + 1)?,
+            cells: Pieces::new(extent.cells + 1)?,
             found,
             more: 0,
         })
@@ -99,8 +118,11 @@ impl Audit {
     }
 
     /// A page of an object.
-    pub fn object_page(&mut self, frame: Ppn) {
-        self.claim(frame, Claimant::Object);
+    pub fn object_page(&mut self, cell: CellId) {
+        match self.cells.get_mut(cell.0.get() as usize) {
+            Some(seen) => seen.objects += 1,
+            None => self.report(Violation::DeadCell { cell }),
+        }
     }
 
     /// A frame that the kernel knows to be its own. Not all need to be told.
@@ -116,9 +138,12 @@ impl Audit {
                 self.report(Violation::Leak { what: kind.name(), before: *before, now });
             }
         }
-        if before.cells != now.cells {
-            let (before, now) = (before.cells, now.cells);
-            self.report(Violation::Leak { what: "cells", before, now });
+        for (what, before, now) in
+            [("cells", before.cells, now.cells), ("slots", before.slots, now.slots)]
+        {
+            if before != now {
+                self.report(Violation::Leak { what, before, now });
+            }
         }
     }
 
@@ -127,13 +152,18 @@ impl Audit {
         for frame in memory.frames.range().start.0..memory.frames.range().end.0 {
             self.judge_frame(memory, Ppn(frame));
         }
+        let mut found = Recount::default();
         for cell in memory.cells.iter_live() {
             self.judge_cell(memory, cell);
+            found.add(memory, cell);
         }
+        self.judge_counts(memory, &found);
         // What is left is named, but does not live.
-        for id in 1..self.absent.len() as u32 {
-            let dead = NonZeroU32::new(id).map(CellId).filter(|cell| self.take_absent(*cell) > 0);
-            dead.into_iter().for_each(|cell| self.report(Violation::DeadCell { cell }));
+        for cell in (1..self.cells.len() as u32).filter_map(NonZeroU32::new).map(CellId) {
+            let seen = self.take_cell(cell);
+            if seen.absent > 0 || seen.objects > 0 {
+                self.report(Violation::DeadCell { cell });
+            }
         }
         check(&memory.frames, &mut |disagreement| self.report(disagreement.into()));
     }
@@ -153,8 +183,8 @@ impl Audit {
             _ if pte == Absent::Poison.encode() => return,
             _ => return self.report(Violation::Reserved { space, page, pte }),
         };
-        match self.absent.get_mut(cell.0.get() as usize) {
-            Some(absent) => *absent += 1,
+        match self.cells.get_mut(cell.0.get() as usize) {
+            Some(seen) => seen.absent += 1,
             None => self.report(Violation::DeadCell { cell }),
         }
     }
@@ -214,35 +244,69 @@ impl Audit {
         }
         match owner {
             Owner::Zero if seen.writable => self.report(Violation::WritableZeros),
-            Owner::Orphan if counted == 0 => self.report(Violation::Abandoned { frame, owner }),
-            Owner::Anon(cell) if memory.cells.frame(cell) != Some(frame) => {
+            Owner::Anon(cell) | Owner::Object(cell)
+                if memory.cells.own_frame(cell) != Some(frame) =>
+            {
                 self.report(Violation::Abandoned { frame, owner });
+                return;
             }
-            Owner::Anon(cell) if seen.writable && memory.refs(cell) > 1 => {
-                let refs = memory.refs(cell);
+            Owner::Anon(cell) if seen.writable && memory.sharers(cell) > 1 => {
+                let refs = memory.sharers(cell);
                 self.report(Violation::WritableShared { frame, cell, refs });
             }
             _ => {}
         }
+        let (want, found) = (belongs_on(memory, frame), memory.frames.list_of(frame));
+        if want != found {
+            self.report(Violation::Misplaced { frame, owner, want, found });
+        }
+    }
+
+    /// What is counted of cells and slots.
+    fn judge_counts(&mut self, memory: &Memory, found: &Recount) {
+        for state in State::ALL {
+            let (counted, found) = (memory.cells.count(state), found.states[state as usize]);
+            if counted != found {
+                self.report(Violation::CellCount { state, counted, found });
+            }
+        }
+        let (counted, found) = (memory.slots.used(), found.slots);
+        if counted != found {
+            self.report(Violation::SlotCount { counted, found });
+        }
     }
 
     fn judge_cell(&mut self, memory: &Memory, cell: CellId) {
-        let (counted, found) = (memory.cells.holders(cell), self.take_absent(cell));
-        if counted != found {
+        let (counted, seen) = (memory.cells.holders(cell), self.take_cell(cell));
+        let found = seen.absent + seen.objects;
+        let is_object = memory.cells.sort(cell) == Sort::Object;
+        let misnamed = if is_object { seen.absent } else { seen.objects };
+        if counted != found || misnamed > 0 || seen.objects > 1 {
             self.report(Violation::Holders { cell, counted, found });
         }
-        if memory.refs(cell) == 0 {
+        let state = memory.cells.state(cell);
+        let in_flight = matches!(state, State::Writing | State::Reading);
+        if memory.sharers(cell) == 0 && !in_flight {
             self.report(Violation::Forgotten { cell });
         }
-        if let Some(frame) = memory.cells.frame(cell)
-            && memory.cell_in(frame) != Some(cell)
+        if let Some(frame) = memory.cells.own_frame(cell)
+            && memory.frames.owner(frame) != memory.cells.owner(cell)
         {
             self.report(Violation::Homeless { cell, frame });
         }
+        let slot = memory.cells.slot(cell);
+        let fits = match state {
+            State::Dead | State::Lost => slot.is_none(),
+            State::Resident => true,
+            State::Writing | State::Reading | State::Swapped => slot.is_some(),
+        };
+        if !fits || slot.is_some_and(|slot| memory.slots.cell_of(slot) != Some(cell)) {
+            self.report(Violation::Slot { cell, state, slot });
+        }
     }
 
-    fn take_absent(&mut self, cell: CellId) -> u32 {
-        self.absent.get_mut(cell.0.get() as usize).map_or(0, core::mem::take)
+    fn take_cell(&mut self, cell: CellId) -> SeenCell {
+        self.cells.get_mut(cell.0.get() as usize).map(core::mem::take).unwrap_or_default()
     }
 
     fn seen(&mut self, frame: Ppn) -> Option<&mut Seen> {
@@ -258,11 +322,29 @@ impl Audit {
     }
 }
 
-fn zeroed<T: Clone + Default>(length: usize) -> Result<Vec<T>, OutOfMemory> {
-    let mut entries = Vec::new();
-    entries.try_reserve_exact(length).map_err(|_| OutOfMemory)?;
-    entries.resize(length, T::default());
-    Ok(entries)
+/// What there is of cells and slots, counted once more.
+#[derive(Debug, Default)]
+struct Recount {
+    states: [u64; State::ALL.len()],
+    slots: u64,
+}
+
+impl Recount {
+    fn add(&mut self, memory: &Memory, cell: CellId) {
+        self.states[memory.cells.state(cell) as usize] += 1;
+        self.slots += u64::from(memory.cells.slot(cell).is_some());
+    }
+}
+
+/// The list that a frame has to be on.
+fn belongs_on(memory: &Memory, frame: Ppn) -> Option<List> {
+    let cell = memory.frames.owner(frame).cell()?;
+    let is_idle = memory.frames.mapped(frame) == 0 && memory.frames.pins(frame) == 0;
+    if !is_idle || memory.cells.state(cell) != State::Resident {
+        return None;
+    }
+    let has_slot = memory.cells.slot(cell).is_some();
+    Some(if has_slot { List::Standby } else { List::Modified })
 }
 
 #[cfg(test)]

@@ -1,101 +1,90 @@
-//! [`Cells`]: anonymous pages as such, wherever their content is.
+//! [`Cells`]: pages as such, wherever their content is: in a frame, in a slot of a swap area, in
+//! both, or on the way from one to the other.
 //!
-//! A cell keeps its identity from the first write to a page until nothing names it any more: PTEs
-//! name it, present ones through the frame it lives in, which counts them, absent ones by its number,
-//! which are counted here; [`Memory`](super::Memory) sees to it that it ends when both are none, so
-//! that what happens to a page that is mapped concerns one entry of the books. What may happen
-//! to a cell in which [`State`] is one table, `next`; slots of a swap device, transfers under way
-//! and poisoned content are rows to be added there.
+//! A cell keeps its identity from the first write to a page until nothing names it any more. PTEs
+//! name it, present ones through the frame it lives in, which counts them, absent ones by its
+//! number, which are counted here as holders, as is the object whose page it is;
+//! [`Memory`](super::Memory) sees to it that it ends when there is none, so that what happens to a
+//! page that is mapped concerns one entry of the books. What may happen to a cell in which
+//! [`State`] is one table, in `cells/state.rs`.
+//!
+//! A slot has the content of the page unless a PTE with D says otherwise: whoever takes such a PTE
+//! away, or writes past all PTEs, spoils the slot.
 
 use core::fmt;
 use core::num::NonZeroU32;
 
-use crate::pte::{Flags, Ppn, Pte};
+use super::Owner;
+use super::frames::List;
+use super::memory::Use;
+use super::policy::Mark;
+use super::swap::SlotId;
+use crate::pte::Ppn;
 
-/// Names a cell; fits into an absent PTE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CellId(pub NonZeroU32);
+mod id;
+mod notes;
+mod state;
 
-impl CellId {
-    /// In an absent entry, where a present one has R: the page number is a cell's.
-    const TAG: Flags = Flags::R;
+pub use id::CellId;
+pub use state::State;
+use state::{Event, next};
 
-    /// The absent entry that names the cell.
-    pub const fn absent_pte(self) -> Pte {
-        Pte::new(Ppn(self.0.get() as u64), Self::TAG)
-    }
-
-    /// The cell that an absent entry names.
-    pub fn of_absent_pte(pte: Pte) -> Option<Self> {
-        let id = u32::try_from(pte.ppn().0).ok().and_then(NonZeroU32::new).map(Self)?;
-        (pte == id.absent_pte()).then_some(id)
-    }
-
-    fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
-
-/// Where a cell's content is.
+/// Whose page a cell is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum State {
-    /// Nowhere: no such cell.
-    Dead,
-    /// In its frame, and nowhere else.
-    Resident,
-}
-
-/// What happens to a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
-    /// It comes into being in a frame.
-    Create,
-    /// One more absent PTE names it.
-    Hold,
-    /// One absent PTE less names it.
-    LetGo,
-    /// No PTE names it any more.
-    End,
-}
-
-/// What becomes of a cell. Events that have no row are mistakes of the caller.
-#[inline]
-fn next(state: State, event: Event) -> State {
-    match (state, event) {
-        (State::Dead, Event::Create) => State::Resident,
-        (State::Resident, Event::Hold | Event::LetGo) => State::Resident,
-        (State::Resident, Event::End) => State::Dead,
-        (State::Dead, Event::Hold | Event::LetGo | Event::End)
-        | (State::Resident, Event::Create) => impossible(state, event),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn impossible(state: State, event: Event) -> ! {
-    panic!("{event:?} of a cell that is {state:?}");
+pub enum Sort {
+    /// Anonymous memory's: PTEs name it, who write it only if there is but one.
+    Anon,
+    /// An object's, which holds it: PTEs only map it, and all may write.
+    Object,
 }
 
 /// What is written down of one cell.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
-    /// Absent PTEs that name it.
+    /// Absent PTEs that name it, or the object.
     holders: u32,
-    /// Resident: number of its frame. Dead: the next dead one, as an id; 0: none.
+    /// Resident, Writing, Reading: number of its frame. Swapped: evictions before its own, wrapping.
+    /// Dead: the next dead one, as an id; 0: none.
     place: u32,
+    /// Its slot; 0: none.
+    slot: u32,
+    mark: Mark,
+    /// Threads that come back to it.
+    keepers: u16,
+    flags: u8,
     state: State,
 }
 
-const _: () = assert!(size_of::<Cell>() <= 16);
+const _: () = assert!(size_of::<Cell>() <= 24);
+
+/// In `flags`: it is an object's page.
+const OBJECT: u8 = 1 << 0;
+/// In `flags`: it was changed since it is being written.
+const SPOILED: u8 = 1 << 1;
+/// In `flags`: it was read before anybody asked for it, and nobody has yet.
+const AHEAD: u8 = 1 << 2;
+/// In `flags`: it was accessed, and no policy has been told.
+const YOUNG: u8 = 1 << 3;
 
 impl Cell {
     /// No cell; what storage for cells is filled with.
-    pub const DEAD: Self = Self { holders: 0, place: 0, state: State::Dead };
+    pub const DEAD: Self = Self {
+        holders: 0,
+        place: 0,
+        slot: 0,
+        mark: Mark::FRESH,
+        keepers: 0,
+        flags: 0,
+        state: State::Dead,
+    };
 
     #[inline]
     fn step(&mut self, event: Event) {
         self.state = next(self.state, event);
+    }
+
+    fn slot(&self) -> Option<SlotId> {
+        NonZeroU32::new(self.slot).map(SlotId)
     }
 }
 
@@ -113,13 +102,24 @@ pub struct Cells {
     /// Cells from this index on have never lived, and their storage has never been looked at.
     fresh: u32,
     live: u32,
+    /// How many are Writing, Reading, Swapped, Lost; the other places are not used.
+    away: [u32; State::ALL.len()],
 }
 
 impl Cells {
     /// Books on as many cells as there is storage for, none of which lives.
     pub fn new(cells: &'static mut [Cell]) -> Self {
         assert!(cells.len() < u32::MAX as usize, "cell ids fit 32 bits");
-        Self { cells, dead: 0, fresh: 0, live: 0 }
+        Self { cells, dead: 0, fresh: 0, live: 0, away: [0; State::ALL.len()] }
+    }
+
+    /// Replaces the storage by what `longer` makes of it: the same cells, and more behind them,
+    /// whatever is in those.
+    pub fn extend(&mut self, longer: impl FnOnce(&'static mut [Cell]) -> &'static mut [Cell]) {
+        let before = self.cells.len();
+        self.cells = longer(core::mem::take(&mut self.cells));
+        let now = self.cells.len();
+        assert!(before <= now && now < u32::MAX as usize, "{before} cells become {now}");
     }
 
     /// The id that the next cell will have; `None` if all live.
@@ -132,9 +132,10 @@ impl Cells {
         NonZeroU32::new(self.fresh + 1).filter(|_| is_left).map(CellId)
     }
 
-    /// Brings the cell that [`vacant`](Self::vacant) has announced into being; no absent PTE names it.
+    /// Brings the cell that [`vacant`](Self::vacant) has announced into being, of
+    /// [`Sort::Anon`]; nothing names it.
     #[inline]
-    pub(super) fn create(&mut self, cell: CellId, frame: Ppn) {
+    pub(super) fn create(&mut self, cell: CellId, frame: Ppn, mark: Mark) {
         let slot = &mut self.cells[cell.index()];
         if cell.0.get() == self.dead {
             self.dead = slot.place;
@@ -145,7 +146,14 @@ impl Cells {
         }
         slot.step(Event::Create);
         slot.place = u32::try_from(frame.0).expect("frame numbers fit 32 bits");
+        slot.mark = mark;
         self.live += 1;
+    }
+
+    /// It is an object's, which holds it, from now on.
+    pub(super) fn give_to_object(&mut self, cell: CellId) {
+        self.hold(cell);
+        self.cells[cell.index()].flags |= OBJECT;
     }
 
     /// One more absent PTE names it.
@@ -156,7 +164,7 @@ impl Cells {
         slot.holders = slot.holders.checked_add(1).expect("PTEs fit in RAM");
     }
 
-    /// One absent PTE less names it; how many still do.
+    /// One absent PTE less names it, or the object lets go of it; how many holders are left.
     #[inline]
     pub(super) fn let_go(&mut self, cell: CellId) -> u32 {
         let slot = &mut self.cells[cell.index()];
@@ -165,42 +173,269 @@ impl Cells {
         slot.holders
     }
 
-    /// Nothing names it any more: it is gone, and leaves the frame behind that it lived in.
-    #[inline]
-    pub(super) fn end(&mut self, cell: CellId) -> Ppn {
+    /// A thread comes back to it: it does not end until then.
+    pub(super) fn keep(&mut self, cell: CellId) {
         let slot = &mut self.cells[cell.index()];
+        slot.step(Event::Hold);
+        slot.keepers = slot.keepers.checked_add(1).expect("fewer threads than that");
+    }
+
+    /// The thread has come back.
+    pub(super) fn stop_keeping(&mut self, cell: CellId) {
+        let slot = &mut self.cells[cell.index()];
+        slot.step(Event::LetGo);
+        slot.keepers = slot.keepers.checked_sub(1).expect("kept as often as not");
+    }
+
+    /// The end of a cell whose frame no PTE maps any more, if it has nothing but that and nothing
+    /// else names it; whether it is gone.
+    #[inline]
+    pub(super) fn end_unmapped(&mut self, cell: CellId) -> bool {
+        let slot = &mut self.cells[cell.index()];
+        let is_more = slot.holders | slot.slot | u32::from(slot.keepers) != 0;
+        if is_more || slot.state != State::Resident {
+            return false;
+        }
         slot.step(Event::End);
-        let frame = Ppn(slot.place.into());
+        slot.flags = 0;
         slot.place = self.dead;
         self.dead = cell.0.get();
         self.live -= 1;
-        frame
+        true
     }
 
-    /// The end of a cell whose frame no PTE maps any more, unless absent ones name it; whether they
-    /// do.
-    #[inline]
-    pub(super) fn end_unless_held(&mut self, cell: CellId) -> bool {
-        let is_held = self.holders(cell) != 0;
-        if !is_held {
-            self.end(cell);
+    /// Nothing names it any more, and no transfer is under way: it is gone, and leaves behind what
+    /// it had.
+    pub(super) fn end(&mut self, cell: CellId) -> (Option<Ppn>, Option<SlotId>) {
+        let (frame, slot) = (self.frame(cell), self.slot(cell));
+        self.change(cell, Event::End);
+        let entry = &mut self.cells[cell.index()];
+        assert!(entry.holders == 0 && entry.keepers == 0, "{cell:?} ends while it is named");
+        *entry = Cell { place: self.dead, ..Cell::DEAD };
+        self.dead = cell.0.get();
+        self.live -= 1;
+        (frame, slot)
+    }
+
+    /// What is in its slot is not its content any more: the slot that is to be freed, and which it
+    /// no longer has. Of one that is being written, the end of that frees it.
+    pub(super) fn spoil(&mut self, cell: CellId) -> Option<SlotId> {
+        let entry = &mut self.cells[cell.index()];
+        if entry.state == State::Writing {
+            entry.step(Event::Spoil);
+            entry.flags |= SPOILED;
+            return None;
         }
-        is_held
+        let slot = entry.slot()?;
+        entry.step(Event::Spoil);
+        entry.slot = 0;
+        Some(slot)
     }
 
-    /// How many absent PTEs name it.
+    /// It is being written to this slot, which it gets.
+    pub(super) fn write(&mut self, cell: CellId, slot: SlotId) -> Ppn {
+        self.change(cell, Event::Write);
+        let entry = &mut self.cells[cell.index()];
+        assert!(entry.slot == 0, "{cell:?} has a slot already");
+        entry.slot = slot.0.get();
+        entry.flags &= !SPOILED;
+        Ppn(entry.place.into())
+    }
+
+    /// The transfer to its slot has ended. If the slot has not got the content, or that is not the
+    /// page's any more, it no longer has the slot, which is the second value; the first is its frame.
+    pub(super) fn written(
+        &mut self,
+        cell: CellId,
+        result: Result<(), TransferError>,
+    ) -> (Ppn, Option<SlotId>) {
+        self.change(cell, Event::Written);
+        let entry = &mut self.cells[cell.index()];
+        let slot = entry.slot().filter(|_| result.is_err() || entry.flags & SPOILED != 0);
+        if slot.is_some() {
+            entry.slot = 0;
+        }
+        entry.flags &= !SPOILED;
+        (Ppn(entry.place.into()), slot)
+    }
+
+    /// Its frame is taken from it; what the policies remember of it.
+    pub(super) fn evict(&mut self, cell: CellId, stamp: u32) -> &mut Mark {
+        self.change(cell, Event::Evict);
+        let entry = &mut self.cells[cell.index()];
+        assert!(entry.slot != 0, "the content of {cell:?} is nowhere else");
+        entry.place = stamp;
+        entry.flags &= !(AHEAD | YOUNG);
+        &mut entry.mark
+    }
+
+    /// It is being read into this frame, which it gets; its slot and its eviction stamp.
+    pub(super) fn read(&mut self, cell: CellId, frame: Ppn, wanted: Wanted) -> (SlotId, u32) {
+        self.change(cell, Event::Read);
+        let entry = &mut self.cells[cell.index()];
+        let stamp = entry.place;
+        entry.place = u32::try_from(frame.0).expect("frame numbers fit 32 bits");
+        if wanted == Wanted::Ahead {
+            entry.flags |= AHEAD;
+        }
+        (entry.slot().expect("swapped cells have slots"), stamp)
+    }
+
+    /// The transfer from its slot has ended; its frame and, if that has failed, its slot, which it
+    /// no longer has.
+    pub(super) fn read_done(
+        &mut self,
+        cell: CellId,
+        result: Result<(), TransferError>,
+    ) -> (Ppn, Option<SlotId>) {
+        let is_lost = result.is_err();
+        self.change(cell, if is_lost { Event::Lose } else { Event::Returned });
+        let entry = &mut self.cells[cell.index()];
+        let slot = entry.slot().filter(|_| is_lost);
+        if is_lost {
+            entry.slot = 0;
+            entry.flags &= !AHEAD;
+        }
+        (Ppn(entry.place.into()), slot)
+    }
+
+    /// The transfer from its slot has failed, but not for good: its content is in its slot alone
+    /// again. The frame that it had, and what the policies remember of it.
+    pub(super) fn give_up(&mut self, cell: CellId, stamp: u32) -> (Ppn, &mut Mark) {
+        self.change(cell, Event::GiveUp);
+        let entry = &mut self.cells[cell.index()];
+        let frame = Ppn(entry.place.into());
+        entry.place = stamp;
+        entry.flags &= !AHEAD;
+        (frame, &mut entry.mark)
+    }
+
+    /// A step that changes how many are in which state.
+    fn change(&mut self, cell: CellId, event: Event) {
+        let entry = &mut self.cells[cell.index()];
+        let before = entry.state;
+        entry.step(event);
+        let after = entry.state;
+        if before as u8 >= State::Writing as u8 {
+            self.away[before as usize] -= 1;
+        }
+        if after as u8 >= State::Writing as u8 {
+            self.away[after as usize] += 1;
+        }
+    }
+}
+
+/// A device has not done what it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferError;
+
+/// Why a cell is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Somebody waits for it.
+    Now,
+    /// Its neighbour is read, too.
+    Ahead,
+}
+
+/// What there is to be known.
+impl Cells {
+    /// How many absent PTEs name it; 1 for an object's, until that lets go.
     #[inline]
     pub fn holders(&self, cell: CellId) -> u32 {
         self.cells[cell.index()].holders
     }
 
+    /// How many threads come back to it.
+    pub fn keepers(&self, cell: CellId) -> u16 {
+        self.cells[cell.index()].keepers
+    }
+
+    /// Holders and threads that come back to it together.
+    #[inline]
+    pub fn claims(&self, cell: CellId) -> u32 {
+        self.claims_and_slot(cell).0
+    }
+
+    /// Its [`claims`](Self::claims), and whether it has a slot.
+    #[inline]
+    pub(super) fn claims_and_slot(&self, cell: CellId) -> (u32, bool) {
+        let entry = &self.cells[cell.index()];
+        (entry.holders + u32::from(entry.keepers), entry.slot != 0)
+    }
+
+    /// Where its content is, if it may be used there, and that takes no notes: nothing else has the
+    /// content that is to change, nor did anybody wait for this.
+    #[inline]
+    pub(super) fn at_hand(&self, cell: CellId, how: Use) -> Option<Ppn> {
+        let entry = &self.cells[cell.index()];
+        let is_plain = entry.flags & AHEAD == 0 && (how == Use::Read || entry.slot == 0);
+        (is_plain && entry.state == State::Resident).then_some(Ppn(entry.place.into()))
+    }
+
+    /// As [`list`](Self::list); `None` also where it has no holder.
+    #[inline]
+    pub(super) fn list_if_held(&self, cell: CellId) -> Option<List> {
+        self.list(cell).filter(|_| self.holders(cell) > 0)
+    }
+
+    /// Which list the frame belongs on that the cell has, if nobody uses it.
+    #[inline]
+    pub(super) fn list(&self, cell: CellId) -> Option<List> {
+        let entry = &self.cells[cell.index()];
+        let list = if entry.slot == 0 { List::Modified } else { List::Standby };
+        (entry.state == State::Resident).then_some(list)
+    }
+
     /// Where its content is in RAM.
+    #[inline]
     pub fn frame(&self, cell: CellId) -> Option<Ppn> {
-        let slot = &self.cells[cell.index()];
-        match slot.state {
-            State::Dead => None,
-            State::Resident => Some(Ppn(slot.place.into())),
+        let entry = &self.cells[cell.index()];
+        match entry.state {
+            State::Resident | State::Writing => Some(Ppn(entry.place.into())),
+            State::Dead | State::Reading | State::Swapped | State::Lost => None,
         }
+    }
+
+    /// The frame that it has, even if its content is not there yet.
+    pub fn own_frame(&self, cell: CellId) -> Option<Ppn> {
+        let entry = &self.cells[cell.index()];
+        match entry.state {
+            State::Reading => Some(Ppn(entry.place.into())),
+            _ => self.frame(cell),
+        }
+    }
+
+    /// The stamp of its eviction, while it is in a slot alone.
+    pub(super) fn stamp(&self, cell: CellId) -> Option<u32> {
+        (self.state(cell) == State::Swapped).then(|| self.cells[cell.index()].place)
+    }
+
+    /// Its slot.
+    #[inline]
+    pub fn slot(&self, cell: CellId) -> Option<SlotId> {
+        self.cells[cell.index()].slot()
+    }
+
+    /// Whose page it is.
+    pub fn sort(&self, cell: CellId) -> Sort {
+        match self.cells[cell.index()].flags & OBJECT {
+            0 => Sort::Anon,
+            _ => Sort::Object,
+        }
+    }
+
+    /// The owner of its frame.
+    pub(super) fn owner(&self, cell: CellId) -> Owner {
+        match self.sort(cell) {
+            Sort::Anon => Owner::Anon(cell),
+            Sort::Object => Owner::Object(cell),
+        }
+    }
+
+    /// What the policies remember of it.
+    pub fn mark_mut(&mut self, cell: CellId) -> &mut Mark {
+        &mut self.cells[cell.index()].mark
     }
 
     /// Where its content is at all; dead for a cell that there is no storage for.
@@ -214,6 +449,15 @@ impl Cells {
         self.live.into()
     }
 
+    /// How many are in this state; dead ones do not count.
+    pub fn count(&self, state: State) -> u64 {
+        match state {
+            State::Dead => 0,
+            State::Resident => (self.live - self.away.iter().sum::<u32>()).into(),
+            _ => self.away[state as usize].into(),
+        }
+    }
+
     /// How many may live at once.
     pub fn capacity(&self) -> u64 {
         self.cells.len() as u64
@@ -223,12 +467,6 @@ impl Cells {
     pub(super) fn iter_live(&self) -> impl Iterator<Item = CellId> {
         let ids = (1..=self.fresh).filter_map(NonZeroU32::new).map(CellId);
         ids.filter(|cell| self.cells[cell.index()].state != State::Dead)
-    }
-
-    /// The same books once more.
-    #[cfg(test)]
-    pub(crate) fn duplicate(&self) -> Self {
-        Self { cells: self.cells.to_vec().leak(), ..*self }
     }
 }
 

@@ -41,6 +41,34 @@ events! {
     TlbIpi = "tlb_ipi",
     /// A process was killed for its memory.
     OomKill = "oom_kill",
+    /// A page was read from a swap area.
+    SwapIn = "pswpin",
+    /// A page was written to a swap area.
+    SwapOut = "pswpout",
+    /// A slot of a swap area could not be written or read, and is never used again.
+    Retired = "swap_retired",
+    /// A page could not be read from a swap area, and is lost to whoever has it.
+    Lost = "swap_lost",
+    /// The scan for pages to be trimmed has passed a page.
+    Scanned = "pgscan",
+    /// A frame was taken from its cell.
+    Stolen = "pgsteal",
+    /// The scan has passed a page that had been accessed since the last time.
+    Refilled = "pgrefill",
+    /// A page was asked for whose frame had been taken from it.
+    Refault = "workingset_refault",
+    /// Such a page came back soon enough to be one that is needed all the time.
+    Activated = "workingset_activate",
+    /// A trimmed page was mapped again before its frame was taken from it.
+    Rescued = "soft_rescue",
+    /// A page was read from a swap area before anybody asked for it.
+    ReadAhead = "swap_ra",
+    /// Such a page was then asked for.
+    ReadAheadHit = "swap_ra_hit",
+    /// A process was suspended, by hand or because memory was short.
+    Suspended = "suspend",
+    /// It was resumed.
+    Resumed = "resume",
 }
 
 /// How often each event has happened.

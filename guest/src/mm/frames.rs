@@ -2,22 +2,27 @@
 //!
 //! A free frame is *hot*, on a stack of single frames where most allocations begin and end, or in
 //! a block of the buddy allocator (`frames/buddy.rs`). `frames/marks.rs` says how far down each
-//! [`Class`] may use them up, `frames/check.rs` whether all of this agrees with itself. What is
-//! counted is counted as it changes; nothing here walks all of RAM but [`Frames::donate`].
+//! [`Class`] may use them up, `frames/lists.rs` which frames are idle and could be taken from
+//! their cells, `frames/check.rs` whether all of this agrees with itself. What is counted is
+//! counted as it changes; nothing here walks all of RAM but [`Frames::donate`].
 
 mod buddy;
 pub(super) mod check;
+mod lists;
 mod marks;
 mod meta;
 
 use core::fmt;
 use core::ops::Range;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 pub use buddy::{MAX_ORDER, ORDERS};
+pub use lists::List;
 pub use marks::Watermarks;
 pub use meta::{FrameMeta, Kind, Owner};
 
 use self::buddy::Buddy;
+use self::lists::Lists;
 use self::meta::{HOT, INNER, NOBODY};
 use super::OutOfMemory;
 use crate::PAGE_SIZE_BYTES;
@@ -48,6 +53,7 @@ pub struct Frames {
     first: Ppn,
     meta: &'static mut [FrameMeta],
     buddy: Buddy,
+    lists: Lists,
     hot: u32,
     hot_frames: u32,
     hot_limit: u32,
@@ -55,6 +61,8 @@ pub struct Frames {
     marks: Watermarks,
     /// Free frames that each class leaves alone.
     floors: [u32; 3],
+    /// Where it is published how many frames processes may have for sure.
+    gauge: Option<&'static AtomicU32>,
     /// What `set_min_free_kbytes` was told.
     chosen_min: Option<u64>,
     #[cfg(test)]
@@ -73,15 +81,33 @@ impl Frames {
             first,
             meta,
             buddy: Buddy::new(first),
+            lists: Lists::new(),
             hot: NOBODY,
             hot_frames: 0,
             hot_limit: HOT_MIN_FRAMES,
             counts,
             marks: Watermarks::of_min(0),
             floors: [0; 3],
+            gauge: None,
             chosen_min: None,
             #[cfg(test)]
             fail_in: None,
+        }
+    }
+
+    /// From now on `gauge` says how many frames processes may have for sure, for those who look
+    /// without the lock of the books: those in blocks above the low watermark. Hot ones, which come
+    /// and go all the time, and idle ones do not count.
+    pub fn publish_to(&mut self, gauge: &'static AtomicU32) {
+        self.gauge = Some(gauge);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        if let Some(gauge) = self.gauge {
+            let in_blocks = self.counts[Kind::Free as usize] - self.hot_frames;
+            let spare = in_blocks.saturating_sub(self.floors[Class::User as usize]);
+            gauge.store(spare, Ordering::Relaxed);
         }
     }
 
@@ -148,6 +174,7 @@ impl Frames {
         }
         self.counts[Kind::Free as usize] -= 1 << order;
         self.counts[kind as usize] += 1 << order;
+        self.publish();
         Ok(self.ppn(index))
     }
 
@@ -181,11 +208,18 @@ impl Frames {
         self.counts[kind as usize] -= 1 << order;
         self.counts[Kind::Free as usize] += 1 << order;
         self.buddy.give(self.meta, index, order);
+        self.publish();
     }
 
     /// Whose it is; what is not RAM at all is reserved, too.
     pub fn owner(&self, frame: Ppn) -> Owner {
         self.meta(frame).map_or(Owner::Reserved, FrameMeta::owner)
+    }
+
+    /// What is written down of it; asserts that it is RAM.
+    #[inline]
+    pub fn look(&self, frame: Ppn) -> &FrameMeta {
+        &self.meta[self.index(frame) as usize]
     }
 
     /// Changes whose it is, without freeing it.
@@ -230,16 +264,19 @@ impl Frames {
     }
 
     /// It is in use by somebody who copies: it is neither freed nor reused meanwhile.
+    #[inline]
     pub fn pin(&mut self, frame: Ppn) {
         let meta = self.meta_mut(frame);
         assert!(meta.kind != Kind::Free, "free frame pinned");
         meta.pins = meta.pins.checked_add(1).expect("fewer copies in flight than threads");
     }
 
-    /// The end of [`pin`](Self::pin).
-    pub fn unpin(&mut self, frame: Ppn) {
+    /// The end of [`pin`](Self::pin); what is written down of it now.
+    #[inline]
+    pub fn unpin(&mut self, frame: Ppn) -> &FrameMeta {
         let meta = self.meta_mut(frame);
         meta.pins = meta.pins.checked_sub(1).expect("unpinned as often as pinned");
+        meta
     }
 
     /// How often it is pinned.
@@ -291,11 +328,18 @@ impl Frames {
         self.set_marks(min);
     }
 
+    /// How many frames lack before `frames` of them could be had.
+    pub(super) fn lacking(&self, frames: u32, class: Class) -> u32 {
+        let wanted = self.floors[class as usize].saturating_add(frames);
+        wanted.saturating_sub(self.counts[Kind::Free as usize])
+    }
+
     fn set_marks(&mut self, min: u64) {
         self.marks = Watermarks::of_min(min);
         self.floors[Class::User as usize] = self.marks.low as u32;
         self.floors[Class::Kernel as usize] = self.marks.min as u32;
         self.floors[Class::Atomic as usize] = self.marks.min as u32 / 2;
+        self.publish();
     }
 
     #[inline]
@@ -319,6 +363,7 @@ impl Frames {
                     self.hot = index;
                 }
                 self.hot_frames += 1 << order;
+                self.publish();
                 return true;
             }
         }
@@ -334,6 +379,7 @@ impl Frames {
             self.buddy.give(self.meta, index, 0);
         }
         self.hot_frames -= frames;
+        self.publish();
     }
 
     fn ppn(&self, index: u32) -> Ppn {
@@ -402,9 +448,11 @@ impl Frames {
         change(&mut self.counts, &mut self.hot_frames);
     }
 
-    /// The same books once more.
-    pub(crate) fn duplicate(&self) -> Self {
-        Self { meta: self.meta.to_vec().leak(), buddy: self.buddy.clone(), ..*self }
+    /// Makes these books, of the same size, say what `other` says.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.meta.copy_from_slice(other.meta);
+        let meta = core::mem::take(&mut self.meta);
+        *self = Self { meta, buddy: other.buddy.clone(), lists: other.lists.clone(), ..*other };
     }
 }
 

@@ -3,7 +3,7 @@
 
 use core::fmt::Debug;
 
-use super::{Memory, OutOfMemory, PageRange, Vpn};
+use super::{CellId, Memory, OutOfMemory, PageRange, Vpn};
 use crate::pte::{Flags, Ppn, Pte};
 
 /// RAM, the books on it, and the fences of one address space.
@@ -99,6 +99,9 @@ pub enum PageError {
     OutOfMemory,
     /// It could not be read: SIGBUS.
     Io,
+    /// It is in swap, or on its way from there: to be brought in, or waited for. By the time
+    /// anybody looks at the cell it may be gone, and another one.
+    Swapped(CellId),
     /// It may not be had: its file system is full, or nothing more is promised. SIGBUS.
     Full,
     /// It is not in memory, and [`ObjectAccess::IfPresent`] asked for no more.

@@ -1,22 +1,32 @@
 //! [`Pages`]: the pages of an object, by number: a file's in memory, a shared segment's.
 //!
-//! A page that is not there is a hole and costs nothing (`object/tree.rs`). The frames belong to
-//! [`Owner::Object`]; those that processes still map when the object lets go of them become
-//! [`Owner::Orphan`] and end with their last mapping.
+//! A page that is not there is a hole and costs nothing (`object/tree.rs`). The others are cells
+//! that the object holds, which may lose their frames as anonymous ones do; those that processes
+//! still map when the object lets go of them end with their last mapping.
 
 mod tree;
 
 use core::ops::{Range, RangeInclusive};
 
 use self::tree::Tree;
-use super::{Class, Machine, ObjectAccess, Owner, PageError};
+use super::{CellId, Class, Machine, ObjectAccess, PageError, Use};
 use crate::pte::Ppn;
 
 /// Pages by number. Its owner holds a lock while it calls, and lets go of all pages before it
 /// drops this.
 #[derive(Debug, Default)]
 pub struct Pages {
-    frames: Tree,
+    cells: Tree,
+}
+
+impl ObjectAccess {
+    /// What it means for a page that is there.
+    const fn usage(self) -> Use {
+        match self {
+            Self::Read | Self::IfPresent => Use::Read,
+            Self::Write => Use::Write,
+        }
+    }
 }
 
 impl Pages {
@@ -30,26 +40,55 @@ impl Pages {
         index: u64,
         access: ObjectAccess,
     ) -> Result<Ppn, PageError> {
-        let frame = match (self.page(index), access) {
-            (Some(frame), _) => frame,
-            (None, ObjectAccess::IfPresent) => return Err(PageError::Absent),
-            (None, ObjectAccess::Read | ObjectAccess::Write) => self.new_page(machine, index)?,
-        };
-        machine.memory(|memory| memory.frames.map(frame));
+        if let Some(cell) = self.cell(index) {
+            let page = machine.memory(|memory| memory.map_object(cell, access.usage()));
+            return match page {
+                Err(PageError::Swapped(_)) if access == ObjectAccess::IfPresent => {
+                    Err(PageError::Absent)
+                }
+                page => page,
+            };
+        }
+        let frame = self.new_page(machine, index, access)?;
+        machine.memory(|memory| {
+            memory.frames.map(frame);
+            memory.unpin(frame);
+        });
         Ok(frame)
     }
 
-    /// Page `index` if it is there, for reading and writing its content under the owner's lock.
-    pub fn page(&self, index: u64) -> Option<Ppn> {
-        self.frames.get(index)
-    }
-
-    /// Page `index`, made of zeros if it is not there.
+    /// Page `index`, pinned for reading or writing its content past all PTEs, under the owner's
+    /// lock; [`unpin_page`](Self::unpin_page) ends that. A hole becomes a page of zeros, unless only
+    /// [what is there](ObjectAccess::IfPresent) is to be read.
     ///
     /// # Errors
-    /// [`PageError::OutOfMemory`].
-    pub fn page_or_new(&mut self, machine: &impl Machine, index: u64) -> Result<Ppn, PageError> {
-        self.page(index).map_or_else(|| self.new_page(machine, index), Ok)
+    /// As [`map_page`](Self::map_page); what is in swap is [`PageError::Swapped`] for any access.
+    pub fn pin_page(
+        &mut self,
+        machine: &impl Machine,
+        index: u64,
+        access: ObjectAccess,
+    ) -> Result<Ppn, PageError> {
+        match self.cell(index) {
+            Some(cell) => machine.memory(|memory| memory.pin_object(cell, access.usage())),
+            None => self.new_page(machine, index, access),
+        }
+    }
+
+    /// The end of [`pin_page`](Self::pin_page). The page is the last that is taken away.
+    pub fn unpin_page(machine: &impl Machine, frame: Ppn) {
+        machine.memory(|memory| memory.unpin(frame));
+    }
+
+    /// The cell that is page `index`, if it is no hole.
+    pub fn cell(&self, index: u64) -> Option<CellId> {
+        self.cells.get(index)
+    }
+
+    /// Whether page `index` is in RAM.
+    pub fn is_resident(&self, machine: &impl Machine, index: u64) -> bool {
+        let in_ram = |cell| machine.memory(|memory| memory.cells.frame(cell).is_some());
+        self.cell(index).is_some_and(in_ram)
     }
 
     /// Takes a frame that is the caller's (owner Kernel) as page `index`, which is a hole.
@@ -62,13 +101,23 @@ impl Pages {
         index: u64,
         frame: Ppn,
     ) -> Result<(), PageError> {
-        self.frames.insert(index, frame).map_err(|_| PageError::OutOfMemory)?;
-        machine.memory(|memory| {
-            let owner = memory.frames.owner(frame);
-            assert!(owner == Owner::Kernel, "{owner:?} frame adopted");
-            memory.frames.set_owner(frame, Owner::Object);
+        let cell = machine.memory(|memory| {
+            let cell = memory.cell_of_frame(frame)?;
+            memory.hold_as_object(cell, frame);
+            Ok(cell)
         });
-        Ok(())
+        let cell = cell.map_err(|_: super::OutOfMemory| PageError::OutOfMemory)?;
+        let inserted = self.cells.insert(index, cell);
+        machine.memory(|memory| match inserted {
+            Ok(()) => {
+                memory.unpin(frame);
+                Ok(())
+            }
+            Err(_) => {
+                memory.disown(cell);
+                Err(PageError::OutOfMemory)
+            }
+        })
     }
 
     /// Lets go of the pages from `first` on.
@@ -84,30 +133,41 @@ impl Pages {
     }
 
     fn remove(&mut self, machine: &impl Machine, pages: RangeInclusive<u64>) {
-        self.frames.remove(pages, &mut |frame| {
-            machine.memory(|memory| match memory.frames.mapped(frame) {
-                0 => memory.frames.free(frame),
-                _ => memory.frames.set_owner(frame, Owner::Orphan),
-            });
+        self.cells.remove(pages, &mut |cell| {
+            machine.memory(|memory| memory.release_cell(cell));
         });
     }
 
-    /// How many pages are there.
+    /// How many pages are there, in RAM or in swap.
     pub fn count(&self) -> u64 {
-        self.frames.count()
+        self.cells.count()
     }
 
-    /// Calls `visit` with number and frame of each page that is there, upwards.
-    pub fn for_each(&self, visit: &mut dyn FnMut(u64, Ppn)) {
-        self.frames.for_each(visit);
+    /// Calls `visit` with number and cell of each page that is there, upwards.
+    pub fn for_each(&self, visit: &mut dyn FnMut(u64, CellId)) {
+        self.cells.for_each(visit);
     }
 
-    fn new_page(&mut self, machine: &impl Machine, index: u64) -> Result<Ppn, PageError> {
-        let frame = machine.memory(|memory| memory.frames.alloc(Class::User, Owner::Kernel));
-        let frame = frame.map_err(|_| PageError::OutOfMemory)?;
+    /// A page of zeros where a hole is, pinned.
+    fn new_page(
+        &mut self,
+        machine: &impl Machine,
+        index: u64,
+        access: ObjectAccess,
+    ) -> Result<Ppn, PageError> {
+        if access == ObjectAccess::IfPresent {
+            return Err(PageError::Absent);
+        }
+        let made = machine.memory(|memory| memory.new_object_cell(Class::User));
+        let (cell, frame) = made.map_err(|_| PageError::OutOfMemory)?;
         machine.zero(frame);
-        let adopted = self.adopt(machine, index, frame);
-        adopted.inspect_err(|_| machine.memory(|memory| memory.frames.free(frame)))?;
+        if self.cells.insert(index, cell).is_err() {
+            machine.memory(|memory| {
+                memory.release_cell(cell);
+                memory.unpin(frame);
+            });
+            return Err(PageError::OutOfMemory);
+        }
         Ok(frame)
     }
 }

@@ -4,18 +4,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::rc::Rc;
 
 use super::cells::{self, Cells};
 use super::commit::{Asker, Ledger, Overcommit, Policy};
 use super::frames::{Class, FrameMeta, Frames, Owner};
-use super::object::Pages;
-use super::{Machine, Memory, ObjectAccess, OutOfMemory, PageError, PageRange, Reach, Vpn};
+use super::{Machine, Memory, ObjectAccess, OutOfMemory, PageError, PageRange, Reach, SlotId, Vpn};
 use crate::pte::{Flags, Ppn, Pte};
 use crate::table::{FrameMemory, PageTable};
 use crate::walk::{Access, Finding, Walk, WalkOptions};
 use crate::{ENTRIES, LEVELS, PAGE_SIZE_BYTES, leaf_size_bytes};
+
+mod disk;
+mod object;
+
+pub(crate) use object::ToyObject;
 
 /// First frame of RAM.
 pub(crate) const FIRST: Ppn = Ppn(0x8_0000);
@@ -46,11 +49,20 @@ pub(crate) struct ToyOptions {
     pub(crate) ad: AdUpdate,
     /// Whether harts also keep entries that are invalid.
     pub(crate) keeps_invalid: bool,
+    /// Pages of a swap area, its header among them; 0: there is none.
+    pub(crate) swap_pages: usize,
 }
 
 impl Default for ToyOptions {
     fn default() -> Self {
-        Self { frames: 64, cells: 64, harts: 1, ad: AdUpdate::Svade, keeps_invalid: false }
+        Self {
+            frames: 64,
+            cells: 64,
+            harts: 1,
+            ad: AdUpdate::Svade,
+            keeps_invalid: false,
+            swap_pages: 0,
+        }
     }
 }
 
@@ -92,6 +104,9 @@ struct Shared {
     /// What may be promised; `None`: anything.
     limit_pages: Cell<Option<u64>>,
     fences: Cell<u64>,
+    /// What is in slots.
+    disk: RefCell<BTreeMap<SlotId, disk::Page>>,
+    transfers: RefCell<Vec<disk::Transfer>>,
 }
 
 /// A machine as one address space sees it: fences are of this space. [`sibling`](Self::sibling)
@@ -125,12 +140,17 @@ impl ToyMachine {
                 ledger: Ledger::new(),
                 limit_pages: Cell::new(None),
                 fences: Cell::new(0),
+                disk: RefCell::default(),
+                transfers: RefCell::default(),
             }),
             asid: 0,
             hart: Cell::new(0),
         };
         machine.fill(machine.memory(|memory| memory.zero_frame()), 0);
         machine.fill(kernel_root, 0);
+        if options.swap_pages > 0 {
+            machine.add_swap(options.swap_pages);
+        }
         let flags = Flags::V | Flags::R | Flags::W | Flags::G | Flags::A | Flags::D;
         for index in KERNEL_ENTRIES {
             machine.swap_pte(kernel_root, index, Pte::new(Ppn((index as u64) << 18), flags));
@@ -402,88 +422,6 @@ impl Machine for ToyMachine {
 
     fn refresh(&self, page: Vpn) {
         self.fence_here(page);
-    }
-}
-
-/// An object: a file or shared memory, as long as told, with pages that cannot be read. A clone is
-/// the same one.
-#[derive(Clone, Debug)]
-pub(crate) struct ToyObject(Rc<ObjectState>);
-
-#[derive(Debug)]
-struct ObjectState {
-    pages: RefCell<Pages>,
-    length_pages: Cell<u64>,
-    unreadable: RefCell<Vec<u64>>,
-}
-
-impl PartialEq for ToyObject {
-    fn eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl ToyObject {
-    /// An object of so many pages, all of which are holes.
-    pub(crate) fn new(length_pages: u64) -> Self {
-        Self(Rc::new(ObjectState {
-            pages: RefCell::default(),
-            length_pages: Cell::new(length_pages),
-            unreadable: RefCell::default(),
-        }))
-    }
-
-    /// An object whose page `i` begins with the doubleword `words[i]`; the rest is zeros.
-    pub(crate) fn with_words(machine: &ToyMachine, words: &[u64]) -> Self {
-        let object = Self::new(words.len() as u64);
-        for (index, word) in words.iter().enumerate() {
-            let page = object.0.pages.borrow_mut().page_or_new(machine, index as u64);
-            machine.poke(page.expect("frames"), 0, *word);
-        }
-        object
-    }
-
-    /// Page `index` answers [`PageError::Io`] from now on.
-    pub(crate) fn break_page(&self, index: u64) {
-        self.0.unreadable.borrow_mut().push(index);
-    }
-
-    /// Makes it this long; what lies behind is let go of.
-    pub(crate) fn set_length(&self, machine: &ToyMachine, pages: u64) {
-        self.0.length_pages.set(pages);
-        self.0.pages.borrow_mut().truncate(machine, pages);
-    }
-
-    /// Makes a hole of these pages.
-    pub(crate) fn punch(&self, machine: &ToyMachine, pages: Range<u64>) {
-        self.0.pages.borrow_mut().punch(machine, pages);
-    }
-
-    /// The frame of page `index`, if it is there.
-    pub(crate) fn frame(&self, index: u64) -> Option<Ppn> {
-        self.0.pages.borrow().page(index)
-    }
-
-    /// Each frame.
-    pub(crate) fn frames(&self) -> Vec<Ppn> {
-        let mut frames = Vec::new();
-        self.0.pages.borrow().for_each(&mut |_, frame| frames.push(frame));
-        frames
-    }
-
-    fn page(
-        &self,
-        machine: &ToyMachine,
-        index: u64,
-        access: ObjectAccess,
-    ) -> Result<Ppn, PageError> {
-        if index >= self.0.length_pages.get() {
-            return Err(PageError::BeyondEnd);
-        }
-        if self.0.unreadable.borrow().contains(&index) {
-            return Err(PageError::Io);
-        }
-        self.0.pages.borrow_mut().map_page(machine, index, access)
     }
 }
 

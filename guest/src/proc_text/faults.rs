@@ -76,6 +76,8 @@ fn signal_name(trouble: Trouble) -> &'static str {
         Trouble::Denied => "SIGSEGV/ACCERR",
         Trouble::Bus => "SIGBUS/ADRERR",
         Trouble::OutOfMemory => "SIGKILL/OOM",
+        // Whoever waits for the page has a record of how that ended.
+        Trouble::Swapped { .. } | Trouble::Busy(_) => "swapped",
     }
 }
 

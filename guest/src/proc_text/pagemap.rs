@@ -13,15 +13,17 @@ pub const SWAPPED: u64 = 1 << 62;
 pub const FILE_OR_SHARED: u64 = 1 << 61;
 /// The page is mapped by nobody else.
 pub const EXCLUSIVE: u64 = 1 << 56;
+/// Bits of an entry in swap that name the area; the slot's number is above them.
+const SWAP_AREA_BITS: u32 = 5;
 /// Bytes of an entry.
 pub const ENTRY_BYTES: u64 = 8;
 
 /// Who reads, and so what is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// The superuser: frames are shown.
+    /// The superuser: frames and slots are shown.
     Root,
-    /// Anybody else: frames read as 0.
+    /// Anybody else: frames and slots read as 0.
     Other,
 }
 
@@ -29,7 +31,10 @@ pub enum Reader {
 pub fn entry(state: PageState, reader: Reader) -> u64 {
     match state {
         PageState::Absent => 0,
-        PageState::Swapped => SWAPPED,
+        PageState::Swapped { slot } if reader == Reader::Root => {
+            SWAPPED | u64::from(slot.page()) << SWAP_AREA_BITS | slot.area() as u64
+        }
+        PageState::Swapped { .. } => SWAPPED,
         PageState::Present { frame, exclusive, object, .. } => {
             let Ppn(frame) = if reader == Reader::Root { frame } else { Ppn(0) };
             let exclusive = if exclusive { EXCLUSIVE } else { 0 };
@@ -42,6 +47,7 @@ pub fn entry(state: PageState, reader: Reader) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mm::SlotId;
     use crate::pte::Pte;
 
     #[test]
@@ -52,9 +58,11 @@ mod tests {
             exclusive,
             object,
         };
+        let slot = SlotId::new(3, 0x777).expect("a slot");
         for (state, reader, want) in [
             (PageState::Absent, Reader::Root, 0),
-            (PageState::Swapped, Reader::Other, 1 << 62),
+            (PageState::Swapped { slot }, Reader::Other, 1 << 62),
+            (PageState::Swapped { slot }, Reader::Root, 1 << 62 | 0x777 << 5 | 3),
             (present(false, false), Reader::Root, 1 << 63 | 0x80123),
             (present(true, false), Reader::Root, 1 << 63 | 1 << 56 | 0x80123),
             (present(true, true), Reader::Other, 1 << 63 | 1 << 61 | 1 << 56),

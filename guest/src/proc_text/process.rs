@@ -151,6 +151,7 @@ fn state_name(state: char) -> &'static str {
         'D' => "D (disk sleep)",
         'T' => "T (stopped)",
         't' => "t (tracing stop)",
+        'W' => "W (suspended)",
         'Z' => "Z (zombie)",
         _ => "X (dead)",
     }

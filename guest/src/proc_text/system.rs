@@ -34,6 +34,12 @@ pub struct Frames {
     pub committed: u64,
     /// See [`committed`](Self::committed).
     pub commit_limit: u64,
+    /// Pages of swap areas.
+    pub swap: u64,
+    /// Those without content.
+    pub swap_free: u64,
+    /// Frames whose content is in a slot, too.
+    pub swap_cached: u64,
 }
 
 /// The text of /proc/meminfo.
@@ -51,7 +57,7 @@ pub fn meminfo(frames: &Frames) -> impl fmt::Display {
             ("MemAvailable", available),
             ("Buffers", 0),
             ("Cached", cached),
-            ("SwapCached", 0),
+            ("SwapCached", frames.swap_cached),
             ("Active", anonymous + object),
             ("Inactive", 0),
             ("Active(anon)", anonymous + shared),
@@ -60,8 +66,8 @@ pub fn meminfo(frames: &Frames) -> impl fmt::Display {
             ("Inactive(file)", 0),
             ("Unevictable", frames.locked),
             ("Mlocked", frames.locked),
-            ("SwapTotal", 0),
-            ("SwapFree", 0),
+            ("SwapTotal", frames.swap),
+            ("SwapFree", frames.swap_free),
             ("Dirty", 0),
             ("Writeback", 0),
             ("AnonPages", anonymous),
@@ -165,6 +171,19 @@ pub fn stat<'a>(harts: &'a [HartTime], activity: &'a Activity) -> impl fmt::Disp
         writeln!(f, "intr {interrupts}\nctxt {switches}\nbtime {boot_time}")?;
         writeln!(f, "processes {forks}\nprocs_running {running}\nprocs_blocked {blocked}")?;
         writeln!(f, "softirq 0 0 0 0 0 0 0 0 0 0 0")
+    })
+}
+
+/// The head of /proc/swaps.
+pub const SWAPS: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+
+/// A line of /proc/swaps: a disk, and how many pages it has and how many of them are used.
+pub fn swap_area(disk: &str, pages: [u64; 2], priority: i16) -> impl fmt::Display {
+    const NAME_WIDTH: usize = 34;
+    fmt::from_fn(move |f| {
+        let [size, used] = pages.map(|pages| pages * PAGE_SIZE_BYTES / 1024);
+        write!(f, "/dev/{disk:<width$} partition", width = NAME_WIDTH)?;
+        writeln!(f, "\t{size}\t\t{used}\t\t{priority}")
     })
 }
 

@@ -231,6 +231,12 @@ impl<P, T> Tree<P, T> {
         self.entries.iter().filter_map(|(pid, entry)| Some((*pid, entry.process.as_deref()?)))
     }
 
+    /// The process with the next number after `pid`.
+    pub fn next_after(&self, pid: Pid) -> Option<&Node<P>> {
+        let mut behind = self.entries.range(pid.saturating_add(1)..);
+        behind.find_map(|(_, entry)| entry.process.as_deref())
+    }
+
     /// Enters a process under a reserved number, as a child of `parent`, whose group and session it
     /// gets; the first process (parent 0) gets those of its own number.
     ///

@@ -57,6 +57,8 @@ pub(crate) mod work {
     pub(crate) const RESCHEDULE: u32 = 1;
     /// The task may have to look at its signals.
     pub(crate) const INTERRUPTED: u32 = 2;
+    /// The task may have to pause, as its process is suspended.
+    pub(crate) const HELD: u32 = 4;
 }
 
 impl Hart {

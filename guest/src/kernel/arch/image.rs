@@ -40,6 +40,30 @@ pub(crate) fn boot_stack() -> Range<u64> {
     range(&raw const _boot_stack_start, &raw const _boot_stack_top)
 }
 
+/// What stands at the low end of the boot stack as long as nothing else was put there.
+const MARK: u64 = 0x656e_645f_6f66_5f69;
+/// How many words: what leaves one out may meet the next.
+const MARKS: usize = 32;
+
+fn marks() -> [*mut u64; MARKS] {
+    let start: *mut u64 = core::ptr::with_exposed_provenance_mut(boot_stack().start as usize);
+    core::array::from_fn(|index| start.wrapping_add(index))
+}
+
+/// Marks the low end of the boot stack, which is still far away.
+pub(crate) fn mark_boot_stack() {
+    for mark in marks() {
+        // SAFETY: the words are the stack's, which is not used as far down as that.
+        unsafe { mark.write_volatile(MARK) };
+    }
+}
+
+/// Whether the marks are still there, below which the kernel's constants lie.
+pub(crate) fn is_boot_stack_whole() -> bool {
+    // SAFETY: they are aligned words of the stack, which is left or not used as far down as that.
+    marks().into_iter().all(|mark| unsafe { mark.read_volatile() } == MARK)
+}
+
 /// The same range in physical memory.
 pub(crate) fn physical(range: &Range<u64>) -> Range<u64> {
     range.start - OFFSET..range.end - OFFSET

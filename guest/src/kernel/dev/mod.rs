@@ -46,6 +46,11 @@ pub(crate) fn start() {
     }
 }
 
+/// Bytes that disks were asked to read, and to write.
+pub(crate) fn disk_bytes() -> [u64; 2] {
+    crate::block::moved_bytes()
+}
+
 /// Lets input come: there is a terminal that takes it.
 pub(crate) fn listen() {
     if let Some(device) = board().uart {

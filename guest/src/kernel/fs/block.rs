@@ -33,7 +33,7 @@ struct Bounce(Ppn);
 
 impl Bounce {
     fn new() -> Result<Self, Errno> {
-        Ok(Self(memory(|memory| memory.frames.alloc(Class::Kernel, Owner::Kernel))?))
+        Ok(Self(memory(|memory| memory.alloc(Class::Kernel, Owner::Kernel))?))
     }
 }
 

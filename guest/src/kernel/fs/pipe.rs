@@ -20,7 +20,7 @@ use linux_raw_sys::ioctl;
 use super::buffer::{Buffer, Saved, moved_or};
 use super::inode::{File, Flags, Seeking};
 use super::names::{now, who};
-use crate::mm::{try_frame_to_user, try_user_to_frame, user};
+use crate::mm::{reclaim, try_frame_to_user, try_user_to_frame, user};
 use crate::sync::{SpinLock, WaitQueue};
 use crate::task;
 use guest::errno::Answer;
@@ -187,6 +187,7 @@ impl Pipe {
                     step = self.wait_and_write(from, together);
                     continue;
                 }
+                Err(Errno::ENOMEM) => reclaim::throttle(),
                 Err(errno) => Err(errno),
             };
             if let Err(errno) = outcome {

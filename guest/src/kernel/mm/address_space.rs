@@ -1,7 +1,7 @@
 //! [`AddressSpace`]: the memory of a process, shared by its threads: [`Space`] behind a lock that
 //! sleeps, and the machine it lives on. [`Paged`] and [`Object`] are what may be mapped into it.
 
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -9,17 +9,25 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::locked::Locked;
-use guest::mm::space::{Copies, PageState, Trouble};
-use guest::mm::{ObjectAccess, PageError, Space, Vpn};
+use guest::mm::space::{Copies, PageState, Repair, Trouble};
+use guest::mm::{CellId, ObjectAccess, PageError, PageRange, Space, Vpn};
 use guest::walk::Access;
 use guest::{Flags, PAGE_SIZE_BYTES, Ppn};
 
 use super::machine::HereMachine;
-use super::{boot, direct, tunables};
+use super::push_out::Pushed;
+use super::reclaim::Patience;
+use super::registry::Registry;
+use super::{boot, direct, reclaim, tunables};
 use crate::arch::uaccess::BadAddress;
 use crate::sched;
 use crate::sync::{Mutex, MutexGuard, SpinGuard, SpinLock};
 use crate::task::Process;
+
+mod scan;
+mod usage;
+
+use scan::Scanned;
 
 /// Something whose pages can be mapped.
 pub(crate) trait Paged: Send + Sync {
@@ -30,7 +38,7 @@ pub(crate) trait Paged: Send + Sync {
     /// Path for /proc/PID/maps; empty where it has none.
     fn path(&self) -> Vec<u8>;
     /// Calls `visit` with each page that it has, for the audit.
-    fn for_each_page(&self, visit: &mut dyn FnMut(u64, Ppn));
+    fn for_each_page(&self, visit: &mut dyn FnMut(u64, CellId));
     /// Whether page `index` is in memory, for mincore.
     fn has_page(&self, index: u64) -> bool;
     /// What its pages count as in /proc/meminfo and /proc/PID/status.
@@ -65,47 +73,47 @@ impl fmt::Debug for Object {
     }
 }
 
-/// Everything paged that was announced, for the audit; those that are gone are dropped now and
-/// then.
-static OBJECTS: SpinLock<Vec<Weak<dyn Paged>>> = SpinLock::new(Vec::new());
+/// Everything paged that was announced, for the audit.
+static OBJECTS: Registry<dyn Paged> = Registry::new();
 
 /// Lets the audit know of an object: each is announced once, when it is made.
 pub(crate) fn announce(object: &Arc<dyn Paged>) {
-    let mut objects = OBJECTS.lock();
-    if objects.len() == objects.capacity() {
-        objects.retain(|object| object.strong_count() > 0);
-    }
-    objects.push(Arc::downgrade(object));
+    OBJECTS.add(object);
 }
 
-/// All objects that were announced and live.
-pub(crate) fn objects() -> Vec<Arc<dyn Paged>> {
-    OBJECTS.lock().iter().filter_map(Weak::upgrade).collect()
+/// Calls `visit` with all objects that were announced and live.
+pub(crate) fn for_each_object(visit: impl FnMut(&Arc<dyn Paged>)) {
+    OBJECTS.for_each(visit);
+}
+
+/// How many there are.
+pub(crate) fn object_count() -> u64 {
+    OBJECTS.count()
 }
 
 /// Gives back what is kept of objects and address spaces that are gone.
 pub(super) fn forget_gone() {
-    let mut objects = OBJECTS.lock();
-    objects.retain(|object| object.strong_count() > 0);
-    objects.shrink_to_fit();
-    drop(objects);
-    let mut spaces = SPACES.lock();
-    spaces.retain(|space| space.strong_count() > 0);
-    spaces.shrink_to_fit();
+    OBJECTS.trim();
+    SPACES.trim();
 }
 
 /// Every address space, those included that no process has yet, for the audit.
-static SPACES: SpinLock<Vec<Weak<AddressSpace>>> = SpinLock::new(Vec::new());
+static SPACES: Registry<AddressSpace> = Registry::new();
 
-/// All address spaces.
-pub(crate) fn spaces() -> Vec<Arc<AddressSpace>> {
-    SPACES.lock().iter().filter_map(Weak::upgrade).collect()
+/// Calls `visit` with all address spaces.
+pub(crate) fn for_each_space(visit: impl FnMut(&Arc<AddressSpace>)) {
+    SPACES.for_each(visit);
+}
+
+/// How many there are.
+pub(crate) fn space_count() -> u64 {
+    SPACES.count()
 }
 
 /// Takes these pages of an object, which has them no more, out of every address space. The caller
 /// holds neither a space nor the object.
 pub(crate) fn cut_out(identity: (u64, u64), pages: Range<u64>, copies: Copies) {
-    for own in spaces() {
+    for_each_space(|own| {
         let mut space = own.lock();
         let object = space.vmas().iter().find_map(|area| {
             let (object, _) = area.object_at(area.pages.start)?;
@@ -114,7 +122,7 @@ pub(crate) fn cut_out(identity: (u64, u64), pages: Range<u64>, copies: Copies) {
         if let Some(object) = object {
             space.discard_object(own.machine(), &object, pages.clone(), copies);
         }
-    }
+    });
 }
 
 /// The address space of a process, shared by its threads.
@@ -131,6 +139,12 @@ pub(crate) struct AddressSpace {
     limits_version: AtomicU64,
     /// What is added to the out-of-memory score of its process.
     oom_adjustment: AtomicI32,
+    /// Where the pager goes on, and what it has learnt.
+    scanned: SpinLock<Scanned>,
+    /// What is known of its being pushed out.
+    pub(super) pushed: Pushed,
+    /// Its memory was freed under its processes, which end.
+    is_reaped: AtomicBool,
 }
 
 impl AddressSpace {
@@ -144,12 +158,24 @@ impl AddressSpace {
         Ok(Self::wrap(machine, space))
     }
 
-    /// A copy-on-write copy.
+    /// A copy-on-write copy. Sleeps until there is memory for its tables.
     ///
     /// # Errors
     /// `ENOMEM`.
     pub(crate) fn fork(&self) -> Result<Arc<Self>, Errno> {
-        let copy = self.space.lock().fork(&self.machine)?;
+        let mut frames = FORK_FRAMES;
+        let mut attempts = 0;
+        let copy = loop {
+            reclaim::throttle_for(frames)?;
+            let mut space = self.space.lock();
+            attempts += 1;
+            match space.fork(&self.machine) {
+                Ok(copy) => break copy,
+                Err(error) if attempts == FORK_ATTEMPTS => return Err(error.into()),
+                // It takes more, or there are not as many any more as there were a moment ago.
+                Err(_) => frames = FORK_FRAMES + space.counters().tables,
+            }
+        };
         Ok(Self::wrap(HereMachine::new(), copy))
     }
 
@@ -160,14 +186,20 @@ impl AddressSpace {
         let space = Mutex::new(space);
         let oom_adjustment = AtomicI32::new(inherited_oom_adjustment());
         let has_locked = AtomicBool::new(false);
-        let own = Self { machine, space, root, locked, has_locked, limits_version, oom_adjustment };
+        let own = Self {
+            machine,
+            space,
+            root,
+            locked,
+            has_locked,
+            limits_version,
+            oom_adjustment,
+            scanned: SpinLock::new(Scanned::default()),
+            pushed: Pushed::default(),
+            is_reaped: AtomicBool::new(false),
+        };
         let own = Arc::new(own);
-        let mut spaces = SPACES.lock();
-        if spaces.len() == spaces.capacity() {
-            spaces.retain(|space| space.strong_count() > 0);
-        }
-        spaces.push(Arc::downgrade(&own));
-        drop(spaces);
+        SPACES.add(&own);
         own
     }
 
@@ -175,6 +207,11 @@ impl AddressSpace {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Space<HereMachine>> {
         self.space.lock()
+    }
+
+    /// The same, unless somebody uses it.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Space<HereMachine>>> {
+        self.space.try_lock()
     }
 
     /// For exclusive use by the process itself, whose limits count; sleeps.
@@ -280,26 +317,64 @@ impl AddressSpace {
         access: Access,
         f: impl FnOnce(Ppn, usize) -> R,
     ) -> Result<R, Trouble> {
-        /// One fault may be about the table, the page, and A or D; more are none of ours.
-        const ATTEMPTS: usize = 4;
         let page = Vpn::of(va);
-        let mut space = self.space.lock();
-        for _ in 0..ATTEMPTS {
-            let state = if page < Vpn::USER_END {
-                space.page(&self.machine, page)
-            } else {
-                return Err(Trouble::NotMapped);
-            };
-            let right = if access == Access::Store { Flags::W } else { Flags::R };
-            if let PageState::Present { frame, pte, .. } = state
-                && pte.is_valid()
-                && pte.flags().has(right)
-            {
-                return Ok(f(frame, (va % PAGE_SIZE_BYTES) as usize));
-            }
-            space.fault(&self.machine, va, access)?;
+        if page >= Vpn::USER_END {
+            return Err(Trouble::NotMapped);
         }
-        Err(Trouble::Denied)
+        let right = if access == Access::Store { Flags::W } else { Flags::R };
+        let mut patience = Patience::new();
+        loop {
+            let mut space = self.space.lock();
+            let mut outcome = Ok(Repair::Spurious);
+            for _ in 0..FAULTS_PER_PAGE {
+                if let PageState::Present { frame, pte, .. } = space.page(&self.machine, page)
+                    && pte.is_valid()
+                    && pte.flags().has(right)
+                {
+                    return Ok(f(frame, (va % PAGE_SIZE_BYTES) as usize));
+                }
+                outcome = space.fault(&self.machine, va, access);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            drop(space);
+            match outcome {
+                Ok(_) => return Err(Trouble::Denied),
+                Err(trouble) => patience.wait_out(trouble)?,
+            }
+        }
+    }
+
+    /// Faults ahead of time, as [`Space::populate`], whatever has to be waited for.
+    ///
+    /// # Errors
+    /// [`Trouble`] that waiting does not end.
+    pub(crate) fn populate(&self, range: PageRange) -> Result<(), Trouble> {
+        let mut left = range;
+        let mut patience = Patience::new();
+        loop {
+            let outcome = self.space.lock().populate(&self.machine, &mut left);
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(trouble) => patience.wait_out(trouble)?,
+            }
+        }
+    }
+}
+
+/// Frames that a copy of a space takes besides its tables: stack and books of its process.
+const FORK_FRAMES: u64 = 16;
+/// How often a copy is begun before there is no memory for it.
+const FORK_ATTEMPTS: u32 = 4;
+
+/// One fault may be about the table, the page, and A or D; more are none of ours.
+const FAULTS_PER_PAGE: usize = 4;
+
+impl AddressSpace {
+    /// Pages that are mapped, but not counting those of zeros.
+    pub(crate) fn resident(&self) -> u64 {
+        self.space.lock().counters().resident()
     }
 }
 

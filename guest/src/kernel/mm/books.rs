@@ -2,7 +2,7 @@
 //! counted beside it, without the lock.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use guest::Ppn;
 use guest::mm::Memory;
@@ -16,8 +16,12 @@ static EVENTS: [AtomicU64; Event::ALL.len()] = [const { AtomicU64::new(0) }; Eve
 /// Frames that are not reserved.
 static TOTAL_FRAMES: AtomicU64 = AtomicU64::new(0);
 
+/// Frames that processes may have for sure.
+static SPARE_FRAMES: AtomicU32 = AtomicU32::new(0);
+
 /// Begins the books; boot does so once.
-pub(super) fn begin(memory: Memory) {
+pub(super) fn begin(mut memory: Memory) {
+    memory.frames.publish_to(&SPARE_FRAMES);
     TOTAL_FRAMES.store(memory.frames.total_frames(), Ordering::Relaxed);
     *BOOKS.lock() = Some(memory);
 }
@@ -35,6 +39,12 @@ pub(super) fn donate(frames: Range<Ppn>) {
 #[inline]
 pub(crate) fn total_frames() -> u64 {
     TOTAL_FRAMES.load(Ordering::Relaxed)
+}
+
+/// Frames that processes may have for sure: there may be more, which only the books know.
+#[inline]
+pub(super) fn spare_frames() -> u64 {
+    SPARE_FRAMES.load(Ordering::Relaxed).into()
 }
 
 /// Runs `f` with the books on memory, interrupts off. No heap, no other lock, no page's content

@@ -2,7 +2,8 @@
 //! [`init`] runs on the boot hart before there is a heap; afterwards everything in `mm` works.
 //!
 //! Upper half, every leaf global: RAM and devices in the direct map (`direct.rs`), RAM as large
-//! pages, never executable; kernel stacks (`stack.rs`); the image at `IMAGE_OFFSET` above its
+//! pages, never executable; kernel stacks (`stack.rs`) and the books on cells (`cell_table.rs`), by
+//! 4 KiB pages as they are needed; the image at `IMAGE_OFFSET` above its
 //! physical address, by 4 KiB pages, W^X. Roots of processes copy the upper entries once and never
 //! look again, so each of them is made here, or never.
 
@@ -17,7 +18,7 @@ use guest::table::{FramePool, Page, PageTable};
 use guest::{Flags, PAGE_SIZE_BYTES, Ppn, leaf_size_bytes, vpn};
 
 use super::direct::{self, Tables, WINDOW, WINDOW_SIZE_BYTES};
-use super::{books, stack};
+use super::{books, cell_table, stack};
 use crate::arch::tlb;
 use crate::sync::SpinLock;
 
@@ -83,7 +84,7 @@ pub(crate) fn init(map: &MemoryMap<'_>) {
     builder.map_ram(&ram, &(map.image.text.start..map.image.rodata.end));
     builder.map_devices(map.devices, &ram);
     builder.map_image(&map.image);
-    builder.reserve_root_entry(stack::REGION);
+    [stack::REGION, cell_table::REGION].iter().for_each(|va| builder.reserve_root_entry(*va));
     let (root, tables_end) = builder.finish();
     let tables = pool_range.start..tables_end;
     free.remove(tables.clone());
@@ -93,6 +94,9 @@ pub(crate) fn init(map: &MemoryMap<'_>) {
     let books = make_books(&ram, &mut free, &[whole_image, tables]);
     direct::zero(books.zero_frame());
     books::begin(books);
+    // A cell has a frame or a slot, so without slots there are never more of them.
+    let pages = ram.iter().map(|range| range.end - range.start).sum::<u64>() / PAGE_SIZE_BYTES;
+    cell_table::grow(pages).expect("there is RAM for the books on cells");
     *INITRD.lock() = map.initrd.clone().zip(initrd_pages);
 }
 
@@ -136,19 +140,14 @@ fn make_books(ram: &Ranges, free: &mut Ranges, ours: &[Range<u64>; 2]) -> Memory
     let start = ram.iter().map(|range| range.start).min().expect("there is RAM");
     let end = ram.iter().map(|range| range.end).max().expect("there is RAM");
     let frames = ((end - start) / PAGE_SIZE_BYTES) as usize;
-    // A cell lives in a frame, so there are never more of them.
-    let cells = (ram.iter().map(|r| r.end - r.start).sum::<u64>() / PAGE_SIZE_BYTES) as usize;
     let frames_size = (frames * size_of::<FrameMeta>()) as u64;
-    let cells_size = (cells * size_of::<guest::mm::cells::Cell>()) as u64;
     let frames_at = free.take(frames_size).expect("there is RAM for the books on frames");
-    let cells_at = free.take(cells_size).expect("there is RAM for the books on cells");
-    // SAFETY: these ranges are RAM that was free and is no longer in `free`; pages are aligned
-    // for anything.
-    let (frame_meta, cell_meta) =
-        unsafe { (direct::carve(frames_at, frames), direct::carve(cells_at, cells)) };
+    // SAFETY: this range is RAM that was free and is no longer in `free`; pages are aligned for
+    // anything.
+    let frame_meta = unsafe { direct::carve(frames_at, frames) };
     let mut frames = Frames::new(Ppn::of(start), frame_meta);
-    let books = [frames_at..frames_at + frames_size, cells_at..cells_at + cells_size];
-    for range in ours.iter().chain(&books) {
+    let books = frames_at..frames_at + frames_size;
+    for range in ours.iter().chain([&books]) {
         for frame in Ppn::of(range.start).0..Ppn::of(range.end.next_multiple_of(PAGE_SIZE_BYTES)).0
         {
             frames.set_owner(Ppn(frame), Owner::Kernel);
@@ -157,7 +156,7 @@ fn make_books(ram: &Ranges, free: &mut Ranges, ours: &[Range<u64>; 2]) -> Memory
     for range in free.iter() {
         frames.donate(Ppn::of(range.start)..Ppn::of(range.end));
     }
-    Memory::new(frames, Cells::new(cell_meta)).expect("a frame is free")
+    Memory::new(frames, Cells::new(&mut [])).expect("a frame is free")
 }
 
 /// The kernel's page table while it is made.

@@ -5,7 +5,7 @@ use guest::mm::OutOfMemory;
 use guest::mm::commit::{Asker, Ledger, Overcommit, Policy};
 
 use super::books::total_frames;
-use super::tunables;
+use super::{swap, tunables};
 use crate::sched;
 
 static LEDGER: Ledger = Ledger::new();
@@ -17,10 +17,11 @@ pub(crate) fn committed_pages() -> u64 {
 
 /// Pages that may be promised where nothing is overcommitted.
 pub(crate) fn limit_pages() -> u64 {
-    match tunables::overcommit_kbytes() {
+    let ram = match tunables::overcommit_kbytes() {
         0 => total_frames() * tunables::overcommit_ratio() / 100,
         kbytes => pages_of(kbytes),
-    }
+    };
+    ram + swap::total_pages()
 }
 
 fn pages_of(kbytes: u64) -> u64 {
@@ -51,7 +52,7 @@ pub(crate) fn uncommit(pages: u64) {
 fn loose(overcommit: Overcommit) -> Policy {
     Policy {
         overcommit,
-        ram_pages: total_frames(),
+        ram_pages: total_frames() + swap::total_pages(),
         limit_pages: 0,
         admin_reserve_pages: 0,
         user_reserve_pages: 0,

@@ -1,25 +1,53 @@
 //! Page faults of processes: on the way to `guest::mm`'s repair and, where there is none, to a
 //! signal; counted and, where somebody wants to see them, recorded.
 
-use guest::mm::Space;
+use guest::mm::CellId;
 use guest::mm::counters::Event;
-use guest::mm::space::{Repair, Trouble};
+use guest::mm::space::{ReadHow, Repair, Trouble};
 use guest::proc_text::faults::Record;
 use guest::walk::Access;
-use linux_raw_sys::general::{BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV};
+use linux_raw_sys::general::{BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV};
 
 use super::books::count;
-use super::machine::HereMachine;
-use super::{AddressSpace, address_space, heap, memory, stack};
+use super::reclaim::{self, Patience};
+use super::transfer::{self, Copied};
+use super::{AddressSpace, memory};
 use crate::arch::cpu;
 use crate::arch::trap::TrapFrame;
 use crate::arch::uaccess::{self, BadAddress};
-use crate::debug::{self, Level};
 use crate::sched;
 use crate::task::{Process, Thread, signal};
 
-/// Stands for the program counter of a fault that happened in the kernel, until it is recorded.
-const IN_CALL: u64 = u64::MAX;
+/// Where a fault happened.
+#[derive(Clone, Copy, Debug)]
+enum Site {
+    /// In user mode, at this address.
+    User(u64),
+    /// In the kernel, which touches user memory for a system call.
+    Call,
+}
+
+impl Site {
+    /// The address in user mode that is to be recorded.
+    #[cold]
+    fn pc(self) -> u64 {
+        match self {
+            Self::User(pc) => pc,
+            Self::Call => call_site(),
+        }
+    }
+}
+
+/// What a fault was about, and what came of it.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    va: u64,
+    access: Access,
+    site: Site,
+    outcome: Result<Repair, Trouble>,
+    /// Instructions that the hart had executed when it happened.
+    before: u64,
+}
 
 /// A page fault of user mode: repairs it, records it, or forces the signal. May sleep.
 pub(crate) fn user_fault(frame: &mut TrapFrame, va: u64, access: Access) {
@@ -27,10 +55,9 @@ pub(crate) fn user_fault(frame: &mut TrapFrame, va: u64, access: Access) {
     let thread = sched::current_thread();
     let Some(space) = sched::current_space() else { return };
     let outcome = repair(&space, &thread.process, va, access);
-    let entry = Record { tid: thread.tid, access, va, pc: frame.pc(), outcome, insns: 0 };
-    note(&thread.process, entry, before);
+    note(thread, Fault { va, access, site: Site::User(frame.pc()), outcome, before });
     if let Err(trouble) = outcome {
-        punish(thread, va, access, trouble);
+        punish(va, access, trouble);
     }
 }
 
@@ -43,60 +70,89 @@ pub(crate) fn copy_fault(va: u64, access: Access) -> Result<(), BadAddress> {
     let thread = sched::current_thread();
     let space = sched::current_space().ok_or(BadAddress)?;
     let outcome = repair(&space, &thread.process, va, access);
-    let entry = Record { tid: thread.tid, access, va, pc: IN_CALL, outcome, insns: 0 };
-    note(&thread.process, entry, before);
+    note(thread, Fault { va, access, site: Site::Call, outcome, before });
     match outcome {
         Ok(_) => Ok(()),
-        Err(Trouble::OutOfMemory) => {
-            punish(thread, va, access, Trouble::OutOfMemory);
-            Err(BadAddress)
-        }
         Err(_) => Err(BadAddress),
     }
 }
 
-/// Repairs a fault in the space of `process`.
+/// Repairs a fault in the space of `process`; whatever has to be waited for is.
 fn repair(
     space: &AddressSpace,
     process: &Process,
     va: u64,
     access: Access,
 ) -> Result<Repair, Trouble> {
-    let mut guard = space.lock_for(process);
-    match guard.fault(space.machine(), va, access) {
-        Err(Trouble::OutOfMemory) => after_trimming(&mut guard, space.machine(), va, access),
+    if space.is_reaped() {
+        // It is about to end, and must not see what is left.
+        return Err(Trouble::OutOfMemory);
+    }
+    let outcome = space.lock_for(process).fault(space.machine(), va, access);
+    match outcome {
+        Err(trouble @ (Trouble::Swapped { .. } | Trouble::Busy(_) | Trouble::OutOfMemory)) => {
+            repair_slowly(space, process, (va, access), trouble)
+        }
         outcome => outcome,
     }
 }
 
-/// Tries again with the frames that the kernel only keeps for convenience.
+/// Waits until the trouble is over and tries again, until there is none that time can heal.
 #[cold]
-fn after_trimming(
-    space: &mut Space<HereMachine>,
-    machine: &HereMachine,
-    va: u64,
-    access: Access,
+fn repair_slowly(
+    space: &AddressSpace,
+    process: &Process,
+    (va, access): (u64, Access),
+    mut trouble: Trouble,
 ) -> Result<Repair, Trouble> {
-    trim();
-    space.fault(machine, va, access)
+    let mut patience = Patience::new();
+    let mut came_in = false;
+    loop {
+        came_in |= !matches!(trouble, Trouble::OutOfMemory);
+        let outcome = match trouble {
+            Trouble::Swapped { cell, how: ReadHow::Private } => copy_in(space, va, cell),
+            _ => {
+                patience.wait_out(trouble)?;
+                space.lock_for(process).fault(space.machine(), va, access)
+            }
+        };
+        match outcome {
+            Ok(_) if came_in => {
+                process.faults().count_major();
+                count(Event::MajorFault, 1);
+                return Ok(Repair::SwapIn);
+            }
+            Ok(repair) => return Ok(repair),
+            Err(next) => trouble = next,
+        }
+        if !matches!(trouble, Trouble::Swapped { .. } | Trouble::Busy(_) | Trouble::OutOfMemory) {
+            return Err(trouble);
+        }
+    }
 }
 
-/// Gives back all frames that the kernel only keeps for convenience.
-pub(crate) fn trim() {
-    address_space::forget_gone();
-    stack::trim();
-    heap::trim();
+/// Repairs a store to a page that others share, which is in a slot: by a copy from there.
+fn copy_in(space: &AddressSpace, va: u64, cell: CellId) -> Result<Repair, Trouble> {
+    let frame = match reclaim::stall(|| transfer::copy_of(cell))? {
+        Copied::Into(frame) => frame,
+        // The next look at the page tells more.
+        Copied::NotSwapped => return Ok(Repair::Spurious),
+        Copied::Failed => return Err(Trouble::Bus),
+    };
+    let repair = space.lock().fault_with_copy(space.machine(), va, cell, frame);
+    memory(|memory| memory.stop_keeping(cell));
+    repair
 }
 
 /// Counts a fault, and records it if the process wants that.
 #[inline]
-fn note(process: &Process, entry: Record, before: u64) {
-    let log = process.faults();
+fn note(thread: &Thread, fault: Fault) {
+    let log = thread.process.faults();
     log.count_minor();
     if log.is_recording() {
+        let Fault { va, access, site, outcome, before } = fault;
         let insns = cpu::instructions().wrapping_sub(before);
-        let pc = if entry.pc == IN_CALL { call_site() } else { entry.pc };
-        log.record(Record { insns, pc, ..entry });
+        log.record(Record { tid: thread.tid, access, va, pc: site.pc(), outcome, insns });
     }
     // What was done about it `guest::mm` has counted.
     count(Event::Fault, 1);
@@ -116,25 +172,14 @@ fn call_site() -> u64 {
 
 /// What follows from trouble for the thread that met it.
 #[cold]
-fn punish(thread: &Thread, va: u64, access: Access, trouble: Trouble) {
+fn punish(va: u64, access: Access, trouble: Trouble) {
     let (signal, code) = match trouble {
         Trouble::NotMapped => (SIGSEGV, SEGV_MAPERR),
         Trouble::Denied => (SIGSEGV, SEGV_ACCERR),
-        Trouble::Bus => (SIGBUS, BUS_ADRERR),
-        Trouble::OutOfMemory => return kill_for_memory(thread),
+        // Nobody has brought it in: the device has failed.
+        Trouble::Bus | Trouble::Swapped { .. } | Trouble::Busy(_) => (SIGBUS, BUS_ADRERR),
+        // It was chosen to end, and does so on its way back to user mode.
+        Trouble::OutOfMemory => return,
     };
     signal::force_fault(signal as u8, code as i32, va, access);
-}
-
-/// The process has touched what there is no memory for.
-fn kill_for_memory(thread: &Thread) {
-    count(Event::OomKill, 1);
-    let free = memory(|memory| memory.frames.free_frames());
-    let pid = thread.process.pid;
-    let name = thread.process.name();
-    let name = core::str::from_utf8(&name).unwrap_or("?");
-    let line = format_args!("Out of memory: killed process {pid} ({name}), {free} frames are free");
-    debug::log(Level::Error, line);
-    // It is running, so it exists.
-    let _ = signal::send(pid, SIGKILL as u8);
 }

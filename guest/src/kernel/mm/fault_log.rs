@@ -61,6 +61,11 @@ impl FaultLog {
         self.minor.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// One of those that were counted has waited for a device.
+    pub(super) fn count_major(&self) {
+        self.major.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Remembers a fault.
     pub(super) fn record(&self, record: Record) {
         self.records.lock().push(record);

@@ -58,7 +58,7 @@ impl Supply {
         if let Some(frame) = self.spare.take() {
             return Some(frame);
         }
-        let taken = memory(|books| books.frames.alloc(Class::Atomic, Owner::Kernel)).ok()?;
+        let taken = memory(|books| books.alloc(Class::Atomic, Owner::Kernel)).ok()?;
         self.frames += 1;
         Some(taken)
     }
@@ -171,7 +171,7 @@ fn take_frames(layout: Layout) -> *mut u8 {
     let whole = frames.next_power_of_two().max(layout.align() / FRAME_BYTES);
     let taken = memory(|books| {
         let order = whole.ilog2() as u8;
-        let first = books.frames.alloc_block(order, Class::Atomic, Owner::Kernel)?;
+        let first = books.alloc_block(order, Class::Atomic, Owner::Kernel)?;
         // What the block has too much goes back, in blocks that are as aligned as they are
         // large.
         let mut kept = frames;

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use guest::Ppn;
 use guest::errno::Errno;
 use guest::mm::object::Pages;
-use guest::mm::{ObjectAccess, PageError};
+use guest::mm::{CellId, ObjectAccess, PageError};
 
 use super::{Object, ObjectKind, Paged, announce, commit, machine};
 use crate::sync::Mutex;
@@ -65,7 +65,7 @@ impl Paged for SharedMemory {
             return Err(PageError::BeyondEnd);
         }
         let mut pages = self.pages.lock();
-        if !self.is_promised_by_page || pages.page(index).is_some() {
+        if !self.is_promised_by_page || pages.cell(index).is_some() {
             return pages.map_page(machine(), index, access);
         }
         commit::commit(1, 0).map_err(|_| PageError::Full)?;
@@ -80,12 +80,12 @@ impl Paged for SharedMemory {
         b"/dev/zero (deleted)".to_vec()
     }
 
-    fn for_each_page(&self, visit: &mut dyn FnMut(u64, Ppn)) {
+    fn for_each_page(&self, visit: &mut dyn FnMut(u64, CellId)) {
         self.pages.lock().for_each(visit);
     }
 
     fn has_page(&self, index: u64) -> bool {
-        self.pages.lock().page(index).is_some()
+        self.pages.lock().is_resident(machine(), index)
     }
 
     fn kind(&self) -> ObjectKind {

@@ -7,28 +7,25 @@
 use alloc::vec::Vec;
 
 use guest::errno::Errno;
-use guest::mm::{Class, OutOfMemory, Owner};
-use guest::{Flags, PAGE_SIZE_BYTES, Ppn, Pte, vpn};
+use guest::mm::OutOfMemory;
+use guest::{PAGE_SIZE_BYTES, Ppn};
 
 use super::books::memory;
-use super::{boot, direct};
+use super::region;
 use crate::arch::{hart, tlb};
 use crate::sync::SpinLock;
 
-/// First address of the region, which is one gigabyte: one entry of the root.
+/// First address of the region.
 pub(super) const REGION: u64 = 0xffff_ffe0_0000_0000;
 /// Size of a stack.
 pub(crate) const SIZE_BYTES: u64 = 16 << 10;
 /// What lies between the ends of two stacks.
 const SLOT_SIZE_BYTES: u64 = 2 * SIZE_BYTES;
 /// How many stacks there may be.
-const SLOTS: u32 = ((1 << 30) / SLOT_SIZE_BYTES) as u32;
+const SLOTS: u32 = (region::SIZE_BYTES / SLOT_SIZE_BYTES) as u32;
 const PAGES: usize = (SIZE_BYTES / PAGE_SIZE_BYTES) as usize;
 /// Mapped stacks that wait for a task, besides one per hart.
 const SPARE: usize = 2;
-
-const FLAGS: Flags =
-    Flags::V.with(Flags::R).with(Flags::W).with(Flags::A).with(Flags::D).with(Flags::G);
 
 /// Slots by what is in them. The rest is in use, or was never used.
 struct Slots {
@@ -125,52 +122,29 @@ fn fence(slot: u32) {
     tlb::fence_kernel(bottom(slot)..bottom(slot) + SIZE_BYTES);
 }
 
-/// The region's table of level 1, which the boot has made.
-fn middle_table() -> Ppn {
-    direct::pte(boot::kernel_root(), vpn(REGION, 2)).ppn()
-}
-
-/// The table that maps a stack, made where it is missing.
-fn leaf_table(slot: u32) -> Result<Ppn, OutOfMemory> {
-    let (middle, index) = (middle_table(), vpn(bottom(slot), 1));
-    let pointer = direct::pte(middle, index);
-    if pointer.is_valid() {
-        return Ok(pointer.ppn());
-    }
-    let table = memory(|books| books.frames.alloc(Class::Kernel, Owner::Kernel))?;
-    direct::zero(table);
-    match direct::exchange_pte(middle, index, Pte(0), Pte::table(table)) {
-        Ok(()) => Ok(table),
-        Err(other) => {
-            // Somebody else was faster.
-            memory(|books| books.frames.free(table));
-            Ok(other.ppn())
-        }
-    }
-}
-
 fn map(slot: u32) -> Result<(), OutOfMemory> {
-    let table = leaf_table(slot)?;
     for page in 0..PAGES {
-        let Ok(frame) = memory(|books| books.frames.alloc(Class::Kernel, Owner::Kernel)) else {
+        if let Err(error) = region::map_page(page_of(slot, page)) {
             unmap(slot, page);
-            return Err(OutOfMemory);
-        };
-        direct::swap_pte(table, vpn(bottom(slot), 0) + page, Pte::new(frame, FLAGS));
+            return Err(error);
+        }
     }
     Ok(())
 }
 
+/// Address of a page of a stack.
+fn page_of(slot: u32, page: usize) -> u64 {
+    bottom(slot) + page as u64 * PAGE_SIZE_BYTES
+}
+
 /// Unmaps the lowest `pages` of a stack and frees them.
 fn unmap(slot: u32, pages: usize) {
-    let (table, first) =
-        (direct::pte(middle_table(), vpn(bottom(slot), 1)).ppn(), vpn(bottom(slot), 0));
-    let mut gone = [Pte(0); PAGES];
-    for (page, pte) in gone[..pages].iter_mut().enumerate() {
-        *pte = direct::swap_pte(table, first + page, Pte(0));
+    let mut gone = [Ppn(0); PAGES];
+    for (page, frame) in gone[..pages].iter_mut().enumerate() {
+        *frame = region::unmap_page(page_of(slot, page));
     }
     fence(slot);
-    memory(|books| gone[..pages].iter().for_each(|pte| books.frames.free(pte.ppn())));
+    memory(|books| gone[..pages].iter().for_each(|frame| books.frames.free(*frame)));
 }
 
 /// Unmaps a stack that is nobody's.

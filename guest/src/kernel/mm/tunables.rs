@@ -10,6 +10,7 @@ use guest::proc_text::tunable::Tunable;
 use linux_raw_sys::general::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK};
 
 use super::books::memory;
+use super::load;
 use crate::task::Process;
 
 /// What stands for "no limit" in limits of resources.
@@ -32,8 +33,12 @@ static MIN_FREE_KBYTES: Tunable = Tunable::new("vm/min_free_kbytes", 0, 0..=i32:
 static RANDOMIZE_VA_SPACE: Tunable = Tunable::new("kernel/randomize_va_space", 0, 0..=2);
 static PID_MAX: Tunable = Tunable::new("kernel/pid_max", 32768, 301..=4_194_304);
 
+/// Whether processes are suspended where memory is too short for all.
+static LOAD_CONTROL: Tunable = Tunable::new("vm/load_control", 1, 0..=1);
+static PAGE_CLUSTER: Tunable = Tunable::new("vm/page-cluster", 3, 0..=5);
+
 /// All of them, for /proc/sys.
-static ALL: [&Tunable; 11] = [
+static ALL: [&Tunable; 13] = [
     &OVERCOMMIT_MEMORY,
     &OVERCOMMIT_RATIO,
     &OVERCOMMIT_KBYTES,
@@ -45,6 +50,8 @@ static ALL: [&Tunable; 11] = [
     &MIN_FREE_KBYTES,
     &RANDOMIZE_VA_SPACE,
     &PID_MAX,
+    &LOAD_CONTROL,
+    &PAGE_CLUSTER,
 ];
 
 /// Increases whenever limits of address spaces may have changed.
@@ -80,6 +87,9 @@ pub(crate) fn store(path: &str, text: &str) -> Result<(), Errno> {
     let value = tunable.store(text)?;
     if core::ptr::eq(tunable, &MIN_FREE_KBYTES) {
         memory(|memory| memory.frames.set_min_free_kbytes(value));
+    }
+    if core::ptr::eq(tunable, &LOAD_CONTROL) {
+        load::change();
     }
     // Of these two the one written last decides.
     if core::ptr::eq(tunable, &OVERCOMMIT_RATIO) {
@@ -139,6 +149,16 @@ pub(crate) fn choose_reserves() {
 /// vm.overcommit_ratio, in percent of RAM.
 pub(crate) fn overcommit_ratio() -> u64 {
     OVERCOMMIT_RATIO.get()
+}
+
+/// vm.load_control.
+pub(super) fn load_control() -> bool {
+    LOAD_CONTROL.get() != 0
+}
+
+/// vm.page-cluster: so many pages, as a power of two, are read from swap together at most.
+pub(super) fn page_cluster() -> u32 {
+    PAGE_CLUSTER.get() as u32
 }
 
 /// To be called when limits of a process have changed: its space looks them up again.

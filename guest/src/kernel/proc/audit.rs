@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::mm::Space;
 use guest::mm::audit::{Audit, Violation};
@@ -13,7 +14,7 @@ use guest::mm::frames::Kind;
 use guest::mm::memory::Census;
 
 use super::nodes::put;
-use crate::mm::{self, AddressSpace, HereMachine, boot, commit, heap, memory};
+use crate::mm::{self, AddressSpace, HereMachine, boot, commit, heap, memory, reclaim};
 use crate::sched;
 use crate::sync::{Mutex, MutexGuard, SpinLock};
 use crate::task::{self, Process};
@@ -22,6 +23,9 @@ use crate::task::{self, Process};
 static BASELINE: SpinLock<Option<Figures>> = SpinLock::new(None);
 /// One audit at a time: two would wait for each other's address spaces.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// Frames that an audit takes besides its tables: lists of spaces, and the text.
+const SPARE_FRAMES: u64 = 8;
 
 /// What is compared with the baseline.
 #[derive(Clone, Debug)]
@@ -44,8 +48,8 @@ impl Figures {
             heap_bytes: heap.object_bytes,
             heap_frames: heap.object_frames + heap.large_frames,
             stack_frames: mm::stack_frames().0,
-            objects: mm::objects().len() as u64,
-            spaces: mm::spaces().len() as u64,
+            objects: mm::object_count(),
+            spaces: mm::space_count(),
             committed_pages: commit::committed_pages(),
         }
     }
@@ -55,6 +59,7 @@ impl Figures {
         let frames = Kind::ALL.into_iter().zip(self.census.frames);
         frames.map(|(kind, frames)| (frame_row(kind), frames)).chain([
             ("cells", self.census.cells),
+            ("slots", self.census.slots),
             ("heap_bytes", self.heap_bytes),
             ("heap_frames", self.heap_frames),
             ("stack_frames", self.stack_frames),
@@ -73,7 +78,6 @@ fn frame_row(kind: Kind) -> &'static str {
         Kind::Kernel => "frames_kernel",
         Kind::Anon => "frames_anon",
         Kind::Object => "frames_object",
-        Kind::Orphan => "frames_orphan",
         Kind::Zero => "frames_zero",
     }
 }
@@ -102,11 +106,10 @@ fn owner_of(space: &Arc<AddressSpace>, processes: &[Arc<Process>]) -> u32 {
 /// Runs the audit; what it found.
 fn run() -> Result<Vec<Violation>, Errno> {
     let processes = task::processes();
-    let mut spaces: Vec<(u32, Arc<AddressSpace>)> =
-        mm::spaces().into_iter().map(|space| (owner_of(&space, &processes), space)).collect();
+    let mut spaces: Vec<(u32, Arc<AddressSpace>)> = Vec::new();
+    mm::for_each_space(|space| spaces.push((owner_of(space, &processes), space.clone())));
     drop(processes);
     spaces.sort_by_key(|(pid, _)| *pid);
-    let objects = mm::objects();
     let extent = memory(|memory| memory.extent());
     let mut audit = Audit::begin(extent).map_err(|_| Errno::ENOMEM)?;
     let locked: Vec<(u32, &AddressSpace, MutexGuard<'_, Space<HereMachine>>)> =
@@ -117,9 +120,9 @@ fn run() -> Result<Vec<Violation>, Errno> {
         audit.kernel_half(own.machine(), *pid, space.root(), kernel);
     }
     audit.kernel(mm::machine(), 0, kernel);
-    for object in &objects {
-        object.for_each_page(&mut |_, frame| audit.object_page(frame));
-    }
+    mm::for_each_object(|object| {
+        object.for_each_page(&mut |_, cell| audit.object_page(cell));
+    });
     memory(|memory| audit.judge(memory));
     drop(locked);
     Ok(audit.finish())
@@ -142,6 +145,9 @@ fn run_until_quiet() -> Result<Vec<Violation>, Errno> {
 /// The text: `ok` or `FAILED n`, figures, violations.
 pub(super) fn show(out: &mut String) -> Result<(), Errno> {
     let turn = TURN.lock();
+    // Where memory is full, others have to make room for what the audit takes.
+    let bytes = memory(|memory| memory.extent()).audit_bytes() as u64;
+    reclaim::throttle_for(bytes.div_ceil(PAGE_SIZE_BYTES) + SPARE_FRAMES)?;
     let figures = Figures::now();
     let baseline = BASELINE.lock().clone();
     let violations = run_until_quiet()?;

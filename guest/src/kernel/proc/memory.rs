@@ -17,7 +17,7 @@ use guest::{Flags, PAGE_SIZE_BYTES};
 use super::nodes::put;
 use super::process::Target;
 use crate::fs::synthetic::Bytes;
-use crate::mm::{AddressSpace, HereMachine, Object, ObjectKind, memory};
+use crate::mm::{AddressSpace, HereMachine, Object, ObjectKind, memory, swap};
 use crate::task;
 
 /// What stands for a path where an area has none.
@@ -76,7 +76,7 @@ fn sums(own: &AddressSpace, space: &Space<HereMachine>, area: &Vma<Object>) -> S
             let is_accessed = pte.flags().has(Flags::A);
             sums.add_page(Page { mapped, is_dirty, is_accessed, kind });
         }
-        PageState::Swapped => sums.add_swapped(),
+        PageState::Swapped { .. } => sums.add_swapped(),
         PageState::Absent => {}
     });
     sums.locked = own.locked().pages_in(area.pages) * PAGE_SIZE_BYTES;
@@ -118,6 +118,13 @@ pub(super) fn figures(own: &AddressSpace) -> text::Memory {
             });
         }
     }
+    let mut swapped = 0;
+    if swap::pages().0 > 0 {
+        let all = PageRange::new(Vpn(0), Vpn::USER_END);
+        space.pages(own.machine(), all, &mut |_, state| {
+            swapped += u64::from(matches!(state, PageState::Swapped { .. }));
+        });
+    }
     text::Memory {
         size: totals.pages,
         peak: counters.peak_pages,
@@ -130,7 +137,7 @@ pub(super) fn figures(own: &AddressSpace) -> text::Memory {
         stack: totals.stack,
         exec: totals.exec,
         tables: counters.tables,
-        swapped: 0,
+        swapped,
     }
 }
 

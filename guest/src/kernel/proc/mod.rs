@@ -1,11 +1,13 @@
 //! /proc: everything that the kernel shows of itself and of processes. Formats that follow from
 //! plain values are in `guest::proc_text`; here the values are collected.
 //!
-//! `nodes.rs` has the building blocks, `process.rs` the directories of processes with `status.rs`
-//! and `memory.rs` behind them, `system.rs` what concerns all, `sysctl.rs` /proc/sys with
-//! `audit.rs`, `uts.rs` names.
+//! `nodes.rs` has the building blocks, `process.rs` the directories of processes with `status.rs`,
+//! `memory.rs` and `load.rs` behind them, `system.rs` what concerns all, `extents.rs` maps of RAM and
+//! swap areas, `sysctl.rs` /proc/sys with `audit.rs`, `uts.rs` names.
 
 pub(crate) mod audit;
+mod extents;
+mod load;
 mod memory;
 mod nodes;
 mod process;
@@ -19,12 +21,12 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use self::nodes::{DIRECTORY, link, text};
+use self::nodes::{DIRECTORY, directory, link, text};
 use crate::fs::synthetic::{Directory, Node};
 use crate::{sched, task};
 
 /// What is there besides processes.
-const ENTRIES: [(&str, fn() -> Node); 17] = [
+const ENTRIES: [(&str, fn() -> Node); 20] = [
     ("self", || link(|| task::current_process().pid.to_string().into_bytes())),
     ("thread-self", || {
         link(|| {
@@ -38,11 +40,14 @@ const ENTRIES: [(&str, fn() -> Node); 17] = [
     ("interrupts", || text(system::interrupts)),
     ("uptime", || text(system::uptime)),
     ("loadavg", || text(system::loadavg)),
+    ("pressure", || directory(&[("memory", || text(system::pressure_memory))])),
     ("cpuinfo", || text(system::cpuinfo)),
     ("version", || text(system::version)),
     ("mounts", || link(|| b"self/mounts".to_vec())),
     ("filesystems", || text(system::filesystems)),
     ("swaps", || text(system::swaps)),
+    ("swapmap", || text(extents::swapmap)),
+    ("frames", || text(extents::frames)),
     ("buddyinfo", || text(system::buddyinfo)),
     ("cmdline", || text(system::cmdline)),
     ("kmsg", || text(system::kmsg)),

@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use guest::errno::Errno;
 
@@ -139,11 +140,29 @@ pub(super) fn open(file: impl Fn() -> Option<Arc<OpenFile>> + Send + Sync + 'sta
     Node::Open(Arc::new(file))
 }
 
+/// A text that says so if the heap has no room for more of it.
+struct Growing<'a>(&'a mut String);
+
+impl fmt::Write for Growing<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0.try_reserve(part.len()).map_err(|_| fmt::Error)?;
+        self.0.push_str(part);
+        Ok(())
+    }
+}
+
+/// Appends to a text that is being made.
+///
+/// # Errors
+/// ENOMEM: the heap has no room for it.
+pub(super) fn append(out: &mut String, what: fmt::Arguments<'_>) -> Result<(), Errno> {
+    fmt::Write::write_fmt(&mut Growing(out), what).map_err(|fmt::Error| Errno::ENOMEM)
+}
+
 /// Appends to a text that is being made; the heap is what limits it.
 macro_rules! put {
-    ($out:expr, $($arguments:tt)*) => {{
-        use core::fmt::Write as _;
-        $out.write_fmt(format_args!($($arguments)*)).map_err(|_| guest::errno::Errno::EIO)
-    }};
+    ($out:expr, $($arguments:tt)*) => {
+        $crate::proc::nodes::append($out, format_args!($($arguments)*))
+    };
 }
 pub(super) use put;

@@ -8,6 +8,7 @@ use guest::errno::Errno;
 use guest::proc_text::counts as text;
 use linux_raw_sys::general as linux;
 
+use super::load;
 use super::memory::{self, Memory, PageMap};
 use super::nodes::{DIRECTORY, READ, READ_WRITE, bytes_of, link, open, put, switch_of, text_of};
 use super::status;
@@ -87,7 +88,7 @@ const TEXTS: [(&str, Show); 11] = [
 ];
 
 /// What else there is.
-const OTHERS: [(&str, fn(Target) -> Node); 14] = [
+const OTHERS: [(&str, fn(Target) -> Node); 16] = [
     ("cmdline", |target| bytes_of(READ, move || area(target, 0))),
     ("environ", |target| bytes_of(OWNER_READ, move || area(target, 1))),
     ("comm", comm),
@@ -101,6 +102,8 @@ const OTHERS: [(&str, fn(Target) -> Node); 14] = [
     ("faults", faults),
     ("oom_score_adj", status::oom_score_adj),
     ("oom_adj", status::oom_score_adj),
+    ("suspend", load::suspend),
+    ("ws", load::working_set),
     ("task", |target| Node::Directory(DIRECTORY, Arc::new(Tasks(target.pid)))),
 ];
 
@@ -110,7 +113,7 @@ const OWNER_READ_WRITE: u16 = 0o600;
 const OWNER_DIRECTORY: u16 = 0o500;
 
 /// Files that threads do not have.
-const ONLY_OF_PROCESSES: [&str; 1] = ["task"];
+const ONLY_OF_PROCESSES: [&str; 3] = ["task", "suspend", "ws"];
 
 /// The directory of a process or thread.
 struct Entries(Target);

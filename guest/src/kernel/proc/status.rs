@@ -14,7 +14,8 @@ use super::process::Target;
 use crate::arch::hart;
 use crate::fs::synthetic::Node;
 use crate::fs::tty;
-use crate::mm::memory;
+use crate::mm;
+use crate::sched::Task;
 use crate::task::Process;
 
 /// Nanoseconds in 1/100 s.
@@ -27,6 +28,14 @@ pub(super) fn name_of(target: Target, process: &Process) -> Vec<u8> {
     match target.tid.and_then(|_| target.thread(process)) {
         Some(thread) => thread.name().as_bytes().to_vec(),
         None => process.name(),
+    }
+}
+
+/// A task's letter: W for one that does not run as its process is suspended.
+fn state_of(process: &Process, task: &Task) -> char {
+    match task.state() {
+        state if state != 'R' && process.suspended_by().is_some() => 'W',
+        state => state,
     }
 }
 
@@ -59,7 +68,7 @@ fn with_process(
     let [arguments, environment] = process.argument_area();
     let shown = text::Process {
         name: &name,
-        state: task.as_ref().map_or('Z', |task| task.state()),
+        state: task.as_ref().map_or('Z', |task| state_of(&process, task)),
         tgid: process.pid,
         tid: target.tid.unwrap_or(process.pid),
         parent: process.parent_pid(),
@@ -151,14 +160,7 @@ const ADJUSTMENT_MAX: i32 = 1000;
 /// How likely the process is to be killed for memory: its share of RAM in thousandths, and what
 /// was added to that.
 pub(super) fn oom_score(target: &Target, out: &mut String) -> Result<(), Errno> {
-    let Some(space) = target.process()?.space() else { return put!(out, "0\n") };
-    let counters = space.lock().counters();
-    let total = memory(|memory| memory.frames.total_frames()).max(1);
-    let share = ((counters.resident() + counters.tables) * ADJUSTMENT_MAX as u64 / total) as i32;
-    // Linux shows two thirds of the badness, from 0 to 1333 with 666 for nothing at all.
-    let adjusted = (ADJUSTMENT_MAX + space.oom_adjustment() + share).max(0) * 2 / 3;
-    let is_exempt = space.oom_adjustment() == -ADJUSTMENT_MAX;
-    put!(out, "{}\n", if is_exempt { 0 } else { adjusted })
+    put!(out, "{}\n", mm::oom::score(target.process()?.pid))
 }
 
 /// What is added to the score.

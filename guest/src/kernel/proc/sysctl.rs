@@ -1,15 +1,19 @@
-//! /proc/sys: switches that are numbers (`mm::tunables`), names of the system, the audit.
+//! /proc/sys: switches that are numbers (`mm::tunables`), names of the system and of policies, the
+//! audit.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use guest::errno::Errno;
+use guest::mm::policy::Kind;
+
 use super::audit;
 use super::nodes::{DIRECTORY, READ_WRITE, Show, Store, directory, put, switch, switch_of, text};
 use super::uts;
 use crate::fs::synthetic::{Directory, Node};
-use crate::mm::tunables;
+use crate::mm::{memory, tunables};
 
 /// A directory of switches, and of what else is in it.
 struct Switches {
@@ -43,11 +47,34 @@ pub(super) fn root() -> Node {
 }
 
 fn vm() -> Node {
-    const OTHERS: &[(&str, fn() -> Node)] = &[("audit", || {
-        let (show, store): (Show, Store) = (audit::show, audit::record_baseline);
-        switch(show, store)
-    })];
+    const OTHERS: &[(&str, fn() -> Node)] = &[
+        ("audit", || {
+            let (show, store): (Show, Store) = (audit::show, audit::record_baseline);
+            switch(show, store)
+        }),
+        ("replacement", || switch(show_policies, choose_policy)),
+    ];
     Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "vm/", others: OTHERS }))
+}
+
+/// All policies of page replacement, the chosen one in brackets.
+fn show_policies(out: &mut String) -> Result<(), Errno> {
+    let chosen = memory(|memory| memory.policy.kind());
+    for (index, kind) in Kind::ALL.into_iter().enumerate() {
+        let space = if index > 0 { " " } else { "" };
+        let name = kind.name();
+        match kind == chosen {
+            true => put!(out, "{space}[{name}]")?,
+            false => put!(out, "{space}{name}")?,
+        }
+    }
+    put!(out, "\n")
+}
+
+fn choose_policy(text: &str) -> Result<(), Errno> {
+    let kind = Kind::from_name(text.trim()).ok_or(Errno::EINVAL)?;
+    memory(|memory| memory.policy.choose(kind));
+    Ok(())
 }
 
 fn kernel() -> Node {

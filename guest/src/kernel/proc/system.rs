@@ -2,12 +2,14 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use guest::errno::Errno;
 use guest::log::Line;
+use guest::mm::cells::State;
 use guest::mm::counters::Event;
 use guest::mm::frames::Kind;
 use guest::proc_text::counts::{Interrupt, interrupts_head};
@@ -21,6 +23,7 @@ use crate::arch::{hart, tlb};
 use crate::fs::mount;
 use crate::mm::{self, ObjectKind, commit, events, heap, memory};
 use crate::sync::SpinLock;
+use crate::task::{Process, Thread};
 use crate::{debug, dev, sched, task, time};
 
 /// How busy the harts were, as far as somebody looked.
@@ -29,6 +32,7 @@ static LOAD: SpinLock<LoadAverage> = SpinLock::new(LoadAverage::new());
 /// What /proc/cpuinfo says of every hart: the base that the kernel and its programs are built for.
 const ISA: &str = "rv64imafdc_zicntr_zicsr_zifencei";
 const NANOSECONDS: u64 = 1_000_000_000;
+const KIB: u64 = 1 << 10;
 /// Nanoseconds in 1/100 s, in which /proc counts time.
 const CENTISECOND_NS: u64 = 10_000_000;
 
@@ -36,11 +40,11 @@ const CENTISECOND_NS: u64 = 10_000_000;
 pub(super) fn meminfo(out: &mut String) -> Result<(), Errno> {
     let mut shared = 0;
     let mut locked = 0;
-    for object in mm::objects() {
+    mm::for_each_object(|object| {
         if object.kind() == ObjectKind::Shared {
             object.for_each_page(&mut |_, _| shared += 1);
         }
-    }
+    });
     for process in task::processes() {
         locked += process.space().map_or(0, |space| space.locked().pages());
     }
@@ -61,6 +65,9 @@ pub(super) fn meminfo(out: &mut String) -> Result<(), Errno> {
             locked,
             committed: 0,
             commit_limit: 0,
+            swap: memory.slots.total(),
+            swap_free: memory.slots.total() - memory.slots.used(),
+            swap_cached: memory.slots.used().saturating_sub(memory.cells.count(State::Swapped)),
         }
     });
     let frames = Frames {
@@ -76,11 +83,15 @@ pub(super) fn meminfo(out: &mut String) -> Result<(), Errno> {
 /// Pages of objects that some process maps.
 fn mapped_object_pages() -> u64 {
     let mut mapped = 0;
-    for object in mm::objects() {
-        object.for_each_page(&mut |_, frame| {
-            mapped += u64::from(memory(|memory| memory.frames.mapped(frame)) > 0);
+    mm::for_each_object(|object| {
+        object.for_each_page(&mut |_, cell| {
+            let is_mapped = memory(|memory| {
+                let frame = memory.cells.frame(cell);
+                frame.is_some_and(|frame| memory.frames.mapped(frame) > 0)
+            });
+            mapped += u64::from(is_mapped);
         });
-    }
+    });
     mapped
 }
 
@@ -90,6 +101,7 @@ pub(super) fn vmstat(out: &mut String) -> Result<(), Errno> {
         [Kind::Free, Kind::Anon, Kind::Object, Kind::Table].map(|kind| memory.frames.count(kind))
     });
     let slabs = heap::in_use().object_frames;
+    let [read_bytes, written_bytes] = dev::disk_bytes();
     let rows = [
         ("nr_free_pages", free),
         ("nr_zone_inactive_anon", 0),
@@ -105,10 +117,8 @@ pub(super) fn vmstat(out: &mut String) -> Result<(), Errno> {
         ("nr_slab_reclaimable", 0),
         ("nr_slab_unreclaimable", slabs),
         ("nr_kernel_stack", mm::stack_frames().0 * 4),
-        ("pgpgin", 0),
-        ("pgpgout", 0),
-        ("pswpin", 0),
-        ("pswpout", 0),
+        ("pgpgin", read_bytes / KIB),
+        ("pgpgout", written_bytes / KIB),
     ];
     rows.iter().try_for_each(|(name, value)| put!(out, "{name} {value}\n"))?;
     let (flushes, remote) = tlb::counters();
@@ -130,8 +140,18 @@ pub(super) fn stat(out: &mut String) -> Result<(), Errno> {
     let running = sched::runnable() as u64;
     let (switches, forks) = (sched::switches(), u64::from(task::table::counts().1));
     let interrupts = interrupt_rows().iter().flat_map(|row| &row.counts).sum();
-    let activity = Activity { interrupts, switches, boot_time, forks, running, blocked: 0 };
+    let blocked = blocked_threads();
+    let activity = Activity { interrupts, switches, boot_time, forks, running, blocked };
     put!(out, "{}", text::stat(&harts, &activity))
+}
+
+/// Threads of processes that wait for something that no signal ends, such as a disk.
+fn blocked_threads() -> u64 {
+    let is_blocked = |thread: &Arc<Thread>| thread.task().is_some_and(|task| task.state() == 'D');
+    let of_process = |process: &Arc<Process>| {
+        process.threads().iter().filter(|thread| is_blocked(thread)).count()
+    };
+    task::processes().iter().map(of_process).sum::<usize>() as u64
 }
 
 /// A line of /proc/interrupts.
@@ -217,6 +237,11 @@ pub(super) fn loadavg(out: &mut String) -> Result<(), Errno> {
     put!(out, "{running}/{threads} {newest}\n")
 }
 
+/// The text of pressure/memory.
+pub(super) fn pressure_memory(out: &mut String) -> Result<(), Errno> {
+    put!(out, "{}", sched::memory_pressure())
+}
+
 /// The text of cpuinfo.
 pub(super) fn cpuinfo(out: &mut String) -> Result<(), Errno> {
     (0..hart::online()).try_for_each(|hart| {
@@ -245,7 +270,12 @@ pub(super) fn filesystems(out: &mut String) -> Result<(), Errno> {
 
 /// The text of swaps: there are none.
 pub(super) fn swaps(out: &mut String) -> Result<(), Errno> {
-    put!(out, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
+    put!(out, "{}", text::SWAPS)?;
+    for area in mm::swap::list() {
+        let [size, used] = [area.total_pages, area.used_pages];
+        put!(out, "{}", text::swap_area(area.disk.name(), [size, used], area.priority))?;
+    }
+    Ok(())
 }
 
 /// The text of buddyinfo.

@@ -6,6 +6,7 @@
 
 mod alive;
 pub(crate) mod fp;
+mod pressure;
 mod run;
 mod task;
 
@@ -21,6 +22,7 @@ pub(crate) use alive::{
     Alive, CurrentSpace, current, current_alive as this, current_space, current_thread,
     current_thread_or_none, user_pc,
 };
+pub(crate) use pressure::{is_stalled, memory_pressure, memory_stall, memory_stalls, serve_memory};
 pub(crate) use run::{finish, idle, idle_ns, look, prepare, runnable, slice_end, switches};
 pub(crate) use task::{Sleep, Task};
 
@@ -57,6 +59,12 @@ pub(crate) fn clear_interrupted() {
 #[inline]
 pub(crate) fn take_interrupted() -> bool {
     alive::current_alive().take_interrupted()
+}
+
+/// Takes the mark of [`Task::hold`] away; the caller then looks whether its process is suspended.
+#[inline]
+pub(crate) fn take_held() -> bool {
+    alive::current_alive().take_held()
 }
 
 /// [`Task::interrupt`] for the current task.
@@ -121,7 +129,12 @@ pub(crate) fn wake(task: Alive) -> bool {
         let (ok, failed) = (Ordering::AcqRel, Ordering::Relaxed);
         if task.state.compare_exchange(state, to, ok, failed).is_ok() {
             if to != phase::RUNNING {
-                task.set_share(task.share().after_sleeping());
+                let waited_for_memory = task.is_stalled.load(Ordering::Relaxed);
+                let share = task.share();
+                task.set_share(match waited_for_memory {
+                    true => share.after_stalling(),
+                    false => share.after_sleeping(),
+                });
             }
             if to == phase::READY {
                 run::enqueue_somewhere(task);

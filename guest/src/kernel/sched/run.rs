@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use guest::sched::{self as policy, Line};
 
-use super::Task;
 use super::alive::{self, Alive, Queue};
 use super::task::phase;
+use super::{Task, pressure};
 use crate::arch::hart::{self, Hart, HartMask, MAX_HARTS, work};
 use crate::arch::ipi::{self, Message};
 use crate::arch::{cpu, tlb};
@@ -207,8 +207,8 @@ fn begin(hart: &Hart, task: &Task, now: u64) {
     task.state.store(phase::RUNNING, Ordering::Relaxed);
     task.hart.store(hart.index() as u32, Ordering::SeqCst);
     // Whoever interrupts the task from now on finds it here; before, it is seen here.
-    let interrupted = if task.is_interrupted() { work::INTERRUPTED } else { 0 };
-    hart.work.store(interrupted, Ordering::Relaxed);
+    hart.work.store(task.wanted_work(), Ordering::Relaxed);
+    pressure::turn_to(task);
 }
 
 /// The first thing that a task does when it goes on: lets go of the one before it.

@@ -70,6 +70,9 @@ pub(crate) struct Task {
     /// Where it runs, or ran last.
     pub(super) hart: AtomicU32,
     interrupted: AtomicBool,
+    held: AtomicBool,
+    /// It waits for memory, or works on having some.
+    pub(super) is_stalled: AtomicBool,
     pub(super) link: Link,
     /// When it was put into a run queue, in ticks.
     pub(super) queued: AtomicU64,
@@ -102,6 +105,8 @@ impl Task {
             state: AtomicU32::new(phase::NEW),
             hart: AtomicU32::new(hart::index() as u32),
             interrupted: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            is_stalled: AtomicBool::new(false),
             link: Link::default(),
             queued: AtomicU64::new(0),
             share: AtomicU64::new(parts.share.to_bits()),
@@ -176,9 +181,20 @@ impl Task {
             {
                 super::wake(Alive::of(self));
             }
-            phase::RUNNING | phase::ANNOUNCED => self.look(),
+            phase::RUNNING | phase::ANNOUNCED => self.look(work::INTERRUPTED),
             // It will look when it is switched to.
             _ => {}
+        }
+    }
+
+    /// Makes it look before user mode whether its process is suspended. Its sleep goes on.
+    pub(crate) fn hold(&self) {
+        self.held.store(true, Ordering::SeqCst);
+        if matches!(
+            self.state.load(Ordering::SeqCst) & PHASE_MASK,
+            phase::RUNNING | phase::ANNOUNCED
+        ) {
+            self.look(work::HELD);
         }
     }
 
@@ -194,12 +210,12 @@ impl Task {
         }
     }
 
-    /// Makes the hart that runs the task look at its signals. If the task has gone from there, it
-    /// looks by itself where it goes on.
-    fn look(&self) {
+    /// Makes the hart that runs the task do what is to be done before user mode. If the task has
+    /// gone from there, it looks by itself where it goes on.
+    fn look(&self, wanted: u32) {
         cpu::without_interrupts(|| {
             let index = self.hart.load(Ordering::SeqCst) as usize;
-            hart::get(index).work.fetch_or(work::INTERRUPTED, Ordering::Release);
+            hart::get(index).work.fetch_or(wanted, Ordering::Release);
             if index != hart::index() {
                 ipi::send(HartMask(1 << index), Message::Look);
             }
@@ -242,6 +258,19 @@ impl Task {
     /// Whether [`interrupt`](Self::interrupt) has left its mark.
     pub(super) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// What is to be done before user mode: bits of [`work`].
+    pub(super) fn wanted_work(&self) -> u32 {
+        let interrupted = if self.is_interrupted() { work::INTERRUPTED } else { 0 };
+        let held = if self.held.load(Ordering::SeqCst) { work::HELD } else { 0 };
+        interrupted | held
+    }
+
+    /// Takes the mark of [`hold`](Self::hold) away.
+    #[inline]
+    pub(super) fn take_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed) && self.held.swap(false, Ordering::SeqCst)
     }
 
     /// Takes the mark away.

@@ -67,7 +67,7 @@ impl Caller {
     /// Brings the pages of a new mapping in, as far as there is memory: failing is no error.
     fn populate(&self, start: u64, length_bytes: u64) {
         if let Some(range) = PageRange::of_user(start, length_bytes) {
-            let _ = self.lock().populate(self.machine(), range);
+            let _ = self.space.populate(range);
         }
     }
 }

@@ -102,6 +102,9 @@ fn sysinfo(frame: &mut TrapFrame) -> Answer {
     words[0] = clock::now().0 / guest::task::time::SECOND_NS;
     words[4] = total * PAGE_SIZE_BYTES;
     words[5] = free * PAGE_SIZE_BYTES;
+    let (swap, swap_free) = mm::swap::pages();
+    words[8] = swap * PAGE_SIZE_BYTES;
+    words[9] = swap_free * PAGE_SIZE_BYTES;
     words[10] = processes as u64;
     words[13] = 1;
     user::write(frame.a(0), &words)?;

@@ -8,6 +8,7 @@ use linux_raw_sys::general as linux;
 
 use crate::arch::trap::TrapFrame;
 use crate::debug::{self, Level};
+use crate::mm::reclaim;
 use crate::task;
 
 /// Rows of a subject: a call has the name that it has in C.
@@ -74,8 +75,77 @@ const CALLS: usize = {
     highest as usize + 1
 };
 
-/// By number; a number without a row has [`unknown`].
+/// Calls that take memory of the kernel's which nobody could take from it again: they begin when
+/// there is enough.
+const TAKERS: [u32; 43] = [
+    linux::__NR_clone,
+    linux::__NR_clone3,
+    linux::__NR_execve,
+    linux::__NR_execveat,
+    linux::__NR_mmap,
+    linux::__NR_mremap,
+    linux::__NR_mprotect,
+    linux::__NR_mlock,
+    linux::__NR_mlock2,
+    linux::__NR_mlockall,
+    linux::__NR_openat,
+    linux::__NR_openat2,
+    linux::__NR_mkdirat,
+    linux::__NR_mknodat,
+    linux::__NR_symlinkat,
+    linux::__NR_linkat,
+    linux::__NR_renameat2,
+    linux::__NR_memfd_create,
+    linux::__NR_pipe2,
+    linux::__NR_socketpair,
+    linux::__NR_socket,
+    linux::__NR_dup,
+    linux::__NR_dup3,
+    linux::__NR_fcntl,
+    linux::__NR_getdents64,
+    linux::__NR_ppoll,
+    linux::__NR_pselect6,
+    linux::__NR_epoll_create1,
+    linux::__NR_epoll_ctl,
+    linux::__NR_eventfd2,
+    linux::__NR_timerfd_create,
+    linux::__NR_signalfd4,
+    linux::__NR_timer_create,
+    linux::__NR_mount,
+    linux::__NR_sendfile,
+    linux::__NR_splice,
+    linux::__NR_readv,
+    linux::__NR_writev,
+    linux::__NR_preadv,
+    linux::__NR_pwritev,
+    linux::__NR_shmget,
+    linux::__NR_rt_sigqueueinfo,
+    linux::__NR_chdir,
+];
+
+/// By number, what does it; a number without a row has [`unknown`].
+static DOES: [Call; CALLS] = BY_NUMBER;
+
+/// By number, how it begins.
 static TABLE: [Call; CALLS] = {
+    let mut table = BY_NUMBER;
+    let mut index = 0;
+    while index < TAKERS.len() {
+        if (TAKERS[index] as usize) < CALLS {
+            table[TAKERS[index] as usize] = throttled;
+        }
+        index += 1;
+    }
+    table
+};
+
+/// Does a call of those that take memory.
+fn throttled(frame: &mut TrapFrame) -> Answer {
+    reclaim::throttle()?;
+    DOES[frame.a(7) as usize](frame)
+}
+
+const BY_NUMBER: [Call; CALLS] = {
     let mut table: [Call; CALLS] = [unknown; CALLS];
     let mut taken = [false; CALLS];
     let mut subject = 0;
@@ -117,7 +187,7 @@ fn call_of(number: u64) -> Call {
 }
 
 /// Calls that do not simply go on after a signal: see [`RestartClass`].
-const RESTARTS: [(u32, RestartClass); 13] = [
+const RESTARTS: [(u32, RestartClass); 14] = [
     (linux::__NR_rt_sigsuspend, RestartClass::NoHandler),
     (linux::__NR_ppoll, RestartClass::NoHandler),
     (linux::__NR_pselect6, RestartClass::NoHandler),
@@ -131,6 +201,7 @@ const RESTARTS: [(u32, RestartClass); 13] = [
     (linux::__NR_semop, RestartClass::Never),
     (linux::__NR_semtimedop, RestartClass::Never),
     (linux::__NR_restart_syscall, RestartClass::Never),
+    (linux::__NR_swapoff, RestartClass::Never),
 ];
 
 #[cold]

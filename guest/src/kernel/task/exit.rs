@@ -226,6 +226,7 @@ impl Process {
             let others = signals.threads.iter().filter(|other| other.tid != thread.tid);
             others.for_each(|other| other.interrupt());
             self.stop.store(0, Ordering::Relaxed);
+            self.suspension.look();
         }
         drop(signals);
         self.thread_ended.wait(|| (self.signals.lock().threads.len() == 1).then_some(()));

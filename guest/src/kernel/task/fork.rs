@@ -181,6 +181,9 @@ fn make_thread(frame: &TrapFrame, request: &Request, tid: Pid) -> Result<Arc<Thr
     if must_look {
         task.interrupt();
     }
+    if process.suspended_by().is_some() {
+        task.hold();
+    }
     Ok(thread)
 }
 

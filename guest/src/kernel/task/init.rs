@@ -35,6 +35,11 @@ pub(crate) fn treat_init_as_others() {
     IS_ORDINARY.store(true, Ordering::Relaxed);
 }
 
+/// Whether it was so treated.
+pub(crate) fn is_init_ordinary() -> bool {
+    IS_ORDINARY.load(Ordering::Relaxed)
+}
+
 /// Starts the first process; the boot hart calls this once the initramfs is unpacked.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use guest::task::limits::{INFINITY, Limits};
 use guest::task::signal::{Pending, SigSet};
 
 use crate::fs::{FdTable, FsContext, OpenFile};
-use crate::mm::{AddressSpace, FaultLog};
+use crate::mm::{AddressSpace, FaultLog, LoadRecord};
 use crate::sched::{self, Task};
 use crate::sync::{SpinLock, WaitQueue};
 use crate::time::Instant;
@@ -29,6 +29,7 @@ pub(crate) mod futex;
 mod init;
 pub(crate) mod random;
 pub(crate) mod signal;
+mod suspension;
 pub(crate) mod table;
 mod trampoline;
 pub(crate) mod usage;
@@ -37,11 +38,13 @@ pub(crate) mod wait;
 pub(crate) use credentials::Credentials;
 pub(crate) use exceptions::user_exception;
 pub(crate) use guest::task::Pid;
-pub(crate) use init::{start_init, treat_init_as_others};
+pub(crate) use init::{is_init_ordinary, start_init, treat_init_as_others};
 pub(crate) use signal::deliver::before_user;
-pub(crate) use table::{process, processes};
+pub(crate) use suspension::{Suspender, pause_while_suspended};
+pub(crate) use table::{next_process, process, processes};
 
 use signal::ProcessSignals;
+use suspension::Suspension;
 use usage::Times;
 
 /// Longest name of a thread, in bytes.
@@ -123,6 +126,9 @@ pub(crate) struct Process {
     report: AtomicU32,
     /// Number of the stop that is in effect; 0: none.
     stop: AtomicU64,
+    suspension: Suspension,
+    /// What load control knows of it.
+    load_record: LoadRecord,
     /// Signals without a handler do not harm it: it is the first process.
     is_protected: AtomicBool,
     /// Its interval timers, by [`signal::alarm::Which`].
@@ -246,6 +252,13 @@ impl Thread {
         result
     }
 
+    /// Makes it look whether its process is suspended.
+    fn hold(&self) {
+        if let Some(task) = &*self.task.lock() {
+            task.hold();
+        }
+    }
+
     /// Makes it look at its signals.
     fn interrupt(&self) {
         let is_here = |thread: &Arc<Self>| core::ptr::eq(self, &**thread);
@@ -276,6 +289,8 @@ impl Process {
             released: WaitQueue::new(),
             report: AtomicU32::new(0),
             stop: AtomicU64::new(0),
+            suspension: Suspension::default(),
+            load_record: LoadRecord::default(),
             is_protected: AtomicBool::new(false),
             alarms: [const { SpinLock::new(signal::alarm::Alarm::new()) }; 3],
             timers: SpinLock::new(signal::timers::Table::new()),
@@ -375,6 +390,11 @@ impl Process {
     /// Recording of page faults, for /proc/PID/faults.
     pub(crate) fn faults(&self) -> &FaultLog {
         &self.faults
+    }
+
+    /// What load control knows of it.
+    pub(crate) fn load_record(&self) -> &LoadRecord {
+        &self.load_record
     }
 
     /// When it was made.

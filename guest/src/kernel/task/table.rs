@@ -36,6 +36,11 @@ pub(crate) fn processes() -> Vec<Arc<Process>> {
     TREE.lock().iter().map(|(_, node)| node.payload.clone()).collect()
 }
 
+/// The one with the next number after `pid`. Takes no memory.
+pub(crate) fn next_process(pid: Pid) -> Option<Arc<Process>> {
+    TREE.lock().next_after(pid).map(|node| node.payload.clone())
+}
+
 /// The living thread with this number.
 pub(crate) fn thread(tid: Pid) -> Option<Arc<Thread>> {
     TREE.lock().thread(tid).cloned()

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use guest::errno::Errno;
 use guest::mm::space::{Place, Request};
 use guest::mm::vma::Purpose;
-use guest::mm::{Backing, Class, ObjectAccess, Owner, PageError, Prot, Sharing};
+use guest::mm::{Backing, CellId, Class, ObjectAccess, PageError, Prot, Sharing, Use};
 use guest::{PAGE_SIZE_BYTES, Ppn};
 
 use crate::mm::{self, AddressSpace, Object, Paged};
@@ -18,7 +18,7 @@ const CODE: [u32; 2] = [0x08b0_0893, 0x0000_0073];
 
 /// The page.
 struct Page {
-    frame: Ppn,
+    cell: CellId,
 }
 
 static PAGE: SpinLock<Option<Object>> = SpinLock::new(None);
@@ -31,8 +31,7 @@ impl Paged for Page {
         if access == ObjectAccess::Write {
             return Err(PageError::Io);
         }
-        mm::memory(|memory| memory.frames.map(self.frame));
-        Ok(self.frame)
+        mm::memory(|memory| memory.map_object(self.cell, Use::Read))
     }
 
     fn has_page(&self, index: u64) -> bool {
@@ -47,8 +46,8 @@ impl Paged for Page {
         Vec::new()
     }
 
-    fn for_each_page(&self, visit: &mut dyn FnMut(u64, Ppn)) {
-        visit(0, self.frame);
+    fn for_each_page(&self, visit: &mut dyn FnMut(u64, CellId)) {
+        visit(0, self.cell);
     }
 }
 
@@ -57,11 +56,12 @@ impl Paged for Page {
 /// # Errors
 /// ENOMEM.
 pub(super) fn make() -> Result<(), Errno> {
-    let frame = mm::memory(|memory| memory.frames.alloc(Class::Kernel, Owner::Object))?;
+    // It stays pinned: every process needs it all the time.
+    let (cell, frame) = mm::memory(|memory| memory.new_object_cell(Class::Kernel))?;
     mm::write_frame(frame, 0, &[0; PAGE_SIZE_BYTES as usize]);
     mm::write_frame(frame, 0, CODE.map(u32::to_le_bytes).as_flattened());
     crate::arch::tlb::sync_code();
-    let page: Arc<dyn Paged> = Arc::new(Page { frame });
+    let page: Arc<dyn Paged> = Arc::new(Page { cell });
     mm::announce(&page);
     *PAGE.lock() = Some(Object(page));
     Ok(())

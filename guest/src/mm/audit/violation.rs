@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::super::frames::Kind;
+use super::super::cells::State;
 use super::super::frames::check::Disagreement;
-use super::super::{CellId, Owner, Vpn};
+use super::super::frames::{Kind, List};
+use super::super::{CellId, Owner, SlotId, Vpn};
 use super::SpaceId;
 use crate::pte::{Ppn, Pte};
 
@@ -13,21 +14,18 @@ use crate::pte::{Ppn, Pte};
 pub enum Claimant {
     /// A table of which it is one.
     Table,
-    /// An object of which it is a page.
-    Object,
     /// The kernel.
     Kernel,
 }
 
 impl Claimant {
     /// All.
-    pub(super) const ALL: [Claimant; 3] = [Claimant::Table, Claimant::Object, Claimant::Kernel];
+    pub(super) const ALL: [Claimant; 2] = [Claimant::Table, Claimant::Kernel];
 
     /// The owner that the frame then has.
     pub(super) const fn kind(self) -> Kind {
         match self {
             Claimant::Table => Kind::Table,
-            Claimant::Object => Kind::Object,
             Claimant::Kernel => Kind::Kernel,
         }
     }
@@ -63,7 +61,7 @@ pub enum Violation {
     WritableZeros,
     /// A frame is mapped for writing whose cell has several holders.
     WritableShared { frame: Ppn, cell: CellId, refs: u32 },
-    /// Wrong count of absent entries that name a cell.
+    /// Wrong count of absent entries that name a cell, or objects that hold it, or both do.
     Holders { cell: CellId, counted: u32, found: u32 },
     /// A cell lives that nothing names.
     Forgotten { cell: CellId },
@@ -71,9 +69,17 @@ pub enum Violation {
     DeadCell { cell: CellId },
     /// A cell lives in a frame that is not its own.
     Homeless { cell: CellId, frame: Ppn },
+    /// A frame is on a list where it does not belong, or not on that where it does.
+    Misplaced { frame: Ppn, owner: Owner, want: Option<List>, found: Option<List> },
+    /// A cell has no slot though it needs one, or one that is not its own.
+    Slot { cell: CellId, state: State, slot: Option<SlotId> },
+    /// Wrong count of slots in use.
+    SlotCount { counted: u64, found: u64 },
+    /// Wrong count of cells in this state.
+    CellCount { state: State, counted: u64, found: u64 },
     /// Wrong count of frames with an owner of this kind.
     Count { kind: Kind, counted: u64, found: u64 },
-    /// A list of free frames is broken at this one.
+    /// A list of free or idle frames is broken at this one.
     Lists { frame: Ppn },
     /// Some free frames are on no list.
     Unlisted { free: u64, listed: u64 },
@@ -138,18 +144,22 @@ impl fmt::Display for Violation {
                 write!(f, "frame {frame:#x}: writable, but cell {} has {refs} holders", cell.0)
             }
             Violation::Holders { cell, counted, found } => {
-                write!(f, "cell {}: absent entries: counted {counted}, found {found}", cell.0)
+                write!(f, "cell {}: holders: counted {counted}, found {found}", cell.0)
             }
             Violation::Forgotten { cell } => write!(f, "cell {}: lives, but unnamed", cell.0),
             Violation::DeadCell { cell } => write!(f, "cell {}: named, but dead", cell.0),
             Violation::Homeless { cell, frame } => {
                 write!(f, "cell {}: frame {:#x} is not its own", cell.0, frame.0)
             }
+            Violation::Misplaced { .. }
+            | Violation::Slot { .. }
+            | Violation::SlotCount { .. }
+            | Violation::CellCount { .. } => self.fmt_swap(f),
             Violation::Count { kind, counted, found } => {
                 write!(f, "{} frames: counted {counted}, found {found}", kind.name())
             }
             Violation::Lists { frame } => {
-                write!(f, "free lists: broken at frame {:#x}", frame.0)
+                write!(f, "lists: broken at frame {:#x}", frame.0)
             }
             Violation::Unlisted { free, listed } => {
                 write!(f, "free lists: {free} frames are free, {listed} on lists")
@@ -158,6 +168,27 @@ impl fmt::Display for Violation {
                 write!(f, "leak: {what}: {before} before, {now} now")
             }
             Violation::More(more) => write!(f, "and {more} more"),
+        }
+    }
+}
+
+impl Violation {
+    /// One line about slots, or about frames that might be taken.
+    fn fmt_swap(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Violation::Misplaced { frame, owner, want, found } => {
+                write!(f, "{}: on list {found:?} instead of {want:?}", Of(frame, owner))
+            }
+            Violation::Slot { cell, state, slot } => {
+                write!(f, "cell {}: is {state:?} and has slot {slot:?}", cell.0)
+            }
+            Violation::SlotCount { counted, found } => {
+                write!(f, "slots: counted {counted}, found {found}")
+            }
+            Violation::CellCount { state, counted, found } => {
+                write!(f, "{state:?} cells: counted {counted}, found {found}")
+            }
+            _ => unreachable!("the others are printed above"),
         }
     }
 }

@@ -122,7 +122,7 @@ impl Audit {
         }
         match machine.memory(|memory| memory.frames.owner(pte.ppn()).kind()) {
             Kind::Anon => found.anon += 1,
-            Kind::Object | Kind::Orphan => found.object += 1,
+            Kind::Object => found.object += 1,
             _ => {}
         }
     }

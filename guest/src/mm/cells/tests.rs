@@ -3,6 +3,22 @@
 mod search;
 
 use super::*;
+use crate::pte::Pte;
+
+/// What other tests ask.
+impl Cells {
+    /// Whether it was changed since it is being written.
+    pub(crate) fn is_spoiled(&self, cell: CellId) -> bool {
+        self.cells[cell.index()].flags & SPOILED != 0
+    }
+
+    /// Makes these books, of the same size, say what `other` says.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.cells.copy_from_slice(other.cells);
+        let cells = core::mem::take(&mut self.cells);
+        *self = Self { cells, ..*other };
+    }
+}
 
 fn cells(count: usize) -> Cells {
     Cells::new(vec![Cell::DEAD; count].leak())
@@ -10,7 +26,7 @@ fn cells(count: usize) -> Cells {
 
 fn create(cells: &mut Cells, frame: u64) -> CellId {
     let cell = cells.vacant().expect("room");
-    cells.create(cell, Ppn(frame));
+    cells.create(cell, Ppn(frame), Mark::FRESH);
     cell
 }
 
@@ -33,20 +49,46 @@ fn absent_entries_name_cells() {
 
 #[test]
 fn each_state_has_its_events() {
-    use Event::{Create, End, Hold, LetGo};
-    use State::{Dead, Resident};
-    for (state, event, want) in [
-        (Dead, Create, Some(Resident)),
-        (Dead, Hold, None),
-        (Dead, LetGo, None),
-        (Dead, End, None),
-        (Resident, Create, None),
-        (Resident, Hold, Some(Resident)),
-        (Resident, LetGo, Some(Resident)),
-        (Resident, End, Some(Dead)),
-    ] {
-        let found = std::panic::catch_unwind(|| next(state, event)).ok();
-        assert_eq!(found, want, "{state:?} {event:?}");
+    use Event::{
+        Create, End, Evict, GiveUp, Hold, LetGo, Lose, Read, Returned, Spoil, Write, Written,
+    };
+    use State::{Dead, Lost, Reading, Resident, Swapped, Writing};
+    let events =
+        [Create, Hold, LetGo, End, Spoil, Write, Written, Evict, Read, Returned, Lose, GiveUp];
+    let allowed = [
+        (Dead, vec![(Create, Resident)]),
+        (
+            Resident,
+            vec![
+                (Hold, Resident),
+                (LetGo, Resident),
+                (End, Dead),
+                (Spoil, Resident),
+                (Write, Writing),
+                (Evict, Swapped),
+            ],
+        ),
+        (Writing, vec![(Hold, Writing), (LetGo, Writing), (Spoil, Writing), (Written, Resident)]),
+        (
+            Reading,
+            vec![
+                (Hold, Reading),
+                (LetGo, Reading),
+                (Returned, Resident),
+                (Lose, Lost),
+                (GiveUp, Swapped),
+            ],
+        ),
+        (Swapped, vec![(Hold, Swapped), (LetGo, Swapped), (End, Dead), (Read, Reading)]),
+        (Lost, vec![(Hold, Lost), (LetGo, Lost), (End, Dead)]),
+    ];
+    assert_eq!(allowed.each_ref().map(|(state, _)| *state), State::ALL);
+    for (state, rows) in allowed {
+        for event in events {
+            let want = rows.iter().find(|row| row.0 == event).map(|row| row.1);
+            let found = std::panic::catch_unwind(|| next(state, event)).ok();
+            assert_eq!(found, want, "{state:?} {event:?}");
+        }
     }
 }
 
@@ -63,7 +105,7 @@ fn a_cell_counts_who_holds_it_until_its_end() {
     for left in (0..1 << 17).rev() {
         assert_eq!((cells.let_go(one), cells.holders(one)), (left, left));
     }
-    assert_eq!((cells.frame(one), cells.end(one)), (Some(Ppn(9)), Ppn(9)));
+    assert_eq!((cells.frame(one), cells.end(one)), (Some(Ppn(9)), (Some(Ppn(9)), None)));
     assert_eq!((cells.state(one), cells.frame(one)), (State::Dead, None));
     assert_eq!(cells.iter_live().collect::<Vec<_>>(), [two]);
     assert_eq!(create(&mut cells, 11), one);
@@ -74,10 +116,58 @@ fn a_cell_counts_who_holds_it_until_its_end() {
 fn dead_cells_come_back_last_in_first_out() {
     let mut cells = cells(4);
     let [one, two, three] = [7, 8, 9].map(|frame| create(&mut cells, frame));
-    for cell in [three, one] {
-        cells.end(cell);
-    }
+    assert!(cells.end_unmapped(three));
+    cells.end(one);
     let again = [7, 8, 9].map(|frame| create(&mut cells, frame));
     assert_eq!(again, [one, three, id(4)]);
     assert_eq!(cells.frame(two), Some(Ppn(8)));
+}
+
+/// Gives a cell more than its frame.
+type More = fn(&mut Cells, CellId);
+
+#[test]
+fn what_has_more_than_a_frame_does_not_end_with_its_mapping() {
+    let slot = SlotId::FIRST;
+    let more: [(&str, More); 4] = [
+        ("a holder", |cells, cell| cells.hold(cell)),
+        ("a thread", |cells, cell| cells.keep(cell)),
+        ("a slot", |cells, cell| {
+            cells.write(cell, SlotId::FIRST);
+            cells.written(cell, Ok(()));
+        }),
+        ("a transfer", |cells, cell| {
+            cells.write(cell, SlotId::FIRST);
+        }),
+    ];
+    for (what, more) in more {
+        let mut cells = cells(2);
+        let cell = create(&mut cells, 9);
+        more(&mut cells, cell);
+        assert!(!cells.end_unmapped(cell), "{what}");
+        assert_eq!(cells.own_frame(cell), Some(Ppn(9)), "{what}");
+    }
+    let mut cells = cells(2);
+    let cell = create(&mut cells, 9);
+    cells.write(cell, slot);
+    assert_eq!(cells.count(State::Writing), 1);
+    assert_eq!(cells.spoil(cell), None);
+    assert_eq!(cells.written(cell, Ok(())), (Ppn(9), Some(slot)));
+    assert_eq!((cells.slot(cell), cells.count(State::Writing)), (None, 0));
+}
+
+#[test]
+fn storage_grows_behind_the_cells_that_live() {
+    let mut cells = cells(2);
+    let [one, two] = [7, 8].map(|frame| create(&mut cells, frame));
+    cells.end(one);
+    cells.hold(two);
+    cells.extend(|old| {
+        let mut longer = old.to_vec();
+        longer.resize(4, Cell { holders: 77, place: 77, ..Cell::DEAD });
+        longer.leak()
+    });
+    assert_eq!((cells.capacity(), cells.holders(two)), (4, 1));
+    assert_eq!([9, 10, 11].map(|frame| create(&mut cells, frame)), [one, id(3), id(4)]);
+    assert_eq!((cells.vacant(), cells.holders(id(3)), cells.live()), (None, 0, 4));
 }

@@ -1,13 +1,13 @@
-//! Whether the lists of free frames and the counters agree with the entries of the frames.
+//! Whether the lists of free and idle frames and the counters agree with the entries of the frames.
 
 use super::meta::{FrameMeta, HOT, INNER, NOBODY};
-use super::{Frames, Kind, ORDERS};
+use super::{Frames, Kind, List, ORDERS};
 use crate::pte::Ppn;
 
 /// Something that does not agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::mm) enum Disagreement {
-    /// The lists of free frames are broken at this one.
+    /// The lists of free or idle frames are broken at this one.
     Lists(Ppn),
     /// So many frames of the kind there are, and so many were counted.
     Count {
@@ -39,6 +39,7 @@ pub(in crate::mm) fn check(frames: &Frames, report: &mut dyn FnMut(Disagreement)
             report(Disagreement::Count { kind, found, counted });
         }
     }
+    List::ALL.into_iter().for_each(|list| idle_frames(frames, list, report));
     let mut listed = hot_frames(frames, report);
     for order in 0..ORDERS {
         listed += blocks(frames, order, report) << order;
@@ -68,6 +69,21 @@ fn hot_frames(frames: &Frames, report: &mut dyn FnMut(Disagreement)) -> u64 {
         report(Disagreement::Lists(frames.ppn(next)));
     }
     u64::from(frames.hot_frames)
+}
+
+/// Whether a list of idle frames has as many as are counted, each of which knows that it is on it.
+fn idle_frames(frames: &Frames, list: List, report: &mut dyn FnMut(Disagreement)) {
+    let (mut next, mut back) = (frames.lists.head(list), NOBODY);
+    for _ in 0..frames.listed(list) {
+        let meta = frames.meta.get(next as usize);
+        let Some(meta) = meta.filter(|meta| meta.list() == Some(list) && meta.back == back) else {
+            return report(Disagreement::Lists(frames.ppn(next)));
+        };
+        (next, back) = (meta.link, next);
+    }
+    if next != NOBODY || frames.lists.tail(list) != back {
+        report(Disagreement::Lists(frames.ppn(next)));
+    }
 }
 
 fn blocks(frames: &Frames, order: usize, report: &mut dyn FnMut(Disagreement)) -> u64 {

@@ -1,4 +1,4 @@
-//! [`FrameMeta`]: what is written down of one frame, in 16 bytes, and the changes of its owner.
+//! [`FrameMeta`]: what is written down of one frame, in 20 bytes, and the changes of its owner.
 
 use core::num::NonZeroU32;
 
@@ -17,10 +17,8 @@ pub enum Owner {
     Kernel,
     /// A cell's: anonymous memory.
     Anon(CellId),
-    /// An object's: a page of a file or of shared memory.
-    Object,
-    /// An object's that has let go of it while it was mapped; free with its last mapping.
-    Orphan,
+    /// A cell's that an object holds or has held: a page of a file or of shared memory.
+    Object(CellId),
     /// The one page of zeros.
     Zero,
 }
@@ -34,9 +32,16 @@ impl Owner {
             Owner::Table => Kind::Table,
             Owner::Kernel => Kind::Kernel,
             Owner::Anon(_) => Kind::Anon,
-            Owner::Object => Kind::Object,
-            Owner::Orphan => Kind::Orphan,
+            Owner::Object(_) => Kind::Object,
             Owner::Zero => Kind::Zero,
+        }
+    }
+
+    /// The cell whose it is.
+    pub const fn cell(self) -> Option<CellId> {
+        match self {
+            Owner::Anon(cell) | Owner::Object(cell) => Some(cell),
+            _ => None,
         }
     }
 }
@@ -57,22 +62,19 @@ pub enum Kind {
     Anon,
     /// [`Owner::Object`].
     Object,
-    /// [`Owner::Orphan`].
-    Orphan,
     /// [`Owner::Zero`].
     Zero,
 }
 
 impl Kind {
     /// All kinds, in order.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 7] = [
         Kind::Reserved,
         Kind::Free,
         Kind::Table,
         Kind::Kernel,
         Kind::Anon,
         Kind::Object,
-        Kind::Orphan,
         Kind::Zero,
     ];
 
@@ -85,7 +87,6 @@ impl Kind {
             Kind::Kernel => "kernel",
             Kind::Anon => "anon",
             Kind::Object => "object",
-            Kind::Orphan => "orphan",
             Kind::Zero => "zero",
         }
     }
@@ -100,6 +101,10 @@ impl Kind {
 pub(super) const INNER: u8 = 0xff;
 /// Instead of an order: the frame is on the stack of hot ones.
 pub(super) const HOT: u8 = 0xfe;
+/// Instead of an order: the frame is on one of the lists of idle ones, or, with one less, on the
+/// other.
+pub(super) const LISTED: u8 = 0xfd;
+const LISTED_TOO: u8 = LISTED - 1;
 /// No frame, where an index is expected: the end of a list.
 pub(super) const NOBODY: u32 = u32::MAX;
 
@@ -107,22 +112,35 @@ pub(super) const NOBODY: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub struct FrameMeta {
     pub(super) kind: Kind,
-    /// Free: the order of the block that begins here, [`INNER`] or [`HOT`].
+    /// Free: the order of the block that begins here, [`INNER`] or [`HOT`]. A cell's and idle:
+    /// [`LISTED`] or one less, by which list it is on.
     pub(super) order: u8,
     pub(super) pins: u16,
     pub(super) mapped: u32,
-    /// Free: the next one on its list. A cell's: the cell.
+    /// Free, or idle: the next one on its list.
     pub(super) link: u32,
-    /// Free and the beginning of a block: the one before it on its list.
+    /// Free and the beginning of a block, or idle: the one before it on its list.
     pub(super) back: u32,
+    /// A cell's: the cell.
+    pub(super) cell: u32,
 }
 
-const _: () = assert!(size_of::<FrameMeta>() == 16);
+const _: () = assert!(size_of::<FrameMeta>() == 20);
+
+/// Of frames that are cells'.
+const NAMED: &str = "the cell is written down with the kind";
 
 impl FrameMeta {
     /// Of a frame that nobody may have; what storage for entries is filled with.
-    pub const RESERVED: Self =
-        Self { kind: Kind::Reserved, order: INNER, pins: 0, mapped: 0, link: NOBODY, back: NOBODY };
+    pub const RESERVED: Self = Self {
+        kind: Kind::Reserved,
+        order: INNER,
+        pins: 0,
+        mapped: 0,
+        link: NOBODY,
+        back: NOBODY,
+        cell: 0,
+    };
 
     /// Whose kind it is.
     #[inline]
@@ -136,11 +154,23 @@ impl FrameMeta {
         self.mapped
     }
 
+    /// Whether somebody has pinned it.
+    #[inline]
+    pub const fn is_pinned(&self) -> bool {
+        self.pins != 0
+    }
+
+    /// Whether no PTE maps it and nobody has pinned it.
+    #[inline]
+    pub const fn is_idle(&self) -> bool {
+        self.mapped == 0 && self.pins == 0
+    }
+
     /// The cell that lives in it.
     #[inline]
     pub fn cell(&self) -> Option<CellId> {
-        let cell = || CellId(NonZeroU32::new(self.link).expect("set with the kind"));
-        (self.kind == Kind::Anon).then(cell)
+        let is_cells = matches!(self.kind, Kind::Anon | Kind::Object);
+        NonZeroU32::new(self.cell).filter(|_| is_cells).map(CellId)
     }
 
     #[inline]
@@ -150,11 +180,16 @@ impl FrameMeta {
             Kind::Free => Owner::Free,
             Kind::Table => Owner::Table,
             Kind::Kernel => Owner::Kernel,
-            Kind::Anon => Owner::Anon(self.cell().expect("it is a cell's")),
-            Kind::Object => Owner::Object,
-            Kind::Orphan => Owner::Orphan,
+            Kind::Anon => Owner::Anon(self.cell().expect(NAMED)),
+            Kind::Object => Owner::Object(self.cell().expect(NAMED)),
             Kind::Zero => Owner::Zero,
         }
+    }
+
+    /// Whether it is on one of the lists of idle frames.
+    #[inline]
+    pub(super) fn is_listed(&self) -> bool {
+        matches!(self.order, LISTED_TOO..=LISTED)
     }
 
     /// It is free and gets an owner; the owner's kind.
@@ -171,6 +206,7 @@ impl FrameMeta {
         if matches!(kind, Kind::Free | Kind::Reserved) || self.mapped != 0 || self.pins != 0 {
             self.freed_in_use();
         }
+        debug_assert!(!self.is_listed(), "listed frame freed: {self:?}");
         self.kind = Kind::Free;
         self.order = INNER;
         kind
@@ -195,8 +231,8 @@ impl FrameMeta {
     #[inline]
     fn write_owner(&mut self, owner: Owner) -> Kind {
         assert!(owner != Owner::Free, "only free() makes frames free");
-        if let Owner::Anon(cell) = owner {
-            self.link = cell.0.get();
+        if let Owner::Anon(cell) | Owner::Object(cell) = owner {
+            self.cell = cell.0.get();
         }
         self.kind = owner.kind();
         self.kind

@@ -94,6 +94,8 @@ proptest! {
         frames.donate(Ppn(middle + gap)..end);
         frames.donate(Ppn(first)..Ppn(middle));
         frames.set_min_free_kbytes(min_kbytes);
+        let gauge: &AtomicU32 = Box::leak(Box::default());
+        frames.publish_to(gauge);
         let mut bitmap = Bitmap { first, free: vec![true; count] };
         bitmap.free[(middle - first) as usize..][..gap as usize].fill(false);
         let mut held: Vec<(Ppn, u8)> = Vec::new();
@@ -133,6 +135,11 @@ proptest! {
                 held.push((frame, order));
             }
             prop_assert_eq!(bitmap.count(), frames.free_frames());
+            let for_users = bitmap.count().saturating_sub(frames.watermarks().low);
+            let published = u64::from(gauge.load(Ordering::Relaxed));
+            prop_assert!(published <= for_users, "{} of {}", published, for_users);
+            let hot = u64::from(frames.hot_frames);
+            prop_assert!(published + hot >= for_users, "{} of {}", published, for_users);
             prop_assert_eq!(disagreements(&frames), []);
         }
         let blocks = frames.free_blocks().into_iter().enumerate();
@@ -192,15 +199,16 @@ fn owners_are_counted() {
     assert_eq!([Kind::Anon, Kind::Kernel, Kind::Free].map(|kind| frames.count(kind)), [1, 4, 27]);
     frames.map(frame);
     assert!(frames.map_cell(frame));
-    frames.set_owner(frame, Owner::Orphan);
+    let page = Owner::Object(cell);
+    frames.set_owner(frame, page);
     let unmap = |frames: &mut Frames| {
         let meta = frames.unmap(frame);
         (meta.owner(), meta.mapped())
     };
-    assert_eq!((frames.mapped(frame), unmap(&mut frames)), (2, (Owner::Orphan, 1)));
-    assert_eq!([Kind::Anon, Kind::Orphan].map(|kind| frames.count(kind)), [0, 1]);
+    assert_eq!((frames.mapped(frame), unmap(&mut frames)), (2, (page, 1)));
+    assert_eq!([Kind::Anon, Kind::Object].map(|kind| frames.count(kind)), [0, 1]);
     assert!(!frames.map_cell(frame));
-    assert_eq!(unmap(&mut frames), (Owner::Orphan, 0));
+    assert_eq!(unmap(&mut frames), (page, 0));
     frames.free(frame);
     frames.free_block(block, 2);
     assert_eq!(frames.free_frames(), 32);
@@ -227,7 +235,7 @@ fn mistakes_are_caught() {
             frames.free(frame);
         }),
         ("freed while mapped", |frames, frame| {
-            frames.set_owner(frame, Owner::Object);
+            frames.set_owner(frame, Owner::Zero);
             frames.map(frame);
             frames.free(frame);
         }),
@@ -239,14 +247,16 @@ fn mistakes_are_caught() {
         ("unmapped too often", |frames, frame| {
             frames.unmap(frame);
         }),
-        ("unpinned too often", |frames, frame| frames.unpin(frame)),
+        ("unpinned too often", |frames, frame| {
+            frames.unpin(frame);
+        }),
         ("pinned while free", |frames, frame| frames.pin(Ppn(frame.0 + 1))),
         ("given away while free", |frames, frame| {
             frames.set_owner(Ppn(frame.0 + 1), Owner::Table);
         }),
         ("made free by its owner", |frames, frame| frames.set_owner(frame, Owner::Free)),
         ("mapped and given to the kernel", |frames, frame| {
-            frames.set_owner(frame, Owner::Object);
+            frames.set_owner(frame, Owner::Zero);
             frames.map(frame);
             frames.set_owner(frame, Owner::Table);
         }),

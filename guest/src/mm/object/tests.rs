@@ -6,9 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
-use crate::mm::Memory;
 use crate::mm::frames::Kind;
 use crate::mm::toy::{ToyMachine, ToyOptions};
+use crate::mm::{Memory, Owner};
+use crate::pte::{Flags, Pte};
 
 fn toy(frames: usize) -> ToyMachine {
     ToyMachine::new(ToyOptions { frames, ..ToyOptions::default() })
@@ -54,7 +55,8 @@ proptest! {
             let room = machine.memory(|memory| memory.frames.free_frames()) > 0;
             match step {
                 Step::New(index) => {
-                    let page = pages.page_or_new(&machine, index);
+                    let page = pages.pin_page(&machine, index, ObjectAccess::Write);
+                    page.iter().for_each(|frame| Pages::unpin_page(&machine, *frame));
                     prop_assert_eq!(page.is_ok(), room || model.contains_key(&index));
                     if let Ok(frame) = page {
                         prop_assert_eq!(model.entry(index).or_insert((frame, 0)).0, frame);
@@ -88,12 +90,13 @@ proptest! {
                 }
             }
             let mut found = Vec::new();
-            pages.for_each(&mut |index, frame| found.push((index, frame)));
+            pages.for_each(&mut |index, cell| {
+                found.push((index, machine.memory(|memory| memory.cells.frame(cell)).expect("in RAM")));
+            });
             let want: Vec<_> = model.iter().map(|(index, (frame, _))| (*index, *frame)).collect();
             prop_assert_eq!(&found, &want);
             prop_assert_eq!(pages.count(), want.len() as u64);
-            prop_assert_eq!(count(&machine, Kind::Object), want.len() as u64);
-            prop_assert_eq!(count(&machine, Kind::Orphan), orphans);
+            prop_assert_eq!(count(&machine, Kind::Object), want.len() as u64 + orphans);
             for (frame, mapped) in model.values() {
                 prop_assert_eq!(machine.memory(|memory| memory.frames.mapped(*frame)), *mapped);
             }
@@ -105,7 +108,7 @@ proptest! {
 fn new_pages_are_zeros_and_adopted_ones_are_kept() {
     let machine = toy(4);
     let mut pages = Pages::default();
-    let page = pages.page_or_new(&machine, 9).expect("a frame");
+    let page = pages.pin_page(&machine, 9, ObjectAccess::Read).expect("a frame");
     assert_eq!((machine.peek(page, 0), machine.peek(page, 511)), (0, 0));
     let frame = machine.memory(|memory| memory.frames.alloc(Class::Kernel, Owner::Kernel));
     let frame = frame.expect("a frame");
@@ -113,7 +116,7 @@ fn new_pages_are_zeros_and_adopted_ones_are_kept() {
     assert_eq!(pages.adopt(&machine, 1 << 40, frame), Ok(()));
     assert_eq!(pages.map_page(&machine, 1 << 40, ObjectAccess::IfPresent), Ok(frame));
     assert_eq!(machine.peek(frame, 3), 77);
-    assert_eq!([8, 9 + 64, (1 << 40) + 1].map(|index| pages.page(index)), [None; 3]);
+    assert_eq!([8, 9 + 64, (1 << 40) + 1].map(|index| pages.cell(index)), [None; 3]);
 }
 
 #[test]
@@ -122,12 +125,14 @@ fn a_page_let_go_of_stays_until_nobody_maps_it() {
     let mut pages = Pages::default();
     let free = || machine.memory(|memory| memory.frames.free_frames());
     let frame = pages.map_page(&machine, 0, ObjectAccess::Read).expect("a frame");
-    pages.page_or_new(&machine, 1).expect("a frame");
+    let other = pages.pin_page(&machine, 1, ObjectAccess::Write).expect("a frame");
     pages.truncate(&machine, 0);
-    assert_eq!((free(), count(&machine, Kind::Orphan), pages.count()), (3, 1, 0));
+    assert_eq!((free(), count(&machine, Kind::Object), pages.count()), (2, 2, 0));
+    Pages::unpin_page(&machine, other);
+    assert_eq!((free(), count(&machine, Kind::Object)), (3, 1));
     machine.memory(|memory| memory.frames.map(frame));
-    let drop_mapping = |memory: &mut Memory| memory.drop_mapping(frame);
-    assert_eq!((machine.memory(drop_mapping), free()), (Kind::Orphan, 3));
-    assert_eq!(machine.memory(drop_mapping), Kind::Orphan);
+    let drop_mapping = |memory: &mut Memory| memory.drop_mapping(Pte::new(frame, Flags::V));
+    assert_eq!((machine.memory(drop_mapping), free()), (Kind::Object, 3));
+    assert_eq!(machine.memory(drop_mapping), Kind::Object);
     assert_eq!(free(), 4);
 }

@@ -1,19 +1,19 @@
-//! [`Tree`]: frames by page number, in a radix tree that is as high as the largest number needs.
+//! [`Tree`]: cells by page number, in a radix tree that is as high as the largest number needs.
 //! Nodes come from the heap, and a heap that is exhausted is an error, not a panic.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
+use core::num::NonZeroU32;
 use core::ops::RangeInclusive;
 
-use super::super::OutOfMemory;
-use crate::pte::Ppn;
+use super::super::{CellId, OutOfMemory};
 
 /// Bits of a page number that one node decides.
 const NODE_BITS: u32 = 6;
 /// Entries of a node.
 const NODE_ENTRIES: usize = 1 << NODE_BITS;
-/// In a leaf: no frame. The first frame of the physical address space is never an object's.
+/// In a leaf: no cell.
 const HOLE: u32 = 0;
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ enum Node {
     Leaf(Box<[u32]>),
 }
 
-/// Frames by page number.
+/// Cells by page number.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     root: Option<Node>,
@@ -32,8 +32,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// The frame with this number.
-    pub(super) fn get(&self, index: u64) -> Option<Ppn> {
+    /// The cell with this number.
+    pub(super) fn get(&self, index: u64) -> Option<CellId> {
         if self.is_beyond(index) {
             return None;
         }
@@ -41,20 +41,15 @@ impl Tree {
         let mut height = self.height;
         loop {
             match node {
-                Node::Leaf(frames) => {
-                    let frame = frames[digit(index, 0)];
-                    return (frame != HOLE).then_some(Ppn(frame.into()));
-                }
+                Node::Leaf(cells) => return named(cells[digit(index, 0)]),
                 Node::Inner(children) => node = children[digit(index, height)].as_ref()?,
             }
             height -= 1;
         }
     }
 
-    /// Puts a frame where none is.
-    pub(super) fn insert(&mut self, index: u64, frame: Ppn) -> Result<(), OutOfMemory> {
-        let frame = u32::try_from(frame.0).expect("frame numbers fit 32 bits");
-        assert!(frame != HOLE, "frame 0 in an object");
+    /// Puts a cell where none is.
+    pub(super) fn insert(&mut self, index: u64, cell: CellId) -> Result<(), OutOfMemory> {
         while self.is_beyond(index) {
             if let Some(root) = self.root.take() {
                 match inner() {
@@ -81,19 +76,19 @@ impl Tree {
         if place.is_none() {
             *place = Some(Node::Leaf(filled(|| HOLE)?));
         }
-        let Some(Node::Leaf(frames)) = place else { unreachable!("only leaves are lowest") };
-        let old = mem::replace(&mut frames[digit(index, 0)], frame);
+        let Some(Node::Leaf(cells)) = place else { unreachable!("only leaves are lowest") };
+        let old = mem::replace(&mut cells[digit(index, 0)], cell.0.get());
         assert!(old == HOLE, "page {index} is no hole");
         self.count += 1;
         Ok(())
     }
 
-    /// Takes out all frames with these numbers, and calls `removed` with each, upwards.
-    pub(super) fn remove(&mut self, which: RangeInclusive<u64>, removed: &mut dyn FnMut(Ppn)) {
+    /// Takes out all cells with these numbers, and calls `removed` with each, upwards.
+    pub(super) fn remove(&mut self, which: RangeInclusive<u64>, removed: &mut dyn FnMut(CellId)) {
         let count = &mut self.count;
-        let mut removed = |frame| {
+        let mut removed = |cell| {
             *count -= 1;
-            removed(frame);
+            removed(cell);
         };
         if let Some(root) = &mut self.root
             && prune(root, self.height, 0, &which, &mut removed)
@@ -102,13 +97,13 @@ impl Tree {
         }
     }
 
-    /// How many frames there are.
+    /// How many cells there are.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Calls `visit` with each number and frame, upwards.
-    pub(super) fn for_each(&self, visit: &mut dyn FnMut(u64, Ppn)) {
+    /// Calls `visit` with each number and cell, upwards.
+    pub(super) fn for_each(&self, visit: &mut dyn FnMut(u64, CellId)) {
         if let Some(root) = &self.root {
             walk(root, self.height, 0, visit);
         }
@@ -118,6 +113,11 @@ impl Tree {
     fn is_beyond(&self, index: u64) -> bool {
         index.checked_shr(NODE_BITS * (self.height + 1)).unwrap_or(0) != 0
     }
+}
+
+/// What an entry of a leaf names.
+fn named(entry: u32) -> Option<CellId> {
+    NonZeroU32::new(entry).map(CellId)
 }
 
 /// What of a page number selects the entry of a node at this height.
@@ -147,20 +147,19 @@ fn prune(
     height: u32,
     base: u64,
     which: &RangeInclusive<u64>,
-    removed: &mut dyn FnMut(Ppn),
+    removed: &mut dyn FnMut(CellId),
 ) -> bool {
     let (first, last) = (*which.start(), *which.end());
     let from = if first > base { digit_within(first, base, height) } else { 0 };
     let to = digit_within(last, base, height).saturating_add(1);
     match node {
-        Node::Leaf(frames) => {
-            for frame in frames.iter_mut().take(to).skip(from) {
-                let frame = mem::replace(frame, HOLE);
-                if frame != HOLE {
-                    removed(Ppn(frame.into()));
+        Node::Leaf(cells) => {
+            for entry in cells.iter_mut().take(to).skip(from) {
+                if let Some(cell) = named(mem::replace(entry, HOLE)) {
+                    removed(cell);
                 }
             }
-            frames.iter().all(|frame| *frame == HOLE)
+            cells.iter().all(|entry| *entry == HOLE)
         }
         Node::Inner(children) => {
             for (entry, child) in children.iter_mut().enumerate().take(to).skip(from) {
@@ -182,12 +181,12 @@ fn digit_within(page: u64, base: u64, height: u32) -> usize {
     usize::try_from(entry).map_or(NODE_ENTRIES, |entry| entry.min(NODE_ENTRIES))
 }
 
-fn walk(node: &Node, height: u32, base: u64, visit: &mut dyn FnMut(u64, Ppn)) {
+fn walk(node: &Node, height: u32, base: u64, visit: &mut dyn FnMut(u64, CellId)) {
     match node {
-        Node::Leaf(frames) => {
-            for (index, frame) in (base..).zip(frames) {
-                if *frame != HOLE {
-                    visit(index, Ppn((*frame).into()));
+        Node::Leaf(cells) => {
+            for (index, entry) in (base..).zip(cells) {
+                if let Some(cell) = named(*entry) {
+                    visit(index, cell);
                 }
             }
         }

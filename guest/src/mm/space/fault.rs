@@ -8,8 +8,8 @@ use super::tables::{
     Leaf, NewTables, RIGHTS, RIGHTS_TO_WRITE, Way, rights_to_read, update, user_leaf, walk,
 };
 use super::{
-    Absent, Access, Class, Counters, Flags, Machine, Memory, ObjectAccess, OutOfMemory, PageError,
-    PageRange, Ppn, Pte, Reach, Repair, Space, Trouble, Vma, Vpn,
+    Absent, Access, CellId, Class, Counters, Flags, Machine, Memory, ObjectAccess, OutOfMemory,
+    PageError, PageRange, Ppn, Pte, Reach, ReadHow, Repair, Space, Trouble, Vma, Vpn,
 };
 use crate::ENTRIES;
 use crate::mm::counters::Event;
@@ -48,6 +48,50 @@ impl<M: Machine> Space<M> {
     }
 }
 
+/// Pages that had to be waited for.
+impl<M: Machine> Space<M> {
+    /// Repairs a store at `va` that was [`ReadHow::Private`](super::ReadHow::Private) trouble:
+    /// `frame`, which is the caller's (owner Kernel) and has the content of `cell`, is mapped
+    /// instead of that, if its entry still names it. The caller has
+    /// [kept](crate::mm::Memory::keep) the cell since. If the frame cannot be used it is freed.
+    ///
+    /// # Errors
+    /// [`Trouble::OutOfMemory`].
+    pub fn fault_with_copy(
+        &mut self,
+        machine: &M,
+        va: u64,
+        cell: CellId,
+        frame: Ppn,
+    ) -> Result<Repair, Trouble> {
+        let page = Vpn::of(va);
+        let area = self.vmas.find(page).filter(|area| area.prot.write);
+        let way = walk(machine, self.root, page);
+        let word = cell.absent_pte();
+        let wants = area.is_some() && way.entry(machine, page) == word;
+        let supply = machine.memory(|memory| {
+            let made = if wants { memory.cell_of_frame(frame).map(Some) } else { Ok(None) };
+            if !matches!(made, Ok(Some(_))) {
+                memory.frames.free(frame);
+                return made;
+            }
+            memory.frames.map(frame);
+            memory.counters.count(Event::CowCopied);
+            made
+        })?;
+        let Way::Leaf(table) = way else { return Ok(Repair::Spurious) };
+        if supply.is_none() {
+            return Ok(Repair::Spurious);
+        }
+        machine.swap_pte(table, Leaf::index(page), user_leaf(frame, RIGHTS_TO_WRITE));
+        machine.refresh(page);
+        machine.memory(|memory| release(memory, word));
+        self.counters.resident_anon += 1;
+        self.counters.note_resident();
+        Ok(Repair::CowCopy)
+    }
+}
+
 /// A fault at work.
 struct Fault<'a, M: Machine> {
     machine: &'a M,
@@ -65,6 +109,12 @@ struct Supply {
     tables: NewTables,
     /// The frame to be mapped, which counts as mapped.
     frame: Ppn,
+}
+
+/// A leaf that may be written, but has not been: D is left to the hart, or to a fault.
+fn clean_leaf(frame: Ppn) -> Pte {
+    let leaf = user_leaf(frame, RIGHTS_TO_WRITE);
+    leaf.with_flags(leaf.flags().without(Flags::D))
 }
 
 /// A new cell in a frame that counts as mapped; the frame.
@@ -101,6 +151,38 @@ impl Supply {
     }
 }
 
+/// The cell that lives in this frame is about to be written.
+#[cold]
+#[inline(never)]
+fn spoil_in(memory: &mut Memory, frame: Ppn) {
+    if let Some(cell) = memory.cell_in(frame) {
+        memory.spoil(cell);
+    }
+}
+
+/// Maps the hidden cell that is in this frame.
+#[inline(never)]
+fn rescue(memory: &mut Memory, frame: Ppn, action: FaultAction) {
+    let cell = memory.cell_in(frame).expect("a hidden cell");
+    if action == FaultAction::RescueToWrite {
+        memory.spoil(cell);
+    }
+    memory.show_cell(cell, frame);
+}
+
+/// A new cell that is to get the content of one in an idle frame; its frame, which counts as mapped.
+/// The other one is pinned until the content has been copied.
+#[inline(never)]
+fn copy_of_hidden(memory: &mut Memory, source: Ppn) -> Result<Ppn, OutOfMemory> {
+    memory.pin(source);
+    let frame = new_page(memory, FaultAction::CopyHidden);
+    match frame {
+        Ok(_) => memory.counters.count(Event::CowCopied),
+        Err(OutOfMemory) => memory.unpin(source),
+    }
+    frame
+}
+
 /// How the repair of an entry that holds something goes on, outside the books.
 #[derive(Clone, Copy, Debug)]
 struct Step {
@@ -114,22 +196,28 @@ struct Step {
 impl Step {
     /// Decides, and takes what the decision needs.
     fn take(memory: &mut Memory, area: Area, word: Pte, access: Access) -> Result<Self, Trouble> {
-        let action = decide(area, Kind::of(memory, word), access)?;
+        let kind = Kind::of(memory, word);
+        let action = decide(area, kind, access)?;
         let source = match Absent::decode(word) {
             None => word.ppn(),
             Some(Absent::Cell(cell)) => memory.cells.frame(cell).unwrap_or_default(),
             _ => Ppn(0),
         };
         let frame = match action {
-            FaultAction::Rescue | FaultAction::RescueToWrite => {
-                let cell = memory.cell_in(source).expect("a hidden cell");
-                memory.show_cell(cell, source);
+            FaultAction::Rescue | FaultAction::RescueClean | FaultAction::RescueToWrite => {
+                rescue(memory, source, action);
                 source
             }
-            FaultAction::Reuse => {
-                memory.counters.count(Event::CowReused);
+            FaultAction::Reuse | FaultAction::Touch => {
+                if action == FaultAction::Reuse {
+                    memory.counters.count(Event::CowReused);
+                }
+                if access == Access::Store && kind.has_slot() {
+                    spoil_in(memory, source);
+                }
                 Ppn(0)
             }
+            FaultAction::CopyHidden => copy_of_hidden(memory, source)?,
             _ if action.makes_cell() => {
                 let frame = new_page(memory, action)?;
                 if memory.cell_in(source).is_some() {
@@ -189,7 +277,7 @@ impl<M: Machine> Fault<'_, M> {
             supply = self.machine.memory(|memory| {
                 let supply = Supply::take(memory, action, way);
                 if supply.is_err() {
-                    release_frame(memory, page);
+                    release_frame(memory, Pte::new(page, Flags::V));
                 }
                 supply
             })?;
@@ -198,7 +286,7 @@ impl<M: Machine> Fault<'_, M> {
             self.machine.copy(page, supply.frame);
             self.counters.resident_anon += 1;
             self.install(supply, RIGHTS_TO_WRITE);
-            self.machine.memory(|memory| release_frame(memory, page));
+            self.machine.memory(|memory| release_frame(memory, Pte::new(page, Flags::V)));
             return Ok(Repair::FileCopy);
         }
         supply.frame = page;
@@ -225,6 +313,7 @@ impl<M: Machine> Fault<'_, M> {
         };
         self.machine.object_page(object, index, access).map_err(|error| match error {
             PageError::OutOfMemory => Trouble::OutOfMemory,
+            PageError::Swapped(cell) => Trouble::Swapped { cell, how: ReadHow::Whole },
             PageError::BeyondEnd | PageError::Io | PageError::Full | PageError::Absent => {
                 Trouble::Bus
             }
@@ -235,10 +324,16 @@ impl<M: Machine> Fault<'_, M> {
     fn install(&mut self, supply: Supply, rights: Flags) {
         let table = supply.tables.link(self.machine, self.way, self.page, self.counters);
         self.way = Way::Leaf(table);
-        if rights.has(Flags::X) {
+        self.show(table, user_leaf(supply.frame, rights));
+    }
+
+    /// Makes this the entry, where nothing is mapped.
+    #[inline]
+    fn show(&self, table: Ppn, leaf: Pte) {
+        if leaf.flags().has(Flags::X) {
             self.machine.sync_code();
         }
-        self.machine.swap_pte(table, Leaf::index(self.page), user_leaf(supply.frame, rights));
+        self.machine.swap_pte(table, Leaf::index(self.page), leaf);
         self.machine.refresh(self.page);
     }
 
@@ -286,11 +381,15 @@ impl<M: Machine> Fault<'_, M> {
                 self.grant(word, read.with(Flags::A));
                 Ok(Repair::Flip)
             }
-            FaultAction::Rescue | FaultAction::RescueToWrite => {
-                let rights =
-                    if step.action == FaultAction::Rescue { read } else { RIGHTS_TO_WRITE };
+            FaultAction::Rescue | FaultAction::RescueClean | FaultAction::RescueToWrite => {
+                let leaf = match step.action {
+                    FaultAction::Rescue => user_leaf(step.frame, read),
+                    FaultAction::RescueClean => clean_leaf(step.frame),
+                    _ => user_leaf(step.frame, RIGHTS_TO_WRITE),
+                };
+                let Way::Leaf(table) = self.way else { unreachable!("the entry holds something") };
                 self.counters.resident_anon += 1;
-                self.install(Supply { tables: NewTables::default(), frame: step.frame }, rights);
+                self.show(table, leaf);
                 Ok(Repair::Rescue)
             }
             FaultAction::FillZero => {
@@ -301,6 +400,9 @@ impl<M: Machine> Fault<'_, M> {
             }
             FaultAction::CopyMapped | FaultAction::CopyHidden => {
                 self.machine.copy(step.source, step.frame);
+                if step.action == FaultAction::CopyHidden {
+                    self.machine.memory(|memory| memory.unpin(step.source));
+                }
                 self.counters.resident_anon += 1;
                 let objects = self.counters.resident_object;
                 self.replace(step.frame);

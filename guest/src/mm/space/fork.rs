@@ -110,9 +110,9 @@ impl<M: Machine> Visit for Share<'_, M> {
                 anon += 1;
                 if word.flags().has(Flags::W) {
                     taken = Taken::Write;
-                    word = read_only(machine.clear_pte(leaf.table, index, Flags::W));
+                    word = machine.clear_pte(leaf.table, index, Flags::W);
                 }
-                machine.swap_pte(table, index, word);
+                machine.swap_pte(table, index, childs(word));
             }
             Ok::<(), Errno>(())
         })?;
@@ -122,7 +122,7 @@ impl<M: Machine> Visit for Share<'_, M> {
     }
 }
 
-/// The entry without W.
-fn read_only(pte: Pte) -> Pte {
-    pte.with_flags(pte.flags().without(Flags::W))
+/// The child's entry: without W, and without D, as the parent's tells that the page was written.
+fn childs(pte: Pte) -> Pte {
+    pte.with_flags(pte.flags().without(Flags::W.with(Flags::D)))
 }

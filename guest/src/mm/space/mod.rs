@@ -1,14 +1,16 @@
 //! [`Space`]: an address space: its areas, its page tables, and what is counted of them. A file for
 //! each operation: `map.rs`, `unmap.rs`, `protect.rs`, `remap.rs`, `discard.rs`, `heap.rs`,
-//! `stack.rs`, `fork.rs`, `fault.rs` (what to do is `decide.rs`'s), `populate.rs`, `query.rs`,
-//! `destroy.rs`. `commit.rs` counts what is promised, `tables.rs` walks, `sweep.rs` empties tables in the order that fences demand.
+//! `stack.rs`, `fork.rs`, `fault.rs` (what to do is `decide.rs`'s), `populate.rs`, `trim.rs`,
+//! `query.rs`, `destroy.rs`. `commit.rs` counts what is promised, `tables.rs` walks, `sweep.rs`
+//! empties tables in the order that fences demand.
 //!
 //! An operation that takes rights away has fenced when it returns. Where rights were added a hart
 //! may fault once more, which is [`Repair::Spurious`].
 
 use super::absent::Absent;
+use super::policy::{Mark, Replacement, Seen, Verdict};
 use super::vma::{Backing, Charge, Prot, Purpose, Sharing, Totals, Vma, VmaMap};
-use super::{Class, Machine, Memory, ObjectAccess, OutOfMemory, Owner, PageError};
+use super::{CellId, Class, Machine, Memory, ObjectAccess, OutOfMemory, Owner, PageError, SlotId};
 use super::{PageRange, Reach, Vpn};
 use crate::PAGE_SIZE_BYTES;
 use crate::errno::Errno;
@@ -30,12 +32,14 @@ mod remap;
 mod stack;
 mod sweep;
 mod tables;
+mod trim;
 mod types;
 mod unmap;
 
 pub use discard::Copies;
+pub use trim::{Cursor, Judge, Scan, Sharers, Trimmed};
 pub use types::{
-    Counters, Limits, Mobility, PageState, Place, Remap, Repair, Request, Rest, Trouble,
+    Counters, Limits, Mobility, PageState, Place, ReadHow, Remap, Repair, Request, Rest, Trouble,
 };
 
 /// Entries of the root that belong to user space; the kernel's are above.
@@ -68,7 +72,7 @@ impl<M: Machine> Space<M> {
     /// ENOMEM where there is no frame for the root.
     pub fn new(machine: &M, kernel_root: Ppn, limits: Limits) -> Result<Self, Errno> {
         let root = machine
-            .memory(|memory| memory.frames.alloc(Class::Kernel, Owner::Table))
+            .memory(|memory| memory.alloc(Class::Kernel, Owner::Table))
             .map_err(|OutOfMemory| Errno::ENOMEM)?;
         machine.copy(kernel_root, root);
         Ok(Self {

@@ -1,10 +1,12 @@
 //! What is in a space: single pages, ranges of them (smaps, pagemap), and the tables themselves.
 
 use core::convert::Infallible;
+use core::ops::ControlFlow;
 
 use super::tables::{Leaf, Visit, descend, walk};
 use super::{
-    Absent, Machine, Memory, Owner, PageRange, PageState, Ppn, Pte, Space, USER_ROOT_ENTRIES, Vpn,
+    Absent, CellId, Machine, Memory, Owner, PageRange, PageState, Ppn, Pte, Space,
+    USER_ROOT_ENTRIES, Vpn,
 };
 use crate::{ENTRIES, LEVELS, leaf_size_bytes};
 
@@ -12,15 +14,16 @@ use crate::{ENTRIES, LEVELS, leaf_size_bytes};
 fn state(memory: &Memory, word: Pte) -> PageState {
     let (frame, owner) = match Absent::decode(word) {
         None => (word.ppn(), memory.frames.owner(word.ppn())),
-        Some(Absent::Cell(cell)) => match memory.cells.frame(cell) {
-            Some(frame) => (frame, Owner::Anon(cell)),
-            None => return PageState::Swapped,
+        Some(Absent::Cell(cell)) => match (memory.cells.frame(cell), memory.cells.slot(cell)) {
+            (Some(frame), _) => (frame, Owner::Anon(cell)),
+            (None, Some(slot)) => return PageState::Swapped { slot },
+            (None, None) => return PageState::Absent,
         },
         Some(_) => return PageState::Absent,
     };
     let (exclusive, object) = match owner {
         Owner::Anon(cell) => (memory.refs(cell) == 1, false),
-        Owner::Object | Owner::Orphan => (memory.frames.mapped(frame) == 1, true),
+        Owner::Object(_) => (memory.frames.mapped(frame) == 1, true),
         _ => (false, false),
     };
     PageState::Present { frame, pte: word, exclusive, object }
@@ -45,6 +48,20 @@ impl<M: Machine> Space<M> {
         if let Some(range) = range.intersection(PageRange::new(Vpn(0), Vpn::USER_END)) {
             let Ok(()) = descend(machine, self.root, range, None, &mut look);
         }
+    }
+
+    /// Calls `visit` with each page from `from` on that is not mapped but has a cell, upwards, until
+    /// it says that this was enough.
+    pub fn hidden_cells(
+        &self,
+        machine: &M,
+        from: Vpn,
+        visit: &mut dyn FnMut(Vpn, CellId) -> ControlFlow<()>,
+    ) {
+        let mut hidden = Hidden { machine, visit };
+        let range = PageRange::new(from.min(Vpn::USER_END), Vpn::USER_END);
+        // Where it ended the visitor knows.
+        let _ = descend(machine, self.root, range, None, &mut hidden);
     }
 
     /// Calls `visit` with (level, table, index, first address, entry) for each valid entry, upwards:
@@ -78,6 +95,28 @@ fn visit_table<M: Machine>(
         if at.level > 0 && !pte.is_leaf() {
             visit_table(machine, At { table: pte.ppn(), level: at.level - 1, base }, visit);
         }
+    }
+}
+
+/// Looks for entries that name a cell.
+struct Hidden<'a, M> {
+    machine: &'a M,
+    visit: &'a mut dyn FnMut(Vpn, CellId) -> ControlFlow<()>,
+}
+
+impl<M: Machine> Visit for Hidden<'_, M> {
+    type Stop = ();
+
+    fn leaf(&mut self, leaf: Leaf) -> Result<(), ()> {
+        for index in leaf.indices() {
+            let word = self.machine.pte(leaf.table, index);
+            if let Some(Absent::Cell(cell)) = Absent::decode(word)
+                && (self.visit)(leaf.page(index), cell).is_break()
+            {
+                return Err(());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@
 use core::convert::Infallible;
 
 use super::tables::{Leaf, Visit, descend};
-use super::{Absent, Counters, Machine, Memory, PageRange, Ppn, Pte, Reach, Space, Vpn};
+use super::{Absent, Counters, Flags, Machine, Memory, PageRange, Ppn, Pte, Reach, Space, Vpn};
 use crate::mm::frames::Kind as FrameKind;
 
 /// Above so many pages a fence of the whole space costs less than one of each page.
@@ -40,7 +40,7 @@ pub(super) enum Held {
 #[inline]
 pub(super) fn release(memory: &mut Memory, word: Pte) -> Held {
     match Absent::decode(word) {
-        None | Some(Absent::Leaving(_)) => release_frame(memory, word.ppn()),
+        None | Some(Absent::Leaving(_)) => release_frame(memory, word),
         Some(Absent::Cell(cell)) => {
             memory.release_cell(cell);
             Held::Nothing
@@ -49,26 +49,26 @@ pub(super) fn release(memory: &mut Memory, word: Pte) -> Held {
     }
 }
 
-/// Gives up a mapping of `frame`.
+/// Gives up the mapping that this word is or was, of which D counts.
 #[inline]
-pub(super) fn release_frame(memory: &mut Memory, frame: Ppn) -> Held {
-    match memory.drop_mapping(frame) {
+pub(super) fn release_frame(memory: &mut Memory, word: Pte) -> Held {
+    match memory.drop_mapping(word) {
         FrameKind::Anon => Held::Anon,
-        FrameKind::Object | FrameKind::Orphan => Held::Object,
+        FrameKind::Object => Held::Object,
         FrameKind::Zero => Held::Zero,
-        other => panic!("a user's entry maps frame {:#x} of {other:?}", frame.base()),
+        other => panic!("a user's entry maps frame {:#x} of {other:?}", word.ppn().base()),
     }
 }
 
 /// The entry that stays of one whose private content stays; an object's page is given up.
-fn hide(memory: &mut Memory, word: Pte) -> (Pte, Held) {
+pub(super) fn hide(memory: &mut Memory, word: Pte) -> (Pte, Held) {
     match Absent::decode(word) {
         Some(Absent::Leaving(frame)) => match memory.cell_in(frame) {
             Some(cell) => {
-                memory.hide_cell(cell, frame);
+                memory.hide_cell(cell, word);
                 (Absent::Cell(cell).encode(), Held::Anon)
             }
-            None => (Pte(0), release_frame(memory, frame)),
+            None => (Pte(0), release_frame(memory, word)),
         },
         _ => (word, Held::Nothing),
     }
@@ -110,8 +110,8 @@ impl<M: Machine> Visit for Close<'_, M> {
             }
             self.found = true;
             if pte.is_valid() {
-                // What the hart makes of A and D meanwhile does not matter any more.
-                self.machine.swap_pte(leaf.table, index, Absent::leaving(pte));
+                // What a user's leaf lacks for leaving is only V; D stays as the hart has left it.
+                self.machine.clear_pte(leaf.table, index, Flags::V);
                 let (first, _) = left.unwrap_or((index, index));
                 left = Some((first, index));
             }

@@ -79,7 +79,7 @@ impl NewTables {
     pub(super) fn take(memory: &mut Memory, way: Way) -> Result<Self, OutOfMemory> {
         let mut new = Self::default();
         for _ in 0..way.missing() {
-            match memory.frames.alloc(Class::Kernel, Owner::Table) {
+            match memory.alloc(Class::Kernel, Owner::Table) {
                 Ok(frame) => new.frames[new.count] = frame,
                 Err(error) => {
                     new.give_back(memory);
@@ -137,6 +137,11 @@ impl Leaf {
     /// Index of the entry of `page`.
     pub(super) const fn index(page: Vpn) -> usize {
         page.0 as usize % ENTRIES
+    }
+
+    /// The page whose entry this is.
+    pub(super) const fn page(&self, index: usize) -> Vpn {
+        Vpn(self.pages.start.0 - Self::index(self.pages.start) as u64 + index as u64)
     }
 
     /// Its entries of the range, by index.

@@ -1,6 +1,7 @@
 //! Spaces on the toy machine: [`Rig`] is a machine with processes in it, `exact.rs` counts what
 //! single operations cost, `errors.rs` asks for what is not granted, `remap.rs` moves, `model.rs`
-//! says what any sequence of operations should show, and `sequences.rs` tries many.
+//! says what any sequence of operations should show, `sequences.rs` tries many, `swap.rs` has pages
+//! leave RAM, and `away.rs` whole spaces.
 
 use std::vec::Vec;
 
@@ -9,11 +10,13 @@ use crate::mm::audit::Audit;
 use crate::mm::memory::Census;
 use crate::mm::toy::{ToyMachine, ToyObject, ToyOptions};
 
+mod away;
 mod errors;
 mod exact;
 mod model;
 mod remap;
 mod sequences;
+mod swap;
 
 const LIMITS: Limits = Limits {
     min_address: 0x1_0000,
@@ -56,9 +59,10 @@ impl Process {
             };
             match done {
                 Ok(value) => return Ok((value, repairs)),
-                Err(fault) => {
-                    repairs.push(self.space.fault(&self.machine, fault.va, fault.access)?);
-                }
+                Err(fault) => match self.space.fault(&self.machine, fault.va, fault.access) {
+                    Ok(repair) => repairs.push(repair),
+                    Err(trouble) => self.bring_in(fault.va, trouble)?,
+                },
             }
             assert!(repairs.len() < 4, "{access:?} {va:#x} is repaired for ever: {repairs:?}");
         }
@@ -119,8 +123,8 @@ fn audit(machine: &ToyMachine, processes: &[&Process], objects: &[ToyObject]) ->
         audit.space(machine, id, &process.space);
         audit.kernel_half(machine, id, process.space.root(), machine.kernel_root());
     }
-    for frame in objects.iter().flat_map(ToyObject::frames) {
-        audit.object_page(frame);
+    for cell in objects.iter().flat_map(ToyObject::cells) {
+        audit.object_page(cell);
     }
     machine.memory(|memory| audit.judge(memory));
     audit.finish().iter().map(ToString::to_string).collect()

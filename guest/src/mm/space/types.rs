@@ -1,7 +1,7 @@
 //! What an address space is asked for and what it answers: [`Request`], [`Limits`], [`Repair`],
 //! [`Trouble`], [`PageState`], [`Counters`].
 
-use super::{Backing, Prot, Purpose, Sharing};
+use super::{Backing, CellId, Prot, Purpose, Sharing, SlotId};
 use crate::pte::{Ppn, Pte};
 
 /// Where a new area goes.
@@ -116,6 +116,8 @@ pub enum Repair {
     Rescue,
     /// A page that may be written and executed, but never both at once, changed sides.
     Flip,
+    /// The page was brought in from swap.
+    SwapIn,
 }
 
 impl Repair {
@@ -133,6 +135,7 @@ impl Repair {
             Self::GrowStack => "grow-stack",
             Self::Rescue => "rescue",
             Self::Flip => "flip",
+            Self::SwapIn => "swap-in",
         }
     }
 }
@@ -148,6 +151,26 @@ pub enum Trouble {
     Bus,
     /// No memory: the out-of-memory policy decides.
     OutOfMemory,
+    /// The page is in swap. Whoever has waited for it without the space's lock asks again.
+    Swapped {
+        /// Which it is. A cell that an entry names stays until the space is unlocked, or
+        /// [kept](crate::mm::Memory::keep); an object's may be gone already, and another one.
+        cell: CellId,
+        /// What is to be read.
+        how: ReadHow,
+    },
+    /// The page is being read; as for [`Trouble::Swapped`].
+    Busy(CellId),
+}
+
+/// How a page is brought in from swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReadHow {
+    /// The cell gets a frame: [`begin_read`](crate::mm::Memory::begin_read).
+    Whole,
+    /// Only one of several who have it will write: its slot is read straight into a frame for that
+    /// one, [`fault_with_copy`](super::Space::fault_with_copy) puts that in, the cell stays.
+    Private,
 }
 
 /// What is known of a page.
@@ -166,8 +189,11 @@ pub enum PageState {
         /// It is an object's.
         object: bool,
     },
-    /// In swap.
-    Swapped,
+    /// In swap alone, or on its way from there.
+    Swapped {
+        /// Where.
+        slot: SlotId,
+    },
 }
 
 /// What a space has and had.

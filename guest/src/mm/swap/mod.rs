@@ -1,3 +1,6 @@
-//! Swap areas: what their disks hold.
+//! Swap areas: which slot has whose content ([`SwapAreas`]), and the [`header`] of their disks.
 
 pub mod header;
+mod slots;
+
+pub use slots::{AREAS, Area, Content, Gives, PAGES_MAX, SlotId, SwapAreas};

@@ -134,7 +134,7 @@ fn reaching_a_free_frame_is_caught() {
     let frame = rig.map_cell(1, READY);
     assert_eq!(rig.load(), Some(1));
     rig.set(Pte::default());
-    rig.machine.memory(|memory| memory.drop_mapping(frame));
+    rig.machine.memory(|memory| memory.drop_mapping(Pte::new(frame, Flags::V)));
     rig.load();
 }
 
@@ -168,11 +168,11 @@ fn objects_have_an_end_and_broken_pages() {
     object.break_page(1);
     object.set_length(&machine, 3);
     let page = |index, access| machine.object_page(&object, index, access);
-    assert_eq!(page(0, ObjectAccess::IfPresent), Ok(object.frame(0).expect("there")));
+    assert_eq!(page(0, ObjectAccess::IfPresent), Ok(object.frame(&machine, 0).expect("there")));
     assert_eq!(page(1, ObjectAccess::Read), Err(PageError::Io));
     assert_eq!(page(2, ObjectAccess::IfPresent), Err(PageError::Absent));
     assert_eq!(page(3, ObjectAccess::Write), Err(PageError::BeyondEnd));
     let hole = page(2, ObjectAccess::Write).expect("a frame");
-    assert_eq!((machine.peek(hole, 0), object.frames().len()), (0, 3));
+    assert_eq!((machine.peek(hole, 0), object.cells().len()), (0, 3));
     assert!(object == object.clone() && object != ToyObject::new(3));
 }

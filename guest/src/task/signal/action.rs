@@ -137,6 +137,16 @@ impl Actions {
         }
     }
 
+    /// Whether it ends the process.
+    pub fn terminates(&self, number: Number) -> bool {
+        let default = DefaultAction::of(number);
+        self.get(number).handler == DEFAULT
+            && !matches!(
+                default,
+                DefaultAction::Ignore | DefaultAction::Continue | DefaultAction::Stop
+            )
+    }
+
     /// Whether a handler is called.
     pub const fn is_handled(&self, number: Number) -> bool {
         self.get(number).handler > IGNORE

@@ -170,6 +170,7 @@ impl Disk for Block {
         if !self.inner.lock().add(transfer, done) {
             return Err(Busy);
         }
+        block::count(&transfer);
         self.transport.notify(QUEUE);
         Ok(())
     }

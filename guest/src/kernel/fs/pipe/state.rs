@@ -44,7 +44,7 @@ pub(super) enum Step {
 }
 
 pub(super) fn new_page() -> Result<Ppn, Errno> {
-    let frame = memory(|memory| memory.frames.alloc(Class::Kernel, Owner::Kernel));
+    let frame = memory(|memory| memory.alloc(Class::User, Owner::Kernel));
     frame.map_err(|_| Errno::ENOMEM)
 }
 

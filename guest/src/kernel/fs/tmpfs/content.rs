@@ -9,14 +9,15 @@ use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use guest::errno::Errno;
 use guest::mm::object::Pages;
 use guest::mm::space::Copies;
-use guest::mm::{Machine, ObjectAccess, PageError};
+use guest::mm::{CellId, ObjectAccess, PageError};
 use guest::{PAGE_SIZE_BYTES, Ppn};
 use linux_raw_sys::general as linux;
 
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
 use super::TmpNode;
-use crate::mm::{Object, Paged, commit, cut_out, machine, write_frame};
+use crate::mm::reclaim::Patience;
+use crate::mm::{Object, Paged, commit, cut_out, machine, memory, write_frame};
 use crate::sync::Mutex;
 
 /// Most bytes that a file may have.
@@ -33,6 +34,8 @@ struct Data {
     pages: Pages,
     size: u64,
     usage: Arc<Usage>,
+    /// How often pages or the size were changed, or pages shown to somebody, wrapping.
+    changes: u64,
 }
 
 /// How many pages the files of a file system have, and may have.
@@ -81,20 +84,26 @@ impl Data {
     }
 
     /// Copies from `at` on, as far as no fault is needed; whether the end was reached.
-    fn read(&self, at: &mut u64, to: &mut Buffer<'_>) -> bool {
+    fn read(&mut self, at: &mut u64, to: &mut Buffer<'_>) -> Result<bool, PageError> {
         loop {
             let count = self.span(*at, to.remaining());
             if count == 0 {
-                return true;
+                return Ok(true);
             }
             let (index, offset, _) = split(*at);
-            let moved = match self.pages.page(index) {
-                Some(frame) => to.try_put_frame(frame, offset, count),
-                None => to.try_put_zeros(count),
+            let access = ObjectAccess::IfPresent;
+            let moved = match self.pages.pin_page(machine(), index, access) {
+                Ok(frame) => {
+                    let moved = to.try_put_frame(frame, offset, count);
+                    Pages::unpin_page(machine(), frame);
+                    moved
+                }
+                Err(PageError::Absent) => to.try_put_zeros(count),
+                Err(error) => return Err(error),
             };
             *at += moved as u64;
             if moved < count {
-                return false;
+                return Ok(false);
             }
         }
     }
@@ -122,25 +131,29 @@ impl Data {
         }
     }
 
-    /// Page `index`, which is made if it is not there.
-    fn page_or_new(&mut self, index: u64) -> Result<Ppn, Errno> {
-        match self.pages.page(index) {
-            Some(frame) => Ok(frame),
-            None => self.add(|pages| pages.page_or_new(machine(), index)).map_err(no_space),
+    /// Page `index`, which is made if it is not there, pinned for writing.
+    fn pin_or_new(&mut self, index: u64) -> Result<Ppn, PageError> {
+        let access = ObjectAccess::Write;
+        match self.pages.cell(index) {
+            Some(_) => self.pages.pin_page(machine(), index, access),
+            None => self.add(|pages| pages.pin_page(machine(), index, access)),
         }
     }
 
-    /// Copies to `at` and on, as far as no fault is needed; whether all is done.
-    fn write(&mut self, at: &mut u64, from: &mut Buffer<'_>) -> Result<bool, Errno> {
+    /// Copies to `at` and on, as far as no fault is needed; whether all is done that a file has room
+    /// for.
+    fn write(&mut self, at: &mut u64, from: &mut Buffer<'_>) -> Result<bool, PageError> {
+        self.changes = self.changes.wrapping_add(1);
         while from.remaining() > 0 {
             let (index, offset, in_page) = split(*at);
             let left = SIZE_MAX_BYTES.saturating_sub(*at);
             let count = (in_page.min(from.remaining()) as u64).min(left) as usize;
             if count == 0 {
-                return Err(Errno::EFBIG);
+                return Ok(true);
             }
-            let frame = self.page_or_new(index)?;
+            let frame = self.pin_or_new(index)?;
             let moved = from.try_get_frame(frame, offset, count);
+            Pages::unpin_page(machine(), frame);
             *at += moved as u64;
             if moved > 0 {
                 self.size = self.size.max(*at);
@@ -152,79 +165,80 @@ impl Data {
         Ok(true)
     }
 
-    fn truncate(&mut self, size: u64) {
+    fn truncate(&mut self, size: u64) -> Result<(), PageError> {
+        self.changes = self.changes.wrapping_add(1);
         // Room may have been made behind the end, too.
         if size <= self.size {
-            self.remove(|pages| pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES)));
+            // This may have to wait for the page, and comes first.
             let (_, offset, in_page) = split(size);
             if offset > 0 {
-                self.zero(size, in_page);
+                self.zero(size, in_page)?;
             }
+            self.remove(|pages| pages.truncate(machine(), size.div_ceil(PAGE_SIZE_BYTES)));
         }
         self.size = size;
+        Ok(())
     }
 
     /// Lets go of the pages that lie wholly between two positions, and writes zeros over what else
     /// does; numbers of those pages.
-    fn punch(&mut self, start: u64, end: u64) -> Range<u64> {
+    fn punch(&mut self, start: u64, end: u64) -> Result<Range<u64>, PageError> {
+        self.changes = self.changes.wrapping_add(1);
         let pages = start.div_ceil(PAGE_SIZE_BYTES)..end / PAGE_SIZE_BYTES;
-        self.remove(|own| own.punch(machine(), pages.clone()));
         let (_, offset, in_page) = split(start);
         if offset > 0 {
-            self.zero(start, (in_page as u64).min(end - start) as usize);
+            self.zero(start, (in_page as u64).min(end - start) as usize)?;
         }
         let tail = split(end).1;
         if tail > 0 && end / PAGE_SIZE_BYTES >= pages.start {
-            self.zero(end - tail as u64, tail);
+            self.zero(end - tail as u64, tail)?;
         }
-        pages
+        self.remove(|own| own.punch(machine(), pages.clone()));
+        Ok(pages)
     }
 
-    /// Makes all pages that are missing between two positions, or none.
-    fn make_room(&mut self, start: u64, end: u64) -> Result<(), Errno> {
-        let pages = start / PAGE_SIZE_BYTES..end.div_ceil(PAGE_SIZE_BYTES);
-        // What cannot succeed is not begun; pages that are there already may be among these.
-        let free = machine().memory(|memory| memory.frames.free_frames());
-        if pages.end - pages.start > free + self.pages.count() {
-            return Err(Errno::ENOSPC);
-        }
-        let mut made: Vec<Range<u64>> = Vec::new();
-        for index in pages {
-            if self.pages.page(index).is_some() {
-                continue;
-            }
-            match made.last_mut() {
-                Some(last) if last.end == index => last.end += 1,
-                _ => {
-                    made.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-                    made.push(index..index + 1);
+    /// Makes the pages of `pages` that are missing, which gets shorter, and notes them in `made`.
+    fn make_room(
+        &mut self,
+        pages: &mut Range<u64>,
+        made: &mut Vec<Range<u64>>,
+    ) -> Result<(), PageError> {
+        for index in pages.clone() {
+            if self.pages.cell(index).is_none() {
+                made.try_reserve(1).map_err(|_| PageError::OutOfMemory)?;
+                Pages::unpin_page(machine(), self.pin_or_new(index)?);
+                match made.last_mut() {
+                    Some(last) if last.end == index => last.end += 1,
+                    _ => made.push(index..index + 1),
                 }
             }
-            if let Err(errno) = self.page_or_new(index) {
-                made.into_iter().for_each(|run| self.remove(|own| own.punch(machine(), run)));
-                return Err(errno);
-            }
+            pages.start = index + 1;
         }
         Ok(())
     }
 
     /// Writes zeros over bytes of one page, if it is there.
-    fn zero(&self, at: u64, count: usize) {
+    fn zero(&mut self, at: u64, count: usize) -> Result<(), PageError> {
         static ZEROS: [u8; 256] = [0; 256];
         let (index, mut offset, _) = split(at);
-        let Some(frame) = self.pages.page(index) else { return };
+        if self.pages.cell(index).is_none() {
+            return Ok(());
+        }
+        let frame = self.pages.pin_page(machine(), index, ObjectAccess::Write)?;
         let end = offset + count;
         while offset < end {
             let part = (end - offset).min(ZEROS.len());
             write_frame(frame, offset, &ZEROS[..part]);
             offset += part;
         }
+        Pages::unpin_page(machine(), frame);
+        Ok(())
     }
 }
 
 impl Content {
     pub(super) fn new(usage: Arc<Usage>) -> Self {
-        let data = Data { pages: Pages::default(), size: 0, usage };
+        let data = Data { pages: Pages::default(), size: 0, usage, changes: 0 };
         Self { data: Mutex::new(data), writers: AtomicI32::new(0) }
     }
 
@@ -260,15 +274,59 @@ impl Content {
         if self.writers.load(Ordering::Acquire) < 0 {
             return Err(Errno::ETXTBSY);
         }
-        self.data.lock().truncate(size);
-        Ok(())
+        self.work(|data| data.truncate(size))
     }
 
     /// Replaces everything.
     pub(super) fn fill(&self, bytes: &[u8]) -> Result<(), Errno> {
-        let mut data = self.data.lock();
-        data.truncate(0);
-        data.write(&mut 0, &mut Buffer::From(bytes)).map(|_| ())
+        self.work(|data| data.truncate(0))?;
+        let (mut at, mut from) = (0, Buffer::From(bytes));
+        self.work(|data| data.write(&mut at, &mut from)).map(|_| ())
+    }
+
+    /// Works on the content with the lock held; whenever that takes a page that is elsewhere, or a
+    /// frame, waits for it without, and goes on.
+    fn work<R>(&self, step: impl FnMut(&mut Data) -> Result<R, PageError>) -> Result<R, Errno> {
+        self.go_on(&mut Patience::new(), step)
+    }
+
+    /// The same for one of several steps, with what they have waited for.
+    fn go_on<R>(
+        &self,
+        patience: &mut Patience,
+        mut step: impl FnMut(&mut Data) -> Result<R, PageError>,
+    ) -> Result<R, Errno> {
+        loop {
+            let outcome = step(&mut self.data.lock());
+            match outcome {
+                Ok(result) => return Ok(result),
+                Err(error) => patience.wait_out_page(error).map_err(no_space)?,
+            }
+        }
+    }
+
+    /// Makes all pages that are missing between two positions, or none; if somebody else has worked
+    /// on the file meanwhile, those stay that there was room for.
+    fn make_room(&self, start: u64, end: u64) -> Result<(), Errno> {
+        let mut pages = start / PAGE_SIZE_BYTES..end.div_ceil(PAGE_SIZE_BYTES);
+        let (changes, own) = {
+            let data = self.data.lock();
+            (data.changes, data.pages.count())
+        };
+        // What cannot succeed is not begun; pages that are there already may be among these.
+        let room = memory(|memory| memory.available_frames() + memory.slots.total());
+        if pages.end - pages.start > room + own {
+            return Err(Errno::ENOSPC);
+        }
+        let mut made = Vec::new();
+        let outcome = self.work(|data| data.make_room(&mut pages, &mut made));
+        if outcome.is_err() {
+            let mut data = self.data.lock();
+            if data.changes == changes {
+                made.into_iter().for_each(|run| data.remove(|own| own.punch(machine(), run)));
+            }
+        }
+        outcome
     }
 }
 
@@ -299,10 +357,18 @@ impl File for TmpNode {
     fn read(&self, at: &mut u64, to: &mut Buffer<'_>, flags: Flags) -> Result<usize, Errno> {
         let content = self.regular()?;
         let start = *at;
-        let mut outcome = Ok(());
-        while outcome.is_ok() && !content.data.lock().read(at, to) {
-            outcome = to.touch_to_put();
-        }
+        let mut patience = Patience::new();
+        let outcome = loop {
+            match content.go_on(&mut patience, |data| data.read(at, to)) {
+                Ok(true) => break Ok(()),
+                Ok(false) => {
+                    if let Err(errno) = to.touch_to_put() {
+                        break Err(errno);
+                    }
+                }
+                Err(errno) => break Err(errno),
+            }
+        };
         let done = (*at - start) as usize;
         if done > 0 && !flags.has(linux::O_NOATIME) {
             self.was_read();
@@ -313,14 +379,16 @@ impl File for TmpNode {
     fn write(&self, at: &mut u64, from: &mut Buffer<'_>, flags: Flags) -> Result<usize, Errno> {
         let content = self.regular()?;
         let wanted = from.remaining();
+        let mut patience = Patience::new();
         let outcome = loop {
-            let mut data = content.data.lock();
-            if flags.has(linux::O_APPEND) {
-                *at = data.size;
-            }
-            let step = data.write(at, from);
-            drop(data);
+            let step = content.go_on(&mut patience, |data| {
+                if flags.has(linux::O_APPEND) {
+                    *at = data.size;
+                }
+                data.write(at, from)
+            });
             match step {
+                Ok(true) if from.remaining() > 0 => break Err(Errno::EFBIG),
                 Ok(true) => break Ok(()),
                 Ok(false) => {
                     if let Err(errno) = from.touch_to_get() {
@@ -367,17 +435,17 @@ impl File for TmpNode {
     }
 
     fn allocate(&self, start: u64, end: u64, how: Allocation) -> Result<(), Errno> {
-        let mut data = self.regular()?.data.lock();
+        let content = self.regular()?;
         let mut gone = 0..0;
         match how {
-            Allocation::Punch => gone = data.punch(start, end),
-            Allocation::KeepSize => data.make_room(start, end)?,
+            Allocation::Punch => gone = content.work(|data| data.punch(start, end))?,
+            Allocation::KeepSize => content.make_room(start, end)?,
             Allocation::Grow => {
-                data.make_room(start, end)?;
+                content.make_room(start, end)?;
+                let mut data = content.data.lock();
                 data.size = data.size.max(end);
             }
         }
-        drop(data);
         if !gone.is_empty() {
             cut_out((self.device, self.number), gone, Copies::Kept);
         }
@@ -399,7 +467,8 @@ impl Paged for TmpNode {
         if index >= data.size.div_ceil(PAGE_SIZE_BYTES) {
             return Err(PageError::BeyondEnd);
         }
-        if access == ObjectAccess::IfPresent || data.pages.page(index).is_some() {
+        data.changes = data.changes.wrapping_add(1);
+        if access == ObjectAccess::IfPresent || data.pages.cell(index).is_some() {
             return data.pages.map_page(machine(), index, access);
         }
         data.add(|pages| pages.map_page(machine(), index, access))
@@ -413,13 +482,14 @@ impl Paged for TmpNode {
         super::super::mount::path_in(self.device, Inode::path(self))
     }
 
-    fn for_each_page(&self, visit: &mut dyn FnMut(u64, Ppn)) {
+    fn for_each_page(&self, visit: &mut dyn FnMut(u64, CellId)) {
         if let Ok(content) = self.content() {
             content.data.lock().pages.for_each(visit);
         }
     }
 
     fn has_page(&self, index: u64) -> bool {
-        self.content().is_ok_and(|content| content.data.lock().pages.page(index).is_some())
+        let pages = |content: &Content| content.data.lock().pages.is_resident(machine(), index);
+        self.content().is_ok_and(pages)
     }
 }

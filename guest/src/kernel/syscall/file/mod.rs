@@ -26,6 +26,7 @@ mod names;
 mod open;
 mod poll;
 mod status;
+mod swap;
 mod transfer;
 
 macro_rules! rows {
@@ -86,6 +87,8 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_newfstatat status::newfstatat
     __NR_fstat status::fstat
     __NR_statx status::statx
+    __NR_swapoff swap::swapoff
+    __NR_swapon swap::swapon
     __NR_sync change::sync
     __NR_fsync change::fsync
     __NR_fdatasync change::fsync

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::mm::addr::USER_END;
-use guest::mm::space::{PageState, Trouble};
+use guest::mm::space::PageState;
 use guest::mm::{PageRange, Sharing, Space, Vpn};
 use linux_raw_sys::general as linux;
 
@@ -40,10 +40,23 @@ fn is_mapped(space: &Space<HereMachine>, range: PageRange) -> bool {
 enum Advice {
     /// Nothing that matters here.
     Hint,
+    /// About pages that nobody will want soon, or that somebody will.
+    Residence(Residence),
     Discard,
     /// Only private anonymous memory.
     DiscardLazily,
     Populate,
+}
+
+/// Whether pages shall be in RAM.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Residence {
+    /// They are needed soon.
+    Fetch,
+    /// They go first.
+    Cold,
+    /// They go now.
+    PushOut,
 }
 
 impl Advice {
@@ -52,11 +65,11 @@ impl Advice {
             linux::MADV_NORMAL
             | linux::MADV_RANDOM
             | linux::MADV_SEQUENTIAL
-            | linux::MADV_WILLNEED
-            | linux::MADV_COLD
-            | linux::MADV_PAGEOUT
             | linux::MADV_DONTDUMP
             | linux::MADV_DODUMP => Some(Self::Hint),
+            linux::MADV_WILLNEED => Some(Self::Residence(Residence::Fetch)),
+            linux::MADV_COLD => Some(Self::Residence(Residence::Cold)),
+            linux::MADV_PAGEOUT => Some(Self::Residence(Residence::PushOut)),
             linux::MADV_DONTNEED | linux::MADV_DONTNEED_LOCKED => Some(Self::Discard),
             linux::MADV_FREE => Some(Self::DiscardLazily),
             linux::MADV_POPULATE_READ | linux::MADV_POPULATE_WRITE => Some(Self::Populate),
@@ -77,6 +90,20 @@ pub(super) fn madvise(frame: &mut TrapFrame) -> Answer {
     match advice {
         Advice::Hint if is_mapped(&space, range) => Ok(0),
         Advice::Hint => Err(Errno::ENOMEM),
+        Advice::Residence(residence) => {
+            let is_locked = caller.space.locked().pages_in(range) > 0;
+            if is_locked && residence != Residence::Fetch {
+                return Err(Errno::EINVAL);
+            }
+            let is_mapped = is_mapped(&space, range);
+            drop(space);
+            match residence {
+                Residence::Fetch => caller.space.fetch(range),
+                Residence::Cold => caller.space.make_cold(range),
+                Residence::PushOut => caller.space.push_out(range),
+            }
+            if is_mapped { Ok(0) } else { Err(Errno::ENOMEM) }
+        }
         Advice::Discard | Advice::DiscardLazily => {
             let keeps_locked = number != linux::MADV_DONTNEED_LOCKED;
             if keeps_locked && caller.space.locked().pages_in(range) > 0 {
@@ -104,11 +131,8 @@ pub(super) fn madvise(frame: &mut TrapFrame) -> Answer {
                 return Err(Errno::EINVAL);
             }
             drop(prots);
-            match space.populate(caller.machine(), range) {
-                Ok(()) => Ok(0),
-                Err(Trouble::OutOfMemory) => Err(Errno::ENOMEM),
-                Err(_) => Err(Errno::EFAULT),
-            }
+            drop(space);
+            caller.space.populate(range).map(|()| 0).map_err(|_| Errno::EFAULT)
         }
     }
 }

@@ -5,7 +5,6 @@ use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::locked::Future;
 use guest::mm::addr::USER_END;
-use guest::mm::space::Trouble;
 use guest::mm::{PageRange, Vpn};
 use linux_raw_sys::general as linux;
 
@@ -50,9 +49,11 @@ pub(super) fn is_locked(caller: &Caller, start: u64, length_bytes: u64) -> bool 
 /// Locks a mapping that has just been made and brings it in.
 pub(super) fn lock_mapping(caller: &Caller, start: u64, length_bytes: u64) {
     let Some(range) = PageRange::of_user(start, length_bytes) else { return };
-    let mut space = caller.lock();
-    if caller.space.locked().add(range).is_ok() {
-        let _ = space.populate(caller.machine(), range);
+    let space = caller.lock();
+    let added = caller.space.locked().add(range);
+    drop(space);
+    if added.is_ok() {
+        let _ = caller.space.populate(range);
     }
 }
 
@@ -136,16 +137,13 @@ fn lock(start: u64, length_bytes: u64, when: Future) -> Answer {
     if !is_mapped(&caller, range) {
         return Err(Errno::ENOMEM);
     }
-    let mut space = caller.lock();
+    let space = caller.lock();
     caller.space.locked().add(range)?;
+    drop(space);
     if when == Future::LockedOnFault {
         return Ok(0);
     }
-    match space.populate(caller.machine(), range) {
-        Ok(()) => Ok(0),
-        Err(Trouble::OutOfMemory) => Err(Errno::EAGAIN),
-        Err(_) => Err(Errno::ENOMEM),
-    }
+    caller.space.populate(range).map(|()| 0).map_err(|_| Errno::ENOMEM)
 }
 
 pub(super) fn munlock(frame: &mut TrapFrame) -> Answer {
@@ -168,7 +166,7 @@ pub(super) fn mlockall(frame: &mut TrapFrame) -> Answer {
     let caller = Caller::new()?;
     let limit = can_lock(&caller)?;
     let on_fault = flags & linux::MCL_ONFAULT != 0;
-    let mut space = caller.lock();
+    let space = caller.lock();
     let is_current = flags & linux::MCL_CURRENT != 0;
     if is_current && space.vmas().totals().pages > limit {
         return Err(Errno::ENOMEM);
@@ -186,9 +184,10 @@ pub(super) fn mlockall(frame: &mut TrapFrame) -> Answer {
         locked.add(area.pages)?;
     }
     drop(locked);
+    drop(space);
     if !on_fault {
         // As on Linux, what cannot be brought in is no error.
-        let _ = space.populate(caller.machine(), PageRange::new(Vpn(0), Vpn::USER_END));
+        let _ = caller.space.populate(PageRange::new(Vpn(0), Vpn::USER_END));
     }
     Ok(0)
 }

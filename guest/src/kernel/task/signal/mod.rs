@@ -105,6 +105,7 @@ impl ProcessSignals {
             self.end = Some(change);
             process.stop.store(0, Ordering::Relaxed);
             self.threads.iter().for_each(|thread| thread.interrupt());
+            process.resume();
         }
     }
 
@@ -148,6 +149,10 @@ impl ProcessSignals {
         };
         if let Some(thread) = taker {
             thread.interrupt();
+            if self.actions.terminates(number) && !process.is_protected.load(Ordering::Relaxed) {
+                // Its end must not wait until it would be its turn.
+                process.resume();
+            }
         }
         Ok(())
     }
@@ -364,7 +369,7 @@ fn change_mask(thread: &Thread, mask: SigSet) {
 ///
 /// # Errors
 /// EINTR where it is to die.
-pub(super) fn killable<R>(mut sleep: impl FnMut() -> Result<R, WaitError>) -> Result<R, Errno> {
+pub(crate) fn killable<R>(mut sleep: impl FnMut() -> Result<R, WaitError>) -> Result<R, Errno> {
     let mut was_interrupted = false;
     let result = loop {
         match sleep() {
@@ -383,6 +388,11 @@ pub(super) fn killable<R>(mut sleep: impl FnMut() -> Result<R, WaitError>) -> Re
         sched::interrupt_current();
     }
     result
+}
+
+/// Whether a process was told to end.
+pub(crate) fn is_ending(process: &Process) -> bool {
+    process.signals.lock().end.is_some()
 }
 
 /// Whether the current thread is to end.

@@ -68,7 +68,7 @@ impl System {
             audit.space(machine, id, space);
             audit.kernel_half(machine, id, space.root(), machine.kernel_root());
         }
-        self.object.frames().into_iter().for_each(|frame| audit.object_page(frame));
+        self.object.cells().into_iter().for_each(|cell| audit.object_page(cell));
         machine.memory(|memory| audit.judge(memory));
         audit.finish().iter().map(ToString::to_string).collect()
     }

@@ -1,8 +1,8 @@
 //! The decision as a table: every area, every entry, every access.
 
 use FaultAction::{
-    CopyHidden, CopyMapped, CopyObject, FillZero, Flip, MapObject, MapZero, Rescue, RescueToWrite,
-    Reuse, ShareObject, Touch,
+    CopyHidden, CopyMapped, CopyObject, FillZero, Flip, MapObject, MapZero, Rescue, RescueClean,
+    RescueToWrite, Reuse, ShareObject, Touch,
 };
 
 use super::*;
@@ -40,8 +40,19 @@ fn private(outcome: FaultAction) -> [Option<Outcome>; 3] {
     [Some(Ok(outcome)), Some(Ok(outcome)), None]
 }
 
+const CELL: CellId = CellId(core::num::NonZeroU32::MIN);
+const WHOLE: Outcome = Err(Trouble::Swapped { cell: CELL, how: ReadHow::Whole });
+const PRIVATE: Outcome = Err(Trouble::Swapped { cell: CELL, how: ReadHow::Private });
+const BUSY: Outcome = Err(Trouble::Busy(CELL));
+
+/// A row for a private page that no entry maps.
+fn unmapped(kind: Kind, read: Outcome, store: Outcome) -> Row {
+    let private = |outcome| [Some(outcome), Some(outcome), None];
+    Row { kind, read: private(read), store: private(store) }
+}
+
 fn anon(refs: u32) -> Content {
-    Content::Anon { refs }
+    Content::Anon { refs, has_slot: refs.is_multiple_of(2) }
 }
 
 /// The rows for entries without rights, then those for mapped pages with these rights.
@@ -65,12 +76,11 @@ fn rows(rights: Flags) -> Vec<Row> {
             read: private(Rescue),
             store: private(RescueToWrite),
         },
-        Row { kind: Kind::Hidden { refs: 2 }, read: private(Rescue), store: private(CopyHidden) },
-        Row {
-            kind: Kind::Hidden { refs: u32::MAX },
-            read: private(Rescue),
-            store: private(CopyHidden),
-        },
+        unmapped(Kind::Hidden { refs: 2 }, Ok(Rescue), Ok(CopyHidden)),
+        unmapped(Kind::Hidden { refs: u32::MAX }, Ok(Rescue), Ok(CopyHidden)),
+        unmapped(Kind::Swapped { cell: CELL, refs: 1 }, WHOLE, WHOLE),
+        unmapped(Kind::Swapped { cell: CELL, refs: 2 }, WHOLE, PRIVATE),
+        unmapped(Kind::Reading { cell: CELL }, BUSY, BUSY),
         Row {
             kind: mapped(Content::Zero),
             read: [Some(Ok(Flip)), None, None],
@@ -122,6 +132,12 @@ fn the_decision_is_the_table() {
                             Err(Trouble::Denied)
                         } else if grants(kind, access) {
                             Ok(Touch)
+                        } else if kind == (Kind::Hidden { refs: 1 })
+                            && access == Access::Load
+                            && prot.write
+                        {
+                            // The hart will say whether it is written.
+                            Ok(RescueClean)
                         } else {
                             outcome
                         };
@@ -137,7 +153,7 @@ fn the_decision_is_the_table() {
         }
     }
     // 4 rights times 8 protections times 3 accesses, for each cell of the table that is filled.
-    assert_eq!(decided, 4 * 8 * 3 * (9 + 6 + 1 + 6 + 2));
+    assert_eq!(decided, 4 * 8 * 3 * (9 + 6 + 6 + 1 + 6 + 2));
 }
 
 #[test]
@@ -151,6 +167,7 @@ fn only_new_content_takes_a_cell() {
         (CopyMapped, true),
         (Reuse, false),
         (Rescue, false),
+        (RescueClean, false),
         (RescueToWrite, false),
         (CopyHidden, true),
         (Flip, false),

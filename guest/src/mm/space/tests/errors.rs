@@ -324,17 +324,17 @@ fn populating_touches_what_may_be_touched() {
     process.map(Request { prot: Prot::NONE, ..anonymous(BASE + 2 * PAGE, 1) }).expect("room");
     process.map(object(BASE + 4 * PAGE, 3, &file, Sharing::Shared)).expect("room");
     let range = PageRange::sized(Vpn::of(BASE), 6);
-    assert_eq!(process.space.populate(&process.machine, range), Ok(()));
+    assert_eq!(process.space.populate(&process.machine, &mut { range }), Ok(()));
     for (page, repairs) in [(0, vec![]), (1, vec![]), (4, vec![Repair::SharedMap])] {
         assert_eq!(process.repairs(BASE + page * PAGE, Access::Store), repairs, "page {page}");
     }
     let counters = process.space.counters();
     assert_eq!((counters.resident_anon, counters.resident_object), (2, 2));
     let behind = PageRange::sized(Vpn::of(BASE), 7);
-    assert_eq!(process.space.populate(&process.machine, behind), Err(Trouble::Bus));
+    assert_eq!(process.space.populate(&process.machine, &mut { behind }), Err(Trouble::Bus));
     rig.machine.fail_nth(Some(1));
     process.map(anonymous(BASE + 8 * PAGE, 1)).expect("room");
     let fails = PageRange::sized(Vpn::of(BASE + 8 * PAGE), 1);
-    assert_eq!(process.space.populate(&process.machine, fails), Err(Trouble::OutOfMemory));
+    assert_eq!(process.space.populate(&process.machine, &mut { fails }), Err(Trouble::OutOfMemory));
     rig.end(vec![process], &[file]);
 }

@@ -5,13 +5,15 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 
-use super::model::{Model, ModelObject, ModelPage, ModelSpace, OFFSETS, Words};
-use super::*;
-use crate::mm::toy::AdUpdate;
-
+mod paging;
 mod steps;
 
 use steps::*;
+
+use super::model::{Model, ModelObject, ModelPage, ModelSpace, OFFSETS, Words};
+use super::*;
+use crate::mm::space::Cursor;
+use crate::mm::toy::AdUpdate;
 
 /// The machine and what it should show.
 struct World {
@@ -21,6 +23,10 @@ struct World {
     model: Model,
     /// Fewer pages than these may be promised.
     limit: Option<u64>,
+    /// Space and page that were accessed last.
+    last: (usize, u64),
+    /// Where the scans stand.
+    cursors: [Cursor; SPACES_MAX],
     /// Words to be stored, each another.
     next_word: u64,
 }
@@ -51,7 +57,16 @@ impl World {
         let objects = (0..OBJECTS).map(|_| ToyObject::new(OBJECT_PAGES)).collect();
         let object = ModelObject { pages: OBJECT_PAGES, ..ModelObject::default() };
         let model = Model { spaces: vec![space], objects: vec![object; OBJECTS] };
-        Self { rig, processes: vec![process], objects, model, limit: None, next_word: 1 }
+        Self {
+            rig,
+            processes: vec![process],
+            objects,
+            model,
+            limit: None,
+            cursors: [Cursor::default(); SPACES_MAX],
+            last: (0, STACK_END - 1),
+            next_word: 1,
+        }
     }
 
     /// Does a step in both worlds and compares.
@@ -111,9 +126,17 @@ impl World {
                 self.model.objects[object].words.retain(|index, _| !pages.contains(index));
             }
             Step::Populate(pages) => self.populate(at, pages),
+            Step::Again(access, hart) => {
+                let (at, page) = self.last;
+                let at = at % self.processes.len();
+                self.processes[at].machine.on_hart(hart);
+                self.access(at, page, 0, access);
+            }
+            Step::Paging(paging) => self.page(at, paging),
             other => self.change(at, other),
         }
         self.rig.machine.fail_nth(None);
+        self.rig.machine.spoil_free_frames();
     }
 
     fn discard_object(&mut self, object: usize, pages: Range<u64>, copies: Copies) {
@@ -124,8 +147,14 @@ impl World {
 
     fn populate(&mut self, at: usize, pages: Range<u64>) {
         let range = PageRange::new(Vpn(pages.start), Vpn(pages.end));
-        let Process { machine, space } = &mut self.processes[at];
-        let mut result = space.populate(machine, range);
+        let mut left = range;
+        let mut result = loop {
+            let Process { machine, space } = &mut self.processes[at];
+            let Err(trouble) = space.populate(machine, &mut left) else { break Ok(()) };
+            if let Err(trouble) = self.processes[at].bring_in(left.start.base(), trouble) {
+                break Err(trouble);
+            }
+        };
         if result == Err(Trouble::OutOfMemory) {
             assert!(self.may_be_out_of_memory());
             return self.populate_some(at, pages);
@@ -203,6 +232,7 @@ impl World {
     }
 
     fn access(&mut self, at: usize, page: u64, slot: usize, access: Access) {
+        self.last = (at, page);
         self.next_word += 1;
         let word = self.next_word;
         if !self.model.spaces[at].pages.contains_key(&page) {
@@ -320,8 +350,12 @@ impl World {
                 let model =
                     &self.model.spaces[at].pages.get(&page.0).expect("a page is in an area");
                 assert_eq!(process.space.page(&process.machine, page), state);
-                let PageState::Present { frame, .. } = state else { panic!("{page:?} {state:?}") };
-                assert_eq!(self.peek(frame), self.model.words(model), "{page:?} of {at}");
+                let words = match state {
+                    PageState::Present { frame, .. } => self.peek(frame),
+                    PageState::Swapped { slot } => self.slot_words(slot),
+                    PageState::Absent => panic!("{page:?} is listed"),
+                };
+                assert_eq!(words, self.model.words(model), "{page:?} of {at}");
             });
             for hart in 0..HARTS {
                 process.machine.on_hart(hart);
@@ -383,6 +417,9 @@ impl World {
     }
 
     fn end(self) {
+        while self.rig.machine.transfers() > 0 {
+            self.rig.machine.end_transfer(0, Ok(()));
+        }
         self.rig.end(self.processes, &self.objects);
     }
 }
@@ -391,9 +428,13 @@ fn options() -> impl Strategy<Value = (ToyOptions, u64)> {
     let ad = prop_oneof![Just(AdUpdate::Svade), Just(AdUpdate::Svadu)];
     let frames = prop_oneof![3 => Just(200usize), 1 => 12..40usize];
     let around = prop_oneof![Just(0u64), Just(4), Just(16)];
-    (ad, any::<bool>(), frames, around).prop_map(|(ad, keeps_invalid, frames, around)| {
-        (ToyOptions { frames, cells: frames, harts: HARTS, ad, keeps_invalid }, around)
-    })
+    let swap = prop_oneof![1 => Just(0usize), 1 => 2..10usize, 3 => Just(100)];
+    (ad, any::<bool>(), frames, around, swap).prop_map(
+        |(ad, keeps_invalid, frames, around, swap_pages)| {
+            let cells = frames + swap_pages;
+            (ToyOptions { frames, cells, harts: HARTS, ad, keeps_invalid, swap_pages }, around)
+        },
+    )
 }
 
 proptest! {

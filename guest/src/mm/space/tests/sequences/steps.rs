@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::super::model::OFFSETS;
 use super::super::*;
+use super::paging::{Paging, paging};
 
 /// Eight pages below a gigabyte's end, and sixteen above: where mappings insist to go.
 pub(super) const PLAYGROUND: Range<u64> = (1 << 18) - 8..(1 << 18) + 16;
@@ -62,6 +63,9 @@ pub(super) enum Step {
         hart: usize,
     },
     Populate(Range<u64>),
+    /// The page that was accessed last is, in the space that did.
+    Again(Access, usize),
+    Paging(Paging),
     /// Fewer pages than these may be promised.
     Limit(Option<u64>),
 }
@@ -79,7 +83,7 @@ fn page() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn pages() -> impl Strategy<Value = Range<u64>> {
+pub(super) fn pages() -> impl Strategy<Value = Range<u64>> {
     (page(), 1..10u64).prop_map(|(start, pages)| start..start + pages)
 }
 
@@ -129,6 +133,10 @@ pub(super) fn doing() -> impl Strategy<Value = Doing> {
         1 => (0..OBJECTS, 0..OBJECT_PAGES, 0..4u64)
             .prop_map(|(object, first, pages)| Step::Punch(object, first..first + pages)),
         1 => pages().prop_map(Step::Populate),
+        16 => (any::<bool>(), 0..HARTS).prop_map(|(store, hart)| {
+            Step::Again(if store { Access::Store } else { Access::Load }, hart)
+        }),
+        20 => paging().prop_map(Step::Paging),
         2 => prop::option::of(0..60u64).prop_map(Step::Limit),
     ];
     (step, 0..SPACES_MAX, prop::option::weighted(0.15, 1..5u64))
