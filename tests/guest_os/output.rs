@@ -1,4 +1,5 @@
-//! What the guest's programs print, read: [`Scene`]s of `vmdemo`, [`rows`] of `oscost`.
+//! What the guest's programs print, read: [`Scene`]s of `vmdemo`, [`rows`] of `oscost`, whether all
+//! tests of `vmtest` and `swaptest` have [`passed`].
 
 use libtest_mimic::Failed;
 
@@ -78,4 +79,18 @@ pub(crate) fn rows(text: &str) -> Result<Vec<(&str, u64, u64)>, Failed> {
         }
     })
     .collect()
+}
+
+/// All tests that a program has run have passed, and there were some.
+pub(crate) fn passed(text: &str) -> Result<(), Failed> {
+    let passed = text.lines().filter(|line| line.starts_with("ok ")).count();
+    let total = format!("{passed} passed, 0 failed");
+    if passed > 0 && text.lines().any(|line| line == total) {
+        return Ok(());
+    }
+    let signs = ["FAILED", "panicked", " passed, "];
+    let is_told = |line: &&str| signs.iter().any(|sign| line.contains(sign));
+    let told: Vec<&str> = text.lines().filter(is_told).collect();
+    let told = if told.is_empty() { crate::last_lines(text) } else { told.join("\n") };
+    Err(format!("expected {total:?}:\n{told}").into())
 }

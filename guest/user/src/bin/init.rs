@@ -1,5 +1,5 @@
 //! `init [COMMAND [ARGUMENT...]]`: the first process. It mounts what is not mounted, takes the
-//! console, greets, starts a shell (or the command) as its own session's foreground, and ends when
+//! console, switches swapping on, greets, starts a shell (or the command) as its own session's foreground, and ends when
 //! that ends, with its exit status: the kernel then powers the machine off. Until then it waits
 //! for orphans.
 
@@ -13,10 +13,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use guest_user::bytes::{self, Bytes};
+use guest_user::proc::swaps;
 use guest_user::sys::io::{STDERR, STDIN};
 use guest_user::sys::process::Status;
-use guest_user::sys::{args, file, io, process, signal, terminal};
-use guest_user::{Errno, complain, print};
+use guest_user::sys::{args, file, io, process, signal, swap, terminal};
+use guest_user::{Errno, complain, print, println};
 use linux_raw_sys::general as g;
 
 guest_user::program!(main);
@@ -47,8 +48,11 @@ Welcome to Pagewalk: every process here has an address space of its own. Try:
   maps PID          its memory, and how much of it is there
   faults COMMAND    every page fault of a command, and what was done
   vmdemo            guided scenes
+  frames            whose each frame of RAM is
   ps, free, vmstat  the usual tools; help lists what the shell knows
-To leave: exit; or at any time Ctrl-A x.
+";
+const SWAP: &str = "  vmtop, swapmap    who is in RAM and who is not; swapping is on:";
+const LEAVING: &str = "To leave: exit; or at any time Ctrl-A x.
 
 ";
 
@@ -57,12 +61,13 @@ fn main() -> i32 {
         mount(kind, place, mode);
     }
     open_console();
+    switch_swap_on();
     let command: Vec<&[u8]> = args::args().collect();
     let (path, command) = match command.first() {
         Some(path) if path.contains(&b'/') => (path.to_vec(), command),
         Some(name) => ([PROGRAMS, name].concat(), command),
         None => {
-            print!("{GREETING}");
+            greet();
             // A login shell's name begins with a dash.
             ([PROGRAMS, b"sh"].concat(), vec![&b"-sh"[..]])
         }
@@ -88,6 +93,29 @@ fn mount(kind: &[u8], place: &[u8], mode: u32) {
         // A kernel that does not say so, or that has it built in, is as good.
         Ok(()) | Err(Errno::BUSY | Errno::NODEV) => {}
         Err(error) => complain!("mounting {}: {error}", Bytes(place)),
+    }
+}
+
+fn greet() {
+    print!("{GREETING}");
+    let text = file::read_file(b"/proc/swaps").unwrap_or_default();
+    let areas = swaps::parse(&text);
+    if !areas.is_empty() {
+        print!("{SWAP}");
+        areas.iter().for_each(|area| print!(" {} ({} KiB)", Bytes(area.path), area.size));
+        println!();
+    }
+    print!("{LEAVING}");
+}
+
+/// Uses every disk that has the header of a swap area.
+fn switch_swap_on() {
+    for path in swap::disks().unwrap_or_default() {
+        match swap::switch_on(&path, None) {
+            // A kernel without swapping, or that uses it already.
+            Ok(()) | Err(Errno::BUSY | Errno::NOSYS) => {}
+            Err(error) => complain!("{}: swapon failed: {error}", Bytes(&path)),
+        }
     }
 }
 

@@ -215,8 +215,8 @@ impl Activity {
     }
 }
 
-/// Counters of `/proc/vmstat` about faults: Linux's, then this kernel's.
-const FAULT_COUNTERS: [(&str, &str); 8] = [
+/// Counters of `/proc/vmstat` about faults and reclaim: Linux's and this kernel's.
+const FAULT_COUNTERS: [(&str, &str); 16] = [
     ("pgfault", "page faults"),
     ("pgmajfault", "page faults that waited for a device"),
     ("zero_mapped", "faults that mapped the page of zeros"),
@@ -225,6 +225,14 @@ const FAULT_COUNTERS: [(&str, &str); 8] = [
     ("cow_reused", "copy-on-write faults that kept the page"),
     ("tlb_flush", "TLB flushes"),
     ("tlb_ipi", "TLB flushes on other harts"),
+    ("pgscan", "pages that the pager has passed"),
+    ("pgsteal", "frames that were taken from processes"),
+    ("soft_rescue", "unmapped pages that came back without a transfer"),
+    ("workingset_refault", "pages that came back from swap"),
+    ("swap_ra", "pages read ahead from swap"),
+    ("swap_ra_hit", "pages read ahead and then used"),
+    ("oom_kill", "processes killed for their memory"),
+    ("suspend", "processes suspended for lack of memory"),
 ];
 
 #[cfg(test)]

@@ -21,6 +21,12 @@ pub struct ProcessStat<'a> {
     session: u64,
     /// The foreground group of its terminal; none where there is none.
     foreground: Option<u64>,
+    /// Page faults that waited for nothing.
+    pub minor_faults: u64,
+    /// Page faults that waited for a device.
+    pub major_faults: u64,
+    /// Time that it ran, in hundredths of a second.
+    pub ticks: u64,
     nice: i64,
     threads: u64,
     /// Size of the address space.
@@ -52,6 +58,9 @@ impl<'a> ProcessStat<'a> {
             group: number(5)?,
             session: number(6)?,
             foreground: number(8).filter(|group| *group > 0),
+            minor_faults: number(10)?,
+            major_faults: number(12)?,
+            ticks: number(14)? + number(15)?,
             nice,
             threads: number(20)?,
             size_bytes: number(23)?,
@@ -88,7 +97,8 @@ mod tests {
         assert_eq!((stat.pid, stat.name, stat.parent), (7, &b"a) b"[..], 1));
         assert_eq!((stat.size_bytes, stat.resident_pages), (8192, 3));
         assert_eq!(stat.letters(), "Ss+");
-        let line = b"8 (x) Z 1 9 7 0 -1 0 0 0 0 0 0 0 0 0 20 -5 2 0 9 0 0";
+        assert_eq!((stat.minor_faults, stat.major_faults, stat.ticks), (1, 0, 3));
+        let line = b"8 (x) Z 1 9 7 0 -1 0 31 0 5 0 70 7 0 0 20 -5 2 0 9 0 0";
         assert_eq!(ProcessStat::parse(line).expect("well-formed").letters(), "Z<l");
         assert_eq!(ProcessStat::parse(b"8 (x"), None);
         assert_eq!(ProcessStat::parse(b"8 (x) Z 1"), None);

@@ -50,6 +50,7 @@ plain!(
     [pollfd; 1],
     [u64; 1],
     [u64; 3],
+    [u64; 4],
     rlimit64,
     rusage,
     stat,

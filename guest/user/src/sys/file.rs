@@ -86,6 +86,16 @@ impl File {
         call(g::__NR_lseek, args![self.0, offset as usize, g::SEEK_SET]).map(drop)
     }
 
+    /// How long it is; of a disk, how large. The offset is at the end then.
+    pub fn length(&self) -> Result<u64> {
+        call(g::__NR_lseek, args![self.0, 0_usize, g::SEEK_END]).map(|length| length as u64)
+    }
+
+    /// Has everything that was written to it survive.
+    pub fn sync(&self) -> Result<()> {
+        call(g::__NR_fsync, args![self.0]).map(drop)
+    }
+
     /// Sets the length.
     pub fn truncate(&self, length: u64) -> Result<()> {
         call(g::__NR_ftruncate, args![self.0, length as usize]).map(drop)

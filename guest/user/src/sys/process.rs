@@ -140,6 +140,16 @@ pub fn set_limit(resource: u32, value: u64) -> Result<()> {
     call(g::__NR_prlimit64, args![0_usize, resource, &limit, 0_usize]).map(drop)
 }
 
+/// Keeps all memory of this process in RAM, and what it will have, but not its children's.
+pub fn lock_memory() -> Result<()> {
+    call(g::__NR_mlockall, args![g::MCL_CURRENT | g::MCL_FUTURE]).map(drop)
+}
+
+/// Keeps the memory that this process has now in RAM.
+pub fn lock_present_memory() -> Result<()> {
+    call(g::__NR_mlockall, args![g::MCL_CURRENT]).map(drop)
+}
+
 /// How long this process has been in user mode, and in the kernel.
 pub fn times() -> Result<(Duration, Duration)> {
     let mut usage = g::rusage::zeroed();

@@ -2,6 +2,7 @@
 //! interrupts what waits; the program asks with [`take`].
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 
 use linux_raw_sys::general as g;
 use linux_raw_sys::signal_macros::sig_ign;
@@ -50,6 +51,14 @@ pub fn handle(signal: u32, handler: Handler, flags: u32) -> Result<()> {
     // `struct kernel_sigaction`: handler, flags, mask.
     let action = [handler as usize as u64, u64::from(flags | g::SA_SIGINFO), 0];
     call(g::__NR_rt_sigaction, args![signal, &action, 0_usize, SET_BYTES]).map(drop)
+}
+
+/// Sends this process `SIGALRM` whenever so much time has passed; with none, not any more.
+pub fn alarm_every(period: Duration) -> Result<()> {
+    // `struct itimerval`: the period and the time until the first, in seconds and microseconds.
+    let (seconds, micros) = (period.as_secs(), period.subsec_micros().into());
+    let value = [seconds, micros, seconds, micros];
+    call(g::__NR_setitimer, args![g::ITIMER_REAL, &value, 0_usize]).map(drop)
 }
 
 /// Lets handlers with `SA_ONSTACK` run on this memory, which is theirs from now on.

@@ -19,6 +19,11 @@ pub fn messages(buffer: &mut [u8]) -> Result<usize> {
     call(g::__NR_syslog, args![READ_ALL, buffer])
 }
 
+/// Fills a short buffer with random bytes.
+pub fn random(bytes: &mut [u8]) -> Result<()> {
+    call(g::__NR_getrandom, args![bytes, 0_usize]).map(drop)
+}
+
 /// Powers the machine off.
 pub fn power_off() -> Result<()> {
     let (first, second) = (g::LINUX_REBOOT_MAGIC1, g::LINUX_REBOOT_MAGIC2);

@@ -113,6 +113,17 @@ pub(crate) fn own_faults() -> Read<u64> {
     Ok(faults.iter().sum())
 }
 
+/// Pages of a process that are in a swap area only.
+pub(crate) fn swapped_pages(pid: i32) -> Read<u64> {
+    let kib = Table(&text(&format!("/proc/{pid}/status"))?).number("VmSwap");
+    Ok((kib << 10) / PAGE_SIZE_BYTES as u64)
+}
+
+/// Pages of the area at an address that are in a swap area only.
+pub(crate) fn swapped_of(pid: i32, at: usize) -> Read<u64> {
+    with_area(pid, at, |area| (area.figures.swapped << 10) / PAGE_SIZE_BYTES as u64)
+}
+
 /// A counter of `/proc/vmstat`; none where this kernel has none of that name.
 pub(crate) fn counter(name: &str) -> Read<Option<u64>> {
     Ok(Table(&text("/proc/vmstat")?).get(name))

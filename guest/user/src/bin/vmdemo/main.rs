@@ -16,12 +16,15 @@ mod costs;
 mod demand;
 mod growth;
 mod isolation;
+mod leaving;
 mod look;
 mod overcommit;
 mod partner;
 mod rights;
 mod sharing;
+mod shortage;
 mod stage;
+mod swapping;
 mod zeros;
 
 use alloc::vec::Vec;
@@ -34,7 +37,7 @@ use stage::{Scene, Verdict};
 guest_user::program!(main);
 
 /// The scenes in the order of the tour.
-const SCENES: [Scene; 14] = [
+const SCENES: [Scene; 20] = [
     isolation::ISOLATION,
     isolation::PAGES,
     demand::DEMAND,
@@ -49,6 +52,12 @@ const SCENES: [Scene; 14] = [
     sharing::SHARED,
     sharing::PIPE,
     overcommit::OVERCOMMIT,
+    swapping::BIGGER_THAN_RAM,
+    swapping::CROWD,
+    leaving::TO_DISK_AND_BACK,
+    leaving::FORK_OF_SWAPPED,
+    shortage::OVERCOMMIT_REFUSED,
+    shortage::WHO_GETS_KILLED,
 ];
 
 fn main() -> i32 {
@@ -83,7 +92,7 @@ fn main() -> i32 {
 
 fn list() {
     println!("vmdemo shows how virtual memory works, in scenes:\n");
-    SCENES.iter().for_each(|scene| println!("  {:12} {}", scene.name, scene.title));
+    SCENES.iter().for_each(|scene| println!("  {:18} {}", scene.name, scene.title));
     println!(
         "\nRun one or some by name, for example `vmdemo cow`, or the whole tour: `vmdemo all`."
     );

@@ -51,10 +51,11 @@ fn overcommit(stage: &mut Stage) -> Played {
     let left = look::memory_pages("Committed_AS")?.saturating_sub(committed);
     stage.show("left of that after munmap", left, "pages");
     stage.check(left < promised as u64 / 4, "promises are not given back");
-    let refused = Mapping::private(2 * ram as usize * PAGE_SIZE_BYTES).err();
+    let all = ram + look::memory_pages("SwapTotal")?;
+    let refused = Mapping::private(2 * all as usize * PAGE_SIZE_BYTES).err();
     match refused {
-        Some(error) => stage.show("one request for twice the RAM", error, ""),
-        None => stage.show("one request for twice the RAM", "granted", ""),
+        Some(error) => stage.show("one request for twice RAM and swap", error, ""),
+        None => stage.show("one request for twice RAM and swap", "granted", ""),
     }
     stage.check(refused.is_some(), "a request that cannot be met was granted");
     Ok(())

@@ -9,8 +9,8 @@ use linux_raw_sys::general as g;
 
 use crate::Case;
 use crate::world::{
-    PAGE, PRIVATE, RW, call, dies_of, frame, is_present, load, load_byte, map, map_at, outcome,
-    recurse_without_end, store, unmap,
+    PAGE, PRIVATE, RW, available, call, dies_of, frame, is_present, limit_stack, load, load_byte,
+    map, map_at, outcome, recurse_without_end, store, unmap,
 };
 
 pub(crate) const CASES: &[Case] = &[
@@ -58,17 +58,17 @@ fn zero_read_then_write() {
     assert!(!frames.contains(&zero));
 }
 
-/// Every word of two megabytes, forwards, then backwards.
+/// Every word of two megabytes, or as many as there is room for, forwards, then backwards.
 fn linear() {
-    const LENGTH: usize = 2 << 20;
-    let start = map(LENGTH);
-    for at in (0..LENGTH).step_by(64) {
+    let length = (2 << 20).min(available() / 4 * PAGE);
+    let start = map(length);
+    for at in (0..length).step_by(64) {
         store(start + at, at as u64 ^ 0x5a5a);
     }
-    for at in (0..LENGTH).step_by(64).rev() {
+    for at in (0..length).step_by(64).rev() {
         assert_eq!(load(start + at), at as u64 ^ 0x5a5a);
     }
-    unmap(start, LENGTH);
+    unmap(start, length);
 }
 
 /// Pages in random order, swapped in pairs, then put in order again.
@@ -158,19 +158,21 @@ fn brk() {
     }
 }
 
-/// Recursion of about two megabytes.
+/// Recursion of about two megabytes, or as much as there is room for.
 fn recursion() {
     #[inline(never)]
     fn deeper(depth: u64) -> u64 {
         let local = core::hint::black_box([depth; 128]);
         if depth == 0 { 0 } else { deeper(depth - 1) + local[depth as usize % 128] - depth + 1 }
     }
-    assert_eq!(deeper(1800), 1800);
+    let depth = 1800.min(available() as u64);
+    assert_eq!(deeper(depth), depth);
 }
 
 /// Recursion without end is a fault, and nobody else's.
 fn overflow() {
     dies_of(g::SIGSEGV, "endless recursion", || {
+        limit_stack();
         core::hint::black_box(recurse_without_end(0));
     });
     // A page below the stack that no growth reaches.

@@ -10,8 +10,9 @@ use linux_raw_sys::general as g;
 
 use crate::Case;
 use crate::world::{
-    Handler, PAGE, SIGINFO_ADDRESS, SIGINFO_CODE, UCONTEXT_REGISTERS, call, dies_of, handle, load,
-    load_word, map, outcome, protect, recurse_without_end, spawn, start, store, unmap, wait_for,
+    Handler, PAGE, SIGINFO_ADDRESS, SIGINFO_CODE, UCONTEXT_REGISTERS, call, dies_of, handle,
+    limit_stack, load, load_word, map, outcome, protect, recurse_without_end, spawn, start, store,
+    unmap, wait_for,
 };
 
 pub(crate) const CASES: &[Case] = &[
@@ -112,6 +113,7 @@ fn alternate_stack() {
     let status = outcome(|| {
         set_alternate_stack(map(8 * PAGE), 8 * PAGE);
         handle(g::SIGSEGV, note_and_exit, g::SA_ONSTACK);
+        limit_stack();
         core::hint::black_box(recurse_without_end(0));
     });
     let Status::Exited(code) = status else { panic!("{status:?}") };
@@ -125,6 +127,7 @@ fn alternate_stack() {
 fn no_stack() {
     dies_of(g::SIGSEGV, "no room for the handler's frame", || {
         handle(g::SIGSEGV, note_and_exit, 0);
+        limit_stack();
         core::hint::black_box(recurse_without_end(0));
     });
 }

@@ -4,6 +4,7 @@
 use core::arch::asm;
 use core::ptr;
 
+use guest_user::bytes;
 use guest_user::errno::{Errno, Result};
 use guest_user::status::Status;
 pub(crate) use guest_user::sys::probe::{
@@ -96,6 +97,27 @@ pub(crate) fn execute(at: usize, argument: u64) -> u64 {
 pub(crate) fn sync_code() {
     // SAFETY: changes no register and no memory.
     unsafe { asm!("fence.i") };
+}
+
+/// A figure of /proc/meminfo, in pages; its name has a colon behind it.
+pub(crate) fn meminfo(name: &[u8]) -> usize {
+    let text = file::read_file(b"/proc/meminfo").expect("meminfo");
+    let line = bytes::lines(&text).find(|line| line.starts_with(name)).expect("a line");
+    let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let kbytes = words.nth(1).and_then(|word| bytes::number(word, 10)).expect("a number");
+    kbytes as usize / (PAGE / 1024)
+}
+
+/// Pages that a test may take, for which nobody has to end.
+pub(crate) fn available() -> usize {
+    meminfo(b"MemFree:") + meminfo(b"SwapFree:")
+}
+
+/// From now on the stack of this process grows no further than memory reaches.
+pub(crate) fn limit_stack() {
+    const USUAL_PAGES: usize = (8 << 20) / PAGE;
+    let pages = USUAL_PAGES.min(available() / 4);
+    process::set_limit(g::RLIMIT_STACK, (pages * PAGE) as u64).expect("setrlimit");
 }
 
 /// How a child ends that does this.

@@ -1,0 +1,144 @@
+//! `swaptest [-l] [NAME...]`: tests of memory that does not fit into RAM: programs larger than RAM,
+//! crowds of them, shared memory and files that are swapped, swapping switched off while programs
+//! run, and what happens where even swap is full. Each test runs in a process of its own, with the
+//! disk `/dev/vda` as swap area; after each, the kernel's audit of its memory must find nothing
+//! wrong. `-l` lists them. Those for disks that fail now and then only run by name: `errors` whatever
+//! fails, `write-errors` where only writing does, `read-errors` and `file-errors` where only reading
+//! does, often.
+//!
+//! `world.rs` is what the tests share: memory with a pattern, children; the other files are the
+//! tests.
+
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod ends;
+mod errors;
+mod large;
+mod many;
+mod shared;
+mod world;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use guest_user::proc::table::Table;
+use guest_user::status::Status;
+use guest_user::sys::file::File;
+use guest_user::sys::{args, file, io, process, swap};
+use guest_user::{complain, println};
+use linux_raw_sys::general as g;
+
+guest_user::program!(main);
+
+/// A test: its name and what fails by panicking.
+type Case = (&'static str, fn());
+
+const CASES: [&[Case]; 4] = [large::CASES, many::CASES, shared::CASES, ends::CASES];
+/// Those that run by name only.
+const BY_NAME: &[Case] = errors::CASES;
+
+/// The swap area.
+const DISK: &[u8] = b"/dev/vda";
+
+fn main() -> i32 {
+    let names: Vec<&[u8]> = args::args().collect();
+    let all = || CASES.iter().copied().flatten();
+    if names == [b"-l"] {
+        all().for_each(|(name, _)| println!("{name}"));
+        return 0;
+    }
+    if let [b"verify", seed] = names[..] {
+        return world::verify_as_program(seed);
+    }
+    let is_known = |wanted: &[u8]| all().chain(BY_NAME).any(|(name, _)| name.as_bytes() == wanted);
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+        complain!("no test is called {}; -l lists them", unknown.escape_ascii());
+        return 2;
+    }
+    if let Err(error) = swap::switch_on(DISK, None).and_then(|()| process::lock_memory()) {
+        complain!("{}: {error}", DISK.escape_ascii());
+        return 2;
+    }
+    let is_wanted = |name: &str| names.contains(&name.as_bytes());
+    let usual = all().filter(|(name, _)| names.is_empty() || is_wanted(name));
+    let special = BY_NAME.iter().filter(|(name, _)| is_wanted(name));
+    let (mut passed, mut failed) = (0, 0);
+    for (name, test) in usual.chain(special) {
+        match run(test) {
+            Ok(figures) => {
+                passed += 1;
+                println!("ok {name}: {figures}");
+            }
+            Err(what) => {
+                failed += 1;
+                println!("FAILED {name}: {what}");
+            }
+        }
+        let _ = io::flush();
+    }
+    if let Err(what) = leave_nothing() {
+        failed += 1;
+        println!("FAILED in the end: {what}");
+    }
+    println!("{passed} passed, {failed} failed");
+    i32::from(failed != 0)
+}
+
+/// Runs a test in a child, and the audit after it; what it has swapped, or what went wrong.
+fn run(test: &fn()) -> Result<String, String> {
+    let before = moved();
+    let child = world::start(|| {
+        process::set_group(0, 0).expect("a group of its own");
+        // Where somebody has to end, it is one of the test.
+        let own = File::open_with(b"/proc/self/oom_score_adj", g::O_WRONLY, 0);
+        own.and_then(|file| file.write_all(b"500")).expect("oom_score_adj");
+        test();
+    });
+    let status = world::wait_for(child);
+    // A test that has failed leaves its children behind, and perhaps no swap area.
+    let _ = process::kill(-child, g::SIGKILL);
+    if status != Status::Exited(0) {
+        let _ = swap::switch_on(DISK, None);
+        return Err(format!("{status:?}"));
+    }
+    // What an orphan of the test holds is on its way out.
+    process::give_way();
+    audit()?;
+    let after = moved();
+    Ok(format!("{} pages out, {} in", after[0] - before[0], after[1] - before[1]))
+}
+
+/// Pages that have left and come back up to now.
+fn moved() -> [u64; 2] {
+    let text = file::read_file(b"/proc/vmstat").unwrap_or_default();
+    ["pswpout", "pswpin"].map(|name| Table(&text).number(name))
+}
+
+fn audit() -> Result<Vec<u8>, String> {
+    let report =
+        file::read_file(b"/proc/sys/vm/audit").map_err(|error| format!("audit: {error}"))?;
+    if report.starts_with(b"ok") {
+        Ok(report)
+    } else {
+        Err(format!("audit: {}", report.escape_ascii()))
+    }
+}
+
+/// Everything that tests have swapped has come back: no area is needed, and none is used.
+fn leave_nothing() -> Result<(), String> {
+    swap::switch_off(DISK).map_err(|error| format!("swapoff: {error}"))?;
+    let swaps = file::read_file(b"/proc/swaps").unwrap_or_default();
+    if swaps.iter().filter(|byte| **byte == b'\n').count() != 1 {
+        return Err(format!("swaps: {}", swaps.escape_ascii()));
+    }
+    let report = audit()?;
+    match Table(&report).get("slots") {
+        Some(0) => Ok(()),
+        slots => Err(format!("slots in use: {slots:?}")),
+    }
+}
