@@ -6,7 +6,7 @@
 mod bundle;
 #[cfg_attr(not(test), expect(dead_code, reason = "the emulator, whose file this is, makes links"))]
 #[path = "../../../emulator/src/machine/cpio.rs"]
-mod cpio;
+pub(crate) mod cpio;
 mod image;
 mod inner_cargo;
 
@@ -88,6 +88,30 @@ pub(crate) fn executables() -> Result<Vec<PathBuf>> {
         Some(found) => inner_cargo::build(&found, &BARE_METAL),
         None => anyhow::bail!("{}", toolchain::HELP),
     }
+}
+
+/// The operating system as it was built.
+#[cfg(feature = "emulator")]
+#[derive(Debug)]
+pub(crate) struct OperatingSystem {
+    /// Where kernel and RAM disk are.
+    pub(crate) bundle: PathBuf,
+    /// The programs, each as a file of its own.
+    pub(crate) programs: Vec<PathBuf>,
+}
+
+/// Builds the operating system with the first compiler that is found.
+///
+/// # Errors
+/// As [`executables`].
+#[cfg(feature = "emulator")]
+pub(crate) fn build_operating_system() -> Result<OperatingSystem> {
+    let Some(found) = toolchain::find(&ThisHost, Choice::Auto) else {
+        anyhow::bail!("{}", toolchain::HELP);
+    };
+    operating_system(&found, &KERNEL, "bundle")?;
+    let bundle = inner_cargo::target_directory().join("bundle");
+    Ok(OperatingSystem { bundle, programs: inner_cargo::build(&found, &USER)? })
 }
 
 /// Whether kernel and programs are part of this checkout.

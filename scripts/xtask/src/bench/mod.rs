@@ -3,13 +3,14 @@
 //!
 //! `campaign.rs` runs them, with `peers.rs` and `process.rs`; `output.rs` reads what they print;
 //! `results.rs` has medians and checksums; `goals.rs` what is wanted; `table.rs`, `chart/` and
-//! `readme.rs` show it.
+//! `readme.rs` show it. With `--guest` the guest operating system is measured instead: `guest/`.
 
 mod campaign;
 mod catalogue;
 mod chart;
 mod figures;
 mod goals;
+mod guest;
 mod output;
 mod peers;
 mod process;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::lockstep::simulator;
-use crate::{complain, guest, root, say};
+use crate::{complain, root, say};
 use campaign::{Built, Campaign};
 use catalogue::{GROUPS, PROGRAMS, STARTUP};
 use peers::{NATIVE, PAGEWALK, Peer, QEMU, SPIKE};
@@ -37,6 +38,7 @@ const ROUNDS: u32 = 5;
 /// With which a run takes about a minute.
 const QUICK_ROUNDS: u32 = 2;
 const QUICK_CURVE_ROUNDS: u32 = 1;
+const TIMEOUT_SECONDS: u64 = 120;
 
 /// Measure Pagewalk and its peers on the same programs; a table, JSON and a chart
 ///
@@ -47,9 +49,12 @@ const QUICK_CURVE_ROUNDS: u32 = 1;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Args {
-    /// A minute's look: two rounds instead of five
+    /// A minute's look: two rounds instead of five; of the guest only the main figures
     #[arg(long)]
     quick: bool,
+    /// Measure how the guest operating system swaps instead; its figures are the same on any host
+    #[arg(long, conflicts_with_all = ["rounds", "only", "peers", "peer", "list"])]
+    guest: bool,
     /// Number of rounds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
@@ -63,13 +68,13 @@ pub(crate) struct Args {
     /// repeated
     #[arg(long, value_name = "NAME=COMMAND")]
     peer: Vec<String>,
-    /// Seconds after which a run is stopped
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    timeout: u64,
-    /// Where to write all figures [default: target/bench/results.json]
+    /// Seconds after which a run is stopped [default: 120; with --guest: 900]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Where to write all figures [default: target/bench/results.json; with --guest: guest.json]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Where to write the chart [default: target/bench/chart.svg]
+    /// Where to write the chart [default: target/bench/chart.svg; with --guest: guest.svg]
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Also rewrite the table in README.md, and the chart and the figures that it names
@@ -99,6 +104,12 @@ Rows:
   another one is WRONG, and its figures do not count. The startup rows are whole processes:
   time, and the memory that they held at most.
 
+With --guest:
+  Pages that processes touch while more and more of them share RAM, with load control and without;
+  pages that have to come back, by policy of replacement, beside OPT on the same reference string;
+  and instructions for a page that leaves and comes back, on the guest and on the Linux that
+  scripts/linux has fetched. It takes about four minutes, on two processors, --quick one.
+
 Exit code:
   0  all ran and agree, whether goals are met or not
   1  a run failed, or a result is wrong; the table says which";
@@ -108,6 +119,9 @@ Exit code:
 /// # Errors
 /// A build that fails, a peer that cannot be started, a file that cannot be written.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.guest {
+        return guest::run(args);
+    }
     if args.list {
         list(args)?;
         return Ok(ExitCode::SUCCESS);
@@ -180,7 +194,7 @@ fn measure(args: &Args) -> Result<Results> {
         trivial: Some(trivial),
         rounds,
         curve_rounds,
-        limit: Duration::from_secs(args.timeout),
+        limit: Duration::from_secs(args.timeout.unwrap_or(TIMEOUT_SECONDS)),
         only: args.only.clone(),
     };
     results(&campaign, host(), |line| complain(format_args!("{line}")))
@@ -252,7 +266,7 @@ fn build(peers: &[Peer], only: Option<&str>) -> Result<Vec<Built>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let guests = guest::executables()?;
+    let guests = crate::guest::executables()?;
     let is_native = peers.iter().any(|peer| peer.name == NATIVE);
     let portable = || wanted.iter().filter(|program| program.portable).map(|program| program.name);
     let natives = match is_native && portable().next().is_some() {
@@ -281,7 +295,9 @@ fn build_native<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<PathBuf>
     if !output.status.success() {
         bail!("building the benchmark programs for the host failed ({})", output.status);
     }
-    guest::programs(&String::from_utf8(output.stdout).context("cargo's messages are not UTF-8")?)
+    crate::guest::programs(
+        &String::from_utf8(output.stdout).context("cargo's messages are not UTF-8")?,
+    )
 }
 
 /// This machine.

@@ -94,7 +94,18 @@ impl Peer {
     /// For the reader of the results.
     pub(super) fn info(&self) -> PeerInfo {
         let (name, version) = (self.name.clone(), self.version.clone());
-        PeerInfo { name, version, command: self.words.join(" ") }
+        PeerInfo { name, version, command: self.shown() }
+    }
+
+    /// Its command without the folder of the program, which is different on every host.
+    fn shown(&self) -> String {
+        let mut words = self.words.clone();
+        if let Some(program) = words.first_mut()
+            && let Some(name) = Path::new(program).file_name()
+        {
+            *program = name.to_string_lossy().into_owned();
+        }
+        words.join(" ")
     }
 
     /// The same machine with another size of RAM, if its command says so with `-m`.

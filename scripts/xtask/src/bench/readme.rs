@@ -68,14 +68,22 @@ pub(super) fn chart(results: &Results) -> String {
 /// # Errors
 /// The marks are not there, each once and in order.
 pub(super) fn rewritten(readme: &str, results: &Results) -> Result<String> {
-    let (Some((before, rest)), 1) = (readme.split_once(BEGIN), readme.matches(BEGIN).count())
+    replaced(readme, (BEGIN, END), &section(results))
+}
+
+/// The README with another text between two marks.
+///
+/// # Errors
+/// The marks are not there, each once and in order.
+pub(super) fn replaced(readme: &str, (begin, end): (&str, &str), text: &str) -> Result<String> {
+    let (Some((before, rest)), 1) = (readme.split_once(begin), readme.matches(begin).count())
     else {
-        bail!("README.md needs one line {BEGIN}");
+        bail!("README.md needs one line {begin}");
     };
-    let (Some((_, after)), 1) = (rest.split_once(END), readme.matches(END).count()) else {
-        bail!("README.md needs one line {END} after the one that begins");
+    let (Some((_, after)), 1) = (rest.split_once(end), readme.matches(end).count()) else {
+        bail!("README.md needs one line {end} after the one that begins");
     };
-    Ok(format!("{before}{BEGIN}\n{}{END}{after}", section(results)))
+    Ok(format!("{before}{begin}\n{text}{end}{after}"))
 }
 
 fn section(results: &Results) -> String {

@@ -175,7 +175,7 @@ impl Results {
 }
 
 /// An array in JSON, a line for each item.
-fn lines<T: Serialize>(items: &[T]) -> serde_json::Result<String> {
+pub(super) fn lines<T: Serialize>(items: &[T]) -> serde_json::Result<String> {
     let items = items.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     Ok(if items.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", items.join(",\n")) })
 }

@@ -43,7 +43,8 @@ fn head(results: &Results) -> String {
 }
 
 /// A line of a table.
-enum Line {
+#[derive(Debug)]
+pub(super) enum Line {
     Title(&'static str),
     /// The first is aligned to the left, and so is the last.
     Cells(Vec<String>),
@@ -112,7 +113,8 @@ fn curves(rows: &[Row]) -> Vec<Line> {
     [Line::Cells(header)].into_iter().chain(rows.iter().map(line)).collect()
 }
 
-fn aligned(lines: &[Line]) -> String {
+/// The lines, with their cells below each other.
+pub(super) fn aligned(lines: &[Line]) -> String {
     let width = |text: &String| text.chars().count();
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {

@@ -1,7 +1,9 @@
 //! [`render`]: the results as a drawing: bars for single rows (`bars.rs`), plots for rows that
-//! differ in a number only (`plots.rs`). Its scales are logarithmic.
+//! differ in a number only (`plots.rs`). Its scales are logarithmic. `crowd.rs` is a chart of its
+//! own: what a crowd of processes gets done.
 
 mod bars;
+pub(super) mod crowd;
 mod plots;
 mod svg;
 #[cfg(test)]

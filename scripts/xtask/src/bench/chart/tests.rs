@@ -4,7 +4,7 @@ use super::*;
 use crate::bench::results::{Cell, Host, PeerInfo};
 
 /// Checks that elements nest and that text is escaped; yields the texts and the elements' names.
-fn parse(svg: &str) -> (Vec<String>, Vec<String>) {
+pub(super) fn parse(svg: &str) -> (Vec<String>, Vec<String>) {
     let (mut open, mut texts, mut names) = (Vec::new(), Vec::new(), Vec::new());
     let mut rest = svg;
     while let Some(start) = rest.find('<') {
