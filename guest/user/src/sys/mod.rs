@@ -22,5 +22,6 @@ pub mod swap;
 pub mod system;
 pub mod terminal;
 pub mod time;
+pub mod trial;
 
 pub use call::{Plain, raw};

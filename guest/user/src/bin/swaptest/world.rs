@@ -4,22 +4,15 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use guest_user::bytes;
-use guest_user::proc::table::Table;
 use guest_user::status::Status;
-use guest_user::sys::file;
 use guest_user::sys::futex;
 use guest_user::sys::mapping::{Mapping, PAGE_SIZE_BYTES};
 use guest_user::sys::process;
+pub(crate) use guest_user::sys::trial::{meminfo, outcome, start, wait_for};
 use linux_raw_sys::general as g;
 
 /// Size of a page.
 pub(crate) const PAGE: usize = PAGE_SIZE_BYTES;
-
-/// A figure of /proc/meminfo, in pages.
-pub(crate) fn meminfo(name: &str) -> usize {
-    let text = file::read_file(b"/proc/meminfo").expect("meminfo");
-    Table(&text).get(name).expect("a figure") as usize / (PAGE / 1024)
-}
 
 /// Pages of RAM.
 pub(crate) fn ram() -> usize {
@@ -82,27 +75,6 @@ impl Random {
         self.0 ^= self.0 << 17;
         (self.0 % end as u64) as usize
     }
-}
-
-/// How a child ends that does this.
-pub(crate) fn outcome(work: impl FnOnce()) -> Status {
-    wait_for(start(work))
-}
-
-/// A child that does this and exits with 0.
-pub(crate) fn start(work: impl FnOnce()) -> i32 {
-    match process::fork().expect("fork") {
-        Some(child) => child,
-        None => {
-            work();
-            process::exit(0)
-        }
-    }
-}
-
-/// How the child ends.
-pub(crate) fn wait_for(child: i32) -> Status {
-    process::wait(child, 0).expect("wait4").expect("it blocks").1
 }
 
 /// Runs so many children at the same time, all of which must succeed.

@@ -81,7 +81,7 @@ fn reuse() {
 fn three_hundred() {
     /// Stack, tables, and what the kernel has for it.
     const PAGES_EACH: usize = 48;
-    let children = 300.min(meminfo(b"MemFree:") / PAGES_EACH);
+    let children = 300.min(meminfo("MemFree") / PAGES_EACH);
     let area = map(PAGE);
     store(area, 77);
     let (gate_read, gate_write) = file::pipe().expect("pipe");
@@ -119,7 +119,7 @@ fn tree() {
     }
     /// Stack, tables, and what the kernel has for a process.
     const PAGES_EACH: usize = 48;
-    let processes = 63.min(meminfo(b"MemFree:") / PAGES_EACH);
+    let processes = 63.min(meminfo("MemFree") / PAGES_EACH);
     grow(map(PAGE), (processes + 1).ilog2().saturating_sub(1).into(), 1);
 }
 

@@ -20,9 +20,9 @@ pub(crate) const CASES: &[Case] = &[("commit-counts", counts), ("commit-never-ov
 /// A figure of /proc/meminfo, in pages.
 /// Pages by which a step changes what is promised to all processes.
 fn change<R>(step: impl FnOnce() -> R) -> isize {
-    let before = meminfo(b"Committed_AS:") as isize;
+    let before = meminfo("Committed_AS") as isize;
     step();
-    meminfo(b"Committed_AS:") as isize - before
+    meminfo("Committed_AS") as isize - before
 }
 
 fn counts() {
@@ -110,13 +110,13 @@ fn enough() -> usize {
 fn never_over() {
     /// The least room: there is more where there is swap, all of which may be promised.
     const ROOM_MIN: usize = 512;
-    let swap = meminfo(b"SwapTotal:");
+    let swap = meminfo("SwapTotal");
     write(RATIO, 50);
-    assert_eq!(meminfo(b"CommitLimit:"), meminfo(b"MemTotal:") / 2 + swap);
-    let promised = meminfo(b"Committed_AS:");
+    assert_eq!(meminfo("CommitLimit"), meminfo("MemTotal") / 2 + swap);
+    let promised = meminfo("Committed_AS");
     let limit = (promised + ROOM_MIN).max(swap + 1);
     write(KBYTES, (limit - swap) * (PAGE / 1024));
-    assert_eq!(meminfo(b"CommitLimit:"), limit);
+    assert_eq!(meminfo("CommitLimit"), limit);
     ROOM.store(limit - promised, Ordering::Relaxed);
     write(MODE, 2);
     let refusals: [(&str, fn()); 7] = [
@@ -158,7 +158,7 @@ fn never_over() {
                 let _ = guest_user::sys::probe::recurse_without_end(0);
             });
             assert_eq!(status, Status::Killed(g::SIGSEGV));
-            assert!(meminfo(b"Committed_AS:") < meminfo(b"CommitLimit:"));
+            assert!(meminfo("Committed_AS") < meminfo("CommitLimit"));
         }),
         ("files in memory", || {
             let name = c"promises".as_ptr() as usize;

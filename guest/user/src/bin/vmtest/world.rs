@@ -4,13 +4,13 @@
 use core::arch::asm;
 use core::ptr;
 
-use guest_user::bytes;
 use guest_user::errno::{Errno, Result};
 use guest_user::status::Status;
 pub(crate) use guest_user::sys::probe::{
     PRIVILEGED, SIGINFO_ADDRESS, SIGINFO_CODE, UCONTEXT_REGISTERS, breakpoint, recurse_without_end,
 };
 pub(crate) use guest_user::sys::signal::Handler;
+pub(crate) use guest_user::sys::trial::{meminfo, outcome, start, wait_for};
 use guest_user::sys::{file, process, signal};
 use linux_raw_sys::general as g;
 
@@ -99,18 +99,9 @@ pub(crate) fn sync_code() {
     unsafe { asm!("fence.i") };
 }
 
-/// A figure of /proc/meminfo, in pages; its name has a colon behind it.
-pub(crate) fn meminfo(name: &[u8]) -> usize {
-    let text = file::read_file(b"/proc/meminfo").expect("meminfo");
-    let line = bytes::lines(&text).find(|line| line.starts_with(name)).expect("a line");
-    let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-    let kbytes = words.nth(1).and_then(|word| bytes::number(word, 10)).expect("a number");
-    kbytes as usize / (PAGE / 1024)
-}
-
 /// Pages that a test may take, for which nobody has to end.
 pub(crate) fn available() -> usize {
-    meminfo(b"MemFree:") + meminfo(b"SwapFree:")
+    meminfo("MemFree") + meminfo("SwapFree")
 }
 
 /// From now on the stack of this process grows no further than memory reaches.
@@ -118,28 +109,6 @@ pub(crate) fn limit_stack() {
     const USUAL_PAGES: usize = (8 << 20) / PAGE;
     let pages = USUAL_PAGES.min(available() / 4);
     process::set_limit(g::RLIMIT_STACK, (pages * PAGE) as u64).expect("setrlimit");
-}
-
-/// How a child ends that does this.
-pub(crate) fn outcome(work: impl FnOnce()) -> Status {
-    let child = start(work);
-    wait_for(child)
-}
-
-/// A child that does this and exits with 0.
-pub(crate) fn start(work: impl FnOnce()) -> i32 {
-    match process::fork().expect("fork") {
-        Some(child) => child,
-        None => {
-            work();
-            process::exit(0)
-        }
-    }
-}
-
-/// How the child ends.
-pub(crate) fn wait_for(child: i32) -> Status {
-    process::wait(child, 0).expect("wait4").expect("it blocks").1
 }
 
 /// Signal that must end a child that does this.
