@@ -85,6 +85,10 @@ pub(crate) const PROGRAMS: &[Case] = &[
     on_linux("heap_and_stack", "qemu-user gives no heap back, and its stack does not grow"),
     on_linux("locks", "qemu-user keeps no list of robust locks, so their death is not told"),
     on_linux("executing", "qemu-user starts no programs but those of the host, and vfork is fork"),
+    on_linux("posix_queues", "qemu-user has no mq_notify"),
+    on_linux("sysv_messages", "qemu-user fails for messages that are longer than memory"),
+    on_linux("sysv_semaphores", "the peer is not run by the superuser, or it should not be"),
+    on_linux("sysv_shared", "the peer is not run by the superuser, and has addresses of its own"),
     on_linux("futexes", "qemu-user doubles no mapping with mremap"),
     Case {
         env: &[("SET_HERE", "x y"), ("WITH_EQUALS", "a=b=c"), ("EMPTY", "")],

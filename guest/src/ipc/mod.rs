@@ -1,5 +1,16 @@
-//! What processes talk through, as far as it is policy: the ring behind a pipe.
+//! What processes talk through, as far as it is policy: the ring behind a pipe, POSIX message
+//! queues, and System V's queues, semaphores and segments, which share one kind of table.
+//!
+//! Nothing here sleeps or knows who does: those who wait are handles (`W`), which a call hands out
+//! together with what they waited for. The kernel's are threads, the tests' are numbers.
 
+pub mod ids;
+pub mod layout;
+pub mod messages;
+pub mod mqueue;
 pub mod ring;
+pub mod segments;
+pub mod semaphores;
+pub mod text;
 
 pub use ring::Ring;

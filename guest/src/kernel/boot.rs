@@ -11,7 +11,7 @@ use guest::boot_options::{BootOptions, Stdio};
 use crate::arch::{cpu, entry, hart, image, tlb, trap};
 use crate::debug::{self, Level, klog};
 use crate::mm::{self, boot::MemoryMap};
-use crate::{dev, fs, proc, sched, task, time};
+use crate::{dev, fs, ipc, proc, sched, task, time};
 
 /// Names for the panic screen.
 const SYMBOLS_PATH: &[u8] = b"/boot/System.map";
@@ -59,6 +59,7 @@ fn go_on(_: usize) {
     start_harts(dev::board());
     let options = options();
     let files = fs::init(mm::boot::initrd()).expect("memory for the file system");
+    ipc::mqueue::init().expect("memory for the file system of queues");
     mm::boot::release_initrd();
     mm::tunables::choose_reserves();
     dev::listen();

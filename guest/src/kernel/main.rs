@@ -1,7 +1,7 @@
 //! The kernel: the mechanism around the portable library. `arch` is the only room that knows
 //! RISC-V, `sync` and `sched` let tasks wait, `mm` gives them memory, `block` is what disks do,
-//! `task` makes processes, `fs` files, `proc` shows everything, `syscall` is the door. Boot is in `boot.rs`, what
-//! traps mean in `traps.rs`.
+//! `task` makes processes, `fs` files, `ipc` queues, semaphores and segments, `proc` shows
+//! everything, `syscall` is the door. Boot is in `boot.rs`, what traps mean in `traps.rs`.
 
 #![no_std]
 #![no_main]
@@ -14,6 +14,7 @@ mod boot;
 mod debug;
 mod dev;
 mod fs;
+mod ipc;
 mod mm;
 mod proc;
 mod sched;

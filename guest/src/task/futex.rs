@@ -171,7 +171,10 @@ impl<K: PartialEq + Clone, W> Queue<K, W> {
         while woken < count && index < self.waiters.len() {
             let (its_key, its_bits, _) = &self.waiters[index];
             if its_key == key && its_bits & bits != 0 {
-                wake(self.waiters.remove(index).2);
+                let (key, _, waiter) = self.waiters.remove(index);
+                // As long as it waits its key is known elsewhere, too: nothing ends with this one.
+                drop(key);
+                wake(waiter);
                 woken += 1;
             } else {
                 index += 1;
@@ -180,13 +183,24 @@ impl<K: PartialEq + Clone, W> Queue<K, W> {
         woken
     }
 
-    /// Lets up to `count` who wait for `from` wait for `to` in this queue; how many.
-    pub fn change_key(&mut self, from: &K, to: &K, count: usize) -> usize {
+    /// Lets up to `count` who wait for `from` wait for `to` in this queue; how many. `moved` is told
+    /// of each.
+    pub fn change_key(
+        &mut self,
+        from: &K,
+        to: &K,
+        count: usize,
+        mut moved: impl FnMut(&W),
+    ) -> usize {
         let mine = self.waiters.iter_mut().filter(|waiter| waiter.0 == *from).take(count);
-        mine.map(|waiter| waiter.0 = to.clone()).count()
+        let change = |waiter: &mut (K, u32, W)| {
+            moved(&waiter.2);
+            waiter.0 = to.clone();
+        };
+        mine.map(change).count()
     }
 
-    /// The same, into another queue; `moved` is told of each.
+    /// The same, into another queue.
     pub fn move_to(
         &mut self,
         other: &mut Self,
@@ -294,10 +308,10 @@ mod tests {
         for waiter in 0..5 {
             queue.push(1, ANY_BITS, waiter);
         }
-        assert_eq!(queue.change_key(&1, &2, 2), 2);
         let mut moved = Vec::new();
+        assert_eq!(queue.change_key(&1, &2, 2, |waiter| moved.push(*waiter)), 2);
         assert_eq!(queue.move_to(&mut other, &1, &3, 2, |waiter| moved.push(*waiter)), 2);
-        assert_eq!(moved, [2, 3]);
+        assert_eq!(moved, [0, 1, 2, 3]);
         assert_eq!(other.wake(&3, ANY_BITS, 9, |_| ()), 2);
         assert_eq!(queue.wake(&2, ANY_BITS, 9, |_| ()), 2);
         assert_eq!(queue.wake(&1, ANY_BITS, 9, |_| ()), 1);

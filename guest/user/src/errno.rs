@@ -67,6 +67,8 @@ errors! {
     NOSYS ENOSYS "Function not implemented"
     NOTEMPTY ENOTEMPTY "Directory not empty"
     LOOP ELOOP "Too many levels of symbolic links"
+    NOMSG ENOMSG "No message of desired type"
+    IDRM EIDRM "Identifier removed"
     OVERFLOW EOVERFLOW "Value too large for defined data type"
     OPNOTSUPP EOPNOTSUPP "Operation not supported"
     TIMEDOUT ETIMEDOUT "Connection timed out"

@@ -224,6 +224,12 @@ pub(crate) trait File: Send + Sync {
     fn pipe_size(&self, _set: Option<usize>) -> Answer {
         Err(Errno::EBADF)
     }
+    /// Itself, for those who know what it is, where anybody needs to.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
+    /// The current process has closed a descriptor of it; there may be others.
+    fn descriptor_closed(&self) {}
     /// Somebody who had opened it so has closed it.
     fn close(&self, _flags: Flags) {}
 }

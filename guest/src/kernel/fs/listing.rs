@@ -9,7 +9,7 @@ use super::inode::{File, Flags, Inode};
 
 /// An open directory, whose entries [`read`](fn@read) tells. Position 0 is before `.`, 1 before
 /// `..`; the others are the directory's own and two.
-pub(super) struct Listing;
+pub(crate) struct Listing;
 
 impl File for Listing {
     fn read(&self, _at: &mut u64, _to: &mut Buffer<'_>, _flags: Flags) -> Result<usize, Errno> {

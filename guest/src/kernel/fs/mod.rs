@@ -107,6 +107,19 @@ pub(crate) fn open_for_kernel(path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
     Ok(OpenFile::new(place, file, flags))
 }
 
+/// Mounts a file system on a directory that is there.
+///
+/// # Errors
+/// ENOENT, ENOMEM.
+pub(crate) fn mount_at(
+    path: &[u8],
+    system: Arc<dyn mount::FileSystem>,
+    source: &[u8],
+) -> Result<(), Errno> {
+    let place = Walk::new(root(), Identity::ROOT).go(root(), path, Goal::Target)?.found()?;
+    mount::mount(system, Some(place), source, 0).map(|_| ())
+}
+
 /// Makes the console, before its driver lets input in: what was typed early waits for a reader.
 pub(crate) fn begin_console() {
     tty::init();

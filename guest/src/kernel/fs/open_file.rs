@@ -188,6 +188,13 @@ impl OpenFile {
         &self.position
     }
 
+    /// The current process has closed a descriptor of it.
+    pub(crate) fn descriptor_closed(&self) {
+        if let Some(file) = &self.file {
+            file.descriptor_closed();
+        }
+    }
+
     /// Its pages, to be mapped; ENODEV where it has none.
     pub(crate) fn object(&self) -> Result<Object, Errno> {
         self.file()?.clone().object()

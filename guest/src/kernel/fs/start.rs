@@ -112,6 +112,7 @@ fn mount_devices(root: &Place) -> Result<(), Errno> {
         dev.create(name.as_bytes(), New::Link(target.as_bytes()), &by_root())?;
     }
     directory(dev, b"shm")?;
+    directory(dev, b"mqueue")?;
     Ok(())
 }
 

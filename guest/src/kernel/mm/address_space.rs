@@ -45,6 +45,10 @@ pub(crate) trait Paged: Send + Sync {
     fn kind(&self) -> ObjectKind {
         ObjectKind::File
     }
+    /// The identifier of the System V segment that it is, if it is one.
+    fn segment(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// What the pages of an object count as.
@@ -181,24 +185,18 @@ impl AddressSpace {
 
     fn wrap(machine: HereMachine, space: Space<HereMachine>) -> Arc<Self> {
         let root = space.root();
-        let locked = SpinLock::new(Locked::default());
-        let limits_version = AtomicU64::new(0);
-        let space = Mutex::new(space);
-        let oom_adjustment = AtomicI32::new(inherited_oom_adjustment());
-        let has_locked = AtomicBool::new(false);
-        let own = Self {
+        let own = Arc::new(Self {
             machine,
-            space,
+            space: Mutex::new(space),
             root,
-            locked,
-            has_locked,
-            limits_version,
-            oom_adjustment,
+            locked: SpinLock::new(Locked::default()),
+            has_locked: AtomicBool::new(false),
+            limits_version: AtomicU64::new(0),
+            oom_adjustment: AtomicI32::new(inherited_oom_adjustment()),
             scanned: SpinLock::new(Scanned::default()),
             pushed: Pushed::default(),
             is_reaped: AtomicBool::new(false),
-        };
-        let own = Arc::new(own);
+        });
         SPACES.add(&own);
         own
     }
@@ -238,7 +236,7 @@ impl AddressSpace {
         self.has_locked.load(Ordering::Relaxed)
     }
 
-    /// From now on it looks at what is locked.
+    /// From now on it looks at what is locked, and at segments that are detached.
     pub(crate) fn begin_to_lock(&self) {
         self.has_locked.store(true, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
 //! [`SharedMemory`]: memory that processes share and no file has: mmap with MAP_SHARED and
-//! MAP_ANONYMOUS. It lives as long as somebody maps it.
+//! MAP_ANONYMOUS, which lives as long as somebody maps it; and what segments of System V are made of.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,7 +10,8 @@ use guest::errno::Errno;
 use guest::mm::object::Pages;
 use guest::mm::{CellId, ObjectAccess, PageError};
 
-use super::{Object, ObjectKind, Paged, announce, commit, machine};
+use super::reclaim::Patience;
+use super::{Object, ObjectKind, Paged, announce, commit, machine, memory};
 use crate::sync::Mutex;
 
 /// Device number under which such memory stands in /proc/PID/maps: that of the kernel's own tmpfs.
@@ -21,12 +22,22 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// Shared memory.
 #[derive(Debug)]
-struct SharedMemory {
+pub(crate) struct SharedMemory {
     inode: u64,
     pages_at_most: u64,
     /// Whether its pages are promised one by one, when they are made.
     is_promised_by_page: bool,
-    pages: Mutex<Pages>,
+    state: Mutex<State>,
+    /// Held by the one who locks or unlocks it.
+    changing: Mutex<()>,
+}
+
+/// What its lock protects.
+#[derive(Debug, Default)]
+struct State {
+    pages: Pages,
+    /// Whether its pages are pinned, those that come, too.
+    is_locked: bool,
 }
 
 /// When memory is promised.
@@ -41,22 +52,90 @@ pub(crate) enum Promise {
     ByPage,
 }
 
-/// New shared memory of so many pages, all zeros.
+/// New shared memory of so many pages, all zeros, as an object.
 ///
 /// # Errors
 /// ENOMEM: so much may not be promised.
 pub(crate) fn new_shared(pages: u64, promise: Promise) -> Result<Object, Errno> {
-    if let Promise::Whole { own_pages } = promise {
-        commit::commit(pages, own_pages)?;
-    }
-    let memory: Arc<dyn Paged> = Arc::new(SharedMemory {
-        inode: NEXT.fetch_add(1, Ordering::Relaxed),
-        pages_at_most: pages,
-        is_promised_by_page: matches!(promise, Promise::ByPage),
-        pages: Mutex::new(Pages::default()),
-    });
+    let memory: Arc<dyn Paged> = Arc::new(SharedMemory::new(pages, promise)?);
     announce(&memory);
     Ok(Object(memory))
+}
+
+impl SharedMemory {
+    /// New shared memory of so many pages, all zeros.
+    ///
+    /// # Errors
+    /// ENOMEM: so much may not be promised.
+    pub(crate) fn new(pages: u64, promise: Promise) -> Result<Self, Errno> {
+        if let Promise::Whole { own_pages } = promise {
+            commit::commit(pages, own_pages)?;
+        }
+        Ok(Self {
+            inode: NEXT.fetch_add(1, Ordering::Relaxed),
+            pages_at_most: pages,
+            is_promised_by_page: matches!(promise, Promise::ByPage),
+            state: Mutex::new(State::default()),
+            changing: Mutex::new(()),
+        })
+    }
+
+    /// Holds every page in RAM, also those that are made later, until [`unlock`](Self::unlock).
+    ///
+    /// # Errors
+    /// ENOMEM: a page could not be brought in.
+    pub(crate) fn lock(&self) -> Result<(), Errno> {
+        let _alone = self.changing.lock();
+        let mut there = Vec::new();
+        {
+            let mut state = self.state.lock();
+            if state.is_locked {
+                return Ok(());
+            }
+            let count = state.pages.count() as usize;
+            there.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+            state.pages.for_each(&mut |index, _| there.push(index));
+            state.is_locked = true;
+        }
+        let mut patience = Patience::new();
+        for (done, index) in there.iter().enumerate() {
+            while let Err(error) = self.pin(*index) {
+                if patience.wait_out_page(error).is_err() {
+                    self.state.lock().unpin_but(&there[done..]);
+                    return Err(Errno::ENOMEM);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Pins a page that is there.
+    fn pin(&self, index: u64) -> Result<(), PageError> {
+        let pages = &mut self.state.lock().pages;
+        pages.pin_page(machine(), index, ObjectAccess::Read).map(|_| ())
+    }
+
+    /// The end of [`lock`](Self::lock).
+    pub(crate) fn unlock(&self) {
+        let _alone = self.changing.lock();
+        self.state.lock().unpin_but(&[]);
+    }
+}
+
+impl State {
+    /// Pages are pinned no longer, but for some that never were, ascending.
+    fn unpin_but(&mut self, others: &[u64]) {
+        if !core::mem::take(&mut self.is_locked) {
+            return;
+        }
+        self.pages.for_each(&mut |index, cell| {
+            if others.binary_search(&index).is_err()
+                && let Some(frame) = memory(|memory| memory.cells.frame(cell))
+            {
+                Pages::unpin_page(machine(), frame);
+            }
+        });
+    }
 }
 
 impl Paged for SharedMemory {
@@ -64,12 +143,21 @@ impl Paged for SharedMemory {
         if index >= self.pages_at_most {
             return Err(PageError::BeyondEnd);
         }
-        let mut pages = self.pages.lock();
-        if !self.is_promised_by_page || pages.cell(index).is_some() {
-            return pages.map_page(machine(), index, access);
+        let mut state = self.state.lock();
+        let is_plain = !self.is_promised_by_page && !state.is_locked;
+        if is_plain || state.pages.cell(index).is_some() {
+            return state.pages.map_page(machine(), index, access);
         }
-        commit::commit(1, 0).map_err(|_| PageError::Full)?;
-        pages.map_page(machine(), index, access).inspect_err(|_| commit::uncommit(1))
+        if self.is_promised_by_page {
+            commit::commit(1, 0).map_err(|_| PageError::Full)?;
+        }
+        let made = state.pages.map_page(machine(), index, access);
+        match made {
+            Ok(frame) if state.is_locked => memory(|memory| memory.pin(frame)),
+            Err(_) if self.is_promised_by_page => commit::uncommit(1),
+            _ => {}
+        }
+        made
     }
 
     fn identity(&self) -> (u64, u64) {
@@ -81,11 +169,11 @@ impl Paged for SharedMemory {
     }
 
     fn for_each_page(&self, visit: &mut dyn FnMut(u64, CellId)) {
-        self.pages.lock().for_each(visit);
+        self.state.lock().pages.for_each(visit);
     }
 
     fn has_page(&self, index: u64) -> bool {
-        self.pages.lock().is_resident(machine(), index)
+        self.state.lock().pages.is_resident(machine(), index)
     }
 
     fn kind(&self) -> ObjectKind {
@@ -95,8 +183,11 @@ impl Paged for SharedMemory {
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
-        let mut pages = self.pages.lock();
-        commit::uncommit(if self.is_promised_by_page { pages.count() } else { self.pages_at_most });
-        pages.truncate(machine(), 0);
+        let mut state = self.state.lock();
+        state.unpin_but(&[]);
+        let promised =
+            if self.is_promised_by_page { state.pages.count() } else { self.pages_at_most };
+        commit::uncommit(promised);
+        state.pages.truncate(machine(), 0);
     }
 }

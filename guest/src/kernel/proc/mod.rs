@@ -3,7 +3,8 @@
 //!
 //! `nodes.rs` has the building blocks, `process.rs` the directories of processes with `status.rs`,
 //! `memory.rs` and `load.rs` behind them, `system.rs` what concerns all, `extents.rs` maps of RAM and
-//! swap areas, `sysctl.rs` /proc/sys with `audit.rs`, `uts.rs` names.
+//! swap areas, `sysctl.rs` /proc/sys with `audit.rs`, `sysvipc.rs` what is about queues and segments,
+//! `uts.rs` names.
 
 pub(crate) mod audit;
 mod extents;
@@ -14,6 +15,7 @@ mod process;
 mod status;
 mod sysctl;
 mod system;
+mod sysvipc;
 pub(crate) mod uts;
 
 use alloc::format;
@@ -26,7 +28,7 @@ use crate::fs::synthetic::{Directory, Node};
 use crate::{sched, task};
 
 /// What is there besides processes.
-const ENTRIES: [(&str, fn() -> Node); 20] = [
+const ENTRIES: [(&str, fn() -> Node); 21] = [
     ("self", || link(|| task::current_process().pid.to_string().into_bytes())),
     ("thread-self", || {
         link(|| {
@@ -52,6 +54,7 @@ const ENTRIES: [(&str, fn() -> Node); 20] = [
     ("cmdline", || text(system::cmdline)),
     ("kmsg", || text(system::kmsg)),
     ("sys", sysctl::root),
+    ("sysvipc", sysvipc::root),
 ];
 
 /// The root: figures of the system, and a directory for each process.

@@ -11,27 +11,35 @@ use guest::mm::policy::Kind;
 
 use super::audit;
 use super::nodes::{DIRECTORY, READ_WRITE, Show, Store, directory, put, switch, switch_of, text};
+use super::sysvipc::{self, Numbers};
 use super::uts;
 use crate::fs::synthetic::{Directory, Node};
+use crate::ipc::limits;
 use crate::mm::{memory, tunables};
 
 /// A directory of switches, and of what else is in it.
 struct Switches {
     prefix: &'static str,
     others: &'static [(&'static str, fn() -> Node)],
+    /// Those that are kept elsewhere.
+    more: Numbers,
 }
 
 impl Directory for Switches {
     fn names(&self) -> Vec<String> {
         let numbers = tunables::paths().filter_map(|path| path.strip_prefix(self.prefix));
-        numbers.chain(self.others.iter().map(|(name, _)| *name)).map(ToOwned::to_owned).collect()
+        let others = self.others.iter().map(|(name, _)| *name);
+        numbers.chain(others).chain(self.more.all_names()).map(ToOwned::to_owned).collect()
     }
 
     fn lookup(&self, name: &str) -> Option<Node> {
         let is_number = |path: &&str| path.strip_prefix(self.prefix) == Some(name);
         match tunables::paths().find(is_number) {
             Some(path) => Some(number(path)),
-            None => self.others.iter().find(|(own, _)| *own == name).map(|(_, node)| node()),
+            None => match self.others.iter().find(|(own, _)| *own == name) {
+                Some((_, node)) => Some(node()),
+                None => self.more.find(name),
+            },
         }
     }
 }
@@ -54,7 +62,10 @@ fn vm() -> Node {
         }),
         ("replacement", || switch(show_policies, choose_policy)),
     ];
-    Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "vm/", others: OTHERS }))
+    Node::Directory(
+        DIRECTORY,
+        Arc::new(Switches { prefix: "vm/", others: OTHERS, more: Numbers(&[]) }),
+    )
 }
 
 /// All policies of page replacement, the chosen one in brackets.
@@ -82,6 +93,7 @@ fn kernel() -> Node {
         ("ostype", || text(|out| put!(out, "{}\n", uts::OSTYPE))),
         ("osrelease", || text(|out| put!(out, "{}\n", uts::OSRELEASE))),
         ("version", || text(|out| put!(out, "{}\n", uts::VERSION))),
+        ("sem", sysvipc::semaphore_limits),
         ("hostname", || {
             switch(
                 |out| put!(out, "{}\n", uts::hostname().escape_ascii()),
@@ -89,9 +101,13 @@ fn kernel() -> Node {
             )
         }),
     ];
-    Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "kernel/", others: OTHERS }))
+    let more = Numbers(&limits::SYSTEM_V);
+    Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "kernel/", others: OTHERS, more }))
 }
 
 fn fs() -> Node {
-    Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "fs/", others: &[] }))
+    const OTHERS: &[(&str, fn() -> Node)] =
+        &[("mqueue", || Node::Directory(DIRECTORY, Arc::new(Numbers(&limits::POSIX))))];
+    let more = Numbers(&[]);
+    Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "fs/", others: OTHERS, more }))
 }

@@ -265,7 +265,7 @@ pub(super) fn mounts(out: &mut String) -> Result<(), Errno> {
 
 /// The text of filesystems.
 pub(super) fn filesystems(out: &mut String) -> Result<(), Errno> {
-    ["tmpfs", "devtmpfs", "proc"].iter().try_for_each(|kind| put!(out, "nodev\t{kind}\n"))
+    ["tmpfs", "devtmpfs", "proc", "mqueue"].iter().try_for_each(|kind| put!(out, "nodev\t{kind}\n"))
 }
 
 /// The text of swaps: there are none.

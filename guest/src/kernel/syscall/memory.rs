@@ -15,6 +15,7 @@ use linux_raw_sys::general as linux;
 
 use super::{Answer, Row};
 use crate::arch::trap::TrapFrame;
+use crate::ipc;
 use crate::mm::{HereMachine, Object, shared, tunables};
 use crate::sched::{self, CurrentSpace};
 use crate::sync::MutexGuard;
@@ -230,9 +231,33 @@ fn anonymous_mapping(caller: &Caller, wish: &Wish, pages: u64) -> Result<Kind, E
 fn munmap(frame: &mut TrapFrame) -> Answer {
     let caller = Caller::new()?;
     let (start, length_bytes) = (frame.a(0), frame.a(1));
+    if caller.space.has_locked() {
+        return unmap_watched(&caller, start, length_bytes);
+    }
     caller.lock().unmap(caller.machine(), start, length_bytes)?;
-    lock::after_unmapping(&caller, start, length_bytes);
     Ok(0)
+}
+
+/// The same where pages may be locked, or segments of shared memory attached.
+#[cold]
+fn unmap_watched(caller: &Caller, start: u64, length_bytes: u64) -> Answer {
+    let shown = ipc::segments::attached_in(&caller.space, start, length_bytes);
+    caller.lock().unmap(caller.machine(), start, length_bytes)?;
+    ipc::segments::detached(&shown, caller.process.pid);
+    lock::after_unmapping(caller, start, length_bytes);
+    Ok(0)
+}
+
+/// What mlockall said of new areas holds for one that was attached, too.
+pub(super) fn attached(start: u64, length_bytes: u64) -> Result<(), Errno> {
+    lock::after_mapping(&Caller::new()?, start, length_bytes);
+    Ok(())
+}
+
+/// The pages of an area that was detached are locked no longer.
+pub(super) fn detached(start: u64, length_bytes: u64) -> Result<(), Errno> {
+    lock::after_unmapping(&Caller::new()?, start, length_bytes);
+    Ok(())
 }
 
 fn mprotect(frame: &mut TrapFrame) -> Answer {

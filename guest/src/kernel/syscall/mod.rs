@@ -24,6 +24,7 @@ macro_rules! rows {
 
 mod file;
 mod identity;
+mod ipc;
 mod limits;
 mod memory;
 mod misc;
@@ -46,9 +47,10 @@ pub(crate) struct Row {
 }
 
 /// All calls, by subject.
-const ROWS: [&[Row]; 9] = [
+const ROWS: [&[Row]; 10] = [
     file::ROWS,
     identity::ROWS,
+    ipc::ROWS,
     limits::ROWS,
     memory::ROWS,
     misc::ROWS,
@@ -77,7 +79,7 @@ const CALLS: usize = {
 
 /// Calls that take memory of the kernel's which nobody could take from it again: they begin when
 /// there is enough.
-const TAKERS: [u32; 43] = [
+const TAKERS: [u32; 49] = [
     linux::__NR_clone,
     linux::__NR_clone3,
     linux::__NR_execve,
@@ -119,6 +121,12 @@ const TAKERS: [u32; 43] = [
     linux::__NR_preadv,
     linux::__NR_pwritev,
     linux::__NR_shmget,
+    linux::__NR_shmat,
+    linux::__NR_semget,
+    linux::__NR_semtimedop,
+    linux::__NR_msgget,
+    linux::__NR_msgsnd,
+    linux::__NR_mq_open,
     linux::__NR_rt_sigqueueinfo,
     linux::__NR_chdir,
 ];

@@ -24,6 +24,7 @@ use crate::arch::tlb;
 use crate::arch::trap::TrapFrame;
 use crate::debug::{self, Level};
 use crate::fs::{self, OpenFile};
+use crate::ipc;
 use crate::mm::{AddressSpace, Object, tunables};
 use crate::sched::{self, Task, fp};
 
@@ -291,11 +292,12 @@ pub(crate) fn exec(
     let new_frame = TrapFrame::new_user(program.entry, program.stack_pointer);
     let space = program.space.clone();
     let name = program.name;
-    let old = take_over(process, program);
+    let (old_space, old) = take_over(process, program);
     fp::reset_current();
     *frame = new_frame;
     tlb::sync_code();
     sched::replace_space(Some(space.clone()));
+    ipc::leave_memory(process, old_space);
     drop(old);
     thread.set_name(name);
     process.release_parent();
@@ -309,14 +311,15 @@ pub(crate) fn exec(
 fn forget_old_program(thread: &Thread, process: &Process) {
     process.signals.lock().actions.reset_for_exec();
     timers::clear(process);
+    ipc::mqueue::forget_process(process.pid);
     thread.forget_memory();
 }
 
+/// Files that a program leaves behind.
+type OldFiles = (Option<Arc<OpenFile>>, Vec<Arc<OpenFile>>);
+
 /// Puts the new program in place of the old one, which is returned, to be dropped.
-fn take_over(
-    process: &Arc<Process>,
-    program: Program,
-) -> (Option<Arc<AddressSpace>>, Option<Arc<OpenFile>>, Vec<Arc<OpenFile>>) {
+fn take_over(process: &Arc<Process>, program: Program) -> (Option<Arc<AddressSpace>>, OldFiles) {
     process.trampoline.store(program.trampoline, Ordering::Relaxed);
     mark_executed(&mut TREE.lock(), process);
     let files = process.own_files();
@@ -326,7 +329,7 @@ fn take_over(
     resources.name = program.name;
     let space = resources.space.replace(program.space);
     let executable = resources.executable.replace(program.file);
-    (space, executable, closed)
+    (space, (executable, closed))
 }
 
 fn mark_executed(tree: &mut Tree, process: &Process) {

@@ -17,6 +17,7 @@ use super::{Process, Thread, futex};
 use crate::arch::uaccess;
 use crate::dev::finisher;
 use crate::fs::tty;
+use crate::ipc;
 use crate::sched;
 
 /// `exit_group`: ends all threads of the current process.
@@ -92,6 +93,7 @@ fn end(process: &Arc<Process>) {
     process.keep_memory_usage();
     alarm::clear(process);
     timers::clear(process);
+    ipc::leave(process);
     give_back(process);
     process.release_parent();
     let change = process.end().unwrap_or(Change::Exited(0));
@@ -116,7 +118,7 @@ fn give_back(process: &Process) {
     drop(resources);
     // The hart leaves the space before it is gone.
     sched::replace_space(None);
-    drop(space);
+    ipc::leave_memory(process, space);
     if let Some(files) = files.and_then(Arc::into_inner) {
         let open = files.lock().close_all();
         drop(open);

@@ -13,6 +13,7 @@ use super::table::{TREE, publish};
 use super::{Process, Resources, Thread, current_process, init};
 use crate::arch::trap::TrapFrame;
 use crate::arch::uaccess;
+use crate::ipc;
 use crate::mm::{AddressSpace, tunables};
 use crate::sched::{self, Task};
 use crate::sync::SpinLock;
@@ -191,7 +192,7 @@ fn make_process(frame: &TrapFrame, request: &Request, pid: Pid) -> Result<Arc<Th
     let parent = sched::current_thread();
     let creator = &parent.process;
     let space = creator.space().ok_or(Errno::ESRCH)?;
-    let space = if request.has(linux::CLONE_VM) { space } else { space.fork()? };
+    let space = if request.has(linux::CLONE_VM) { space } else { copy(&space)? };
     let resources = creator.resources_for_child(request, space.clone());
     let signals = creator.signals_for_child();
     let process = Arc::new(creator.child(pid, resources, signals));
@@ -212,6 +213,13 @@ fn make_process(frame: &TrapFrame, request: &Request, pid: Pid) -> Result<Arc<Th
     drop(tree);
     task.start();
     Ok(thread)
+}
+
+/// A copy of the memory of the current process.
+fn copy(space: &AddressSpace) -> Result<Arc<AddressSpace>, Errno> {
+    let copy = space.fork()?;
+    ipc::after_fork(&copy);
+    Ok(copy)
 }
 
 impl Process {

@@ -104,6 +104,10 @@ struct Waiter {
     is_woken: AtomicBool,
     /// Where it is queued; changes when it is requeued, under the lock of both buckets.
     bucket: AtomicUsize,
+    /// What it was requeued to last, and whether it was. An object may end with a key, but not under
+    /// the lock of a bucket: each is known to its waiter as well, until that goes on.
+    moved_to: SpinLock<Option<Key>>,
+    is_moved: AtomicBool,
 }
 
 type Bucket = Queue<Key, Arc<Waiter>>;
@@ -148,17 +152,24 @@ pub(crate) fn wait(
         queue: WaitQueue::new(),
         is_woken: AtomicBool::new(false),
         bucket: AtomicUsize::new(bucket),
+        moved_to: SpinLock::new(None),
+        is_moved: AtomicBool::new(false),
     });
-    waiters.push(key, bits, waiter.clone());
+    waiters.push(key.clone(), bits, waiter.clone());
     drop(waiters);
     let is_woken = || waiter.is_woken.load(Ordering::Acquire).then_some(());
-    match waiter.queue.wait_interruptible(deadline, is_woken) {
+    let waited = match waiter.queue.wait_interruptible(deadline, is_woken) {
         Ok(()) => Ok(()),
         // Woken after all: it was counted.
         Err(_) if !withdraw(&waiter) => Ok(()),
         Err(WaitError::TimedOut) => Err(Errno::ETIMEDOUT),
         Err(WaitError::Interrupted) => Err(Errno::EINTR),
+    };
+    if waiter.is_moved.load(Ordering::Relaxed) {
+        let key = waiter.moved_to.lock().take();
+        drop(key);
     }
+    waited
 }
 
 /// Takes a waiter out; false where it was woken before.
@@ -243,11 +254,15 @@ pub(crate) fn requeue(
         user::read::<u32>(pair.first)?;
     };
     let woken = both.first.wake(&from, ANY_BITS, wake, |waiter| wake_waiter(&waiter));
+    let is_moving = |waiter: &Arc<Waiter>| {
+        // What it was requeued to before, if it was, is `from`.
+        *waiter.moved_to.lock() = Some(to.clone());
+        waiter.is_moved.store(true, Ordering::Relaxed);
+        waiter.bucket.store(target, Ordering::Release);
+    };
     let moved = match &mut both.second {
-        None => both.first.change_key(&from, &to, requeue),
-        Some(second) => both.first.move_to(second, &from, &to, requeue, |waiter| {
-            waiter.bucket.store(target, Ordering::Release);
-        }),
+        None => both.first.change_key(&from, &to, requeue, is_moving),
+        Some(second) => both.first.move_to(second, &from, &to, requeue, is_moving),
     };
     Ok((woken, moved))
 }

@@ -75,6 +75,11 @@ impl SigInfo {
         Self { timers: 1, ..Self::new(number, SI_TIMER, union) }
     }
 
+    /// A message came into an empty queue, from a process.
+    pub const fn of_message(number: Number, pid: Pid, uid: u32, value: u64) -> Self {
+        Self::new(number, linux::SI_MESGQ, [pid as u64 | (uid as u64) << 32, value, 0, 0])
+    }
+
     /// The timer that it comes from.
     pub const fn timer_id(&self) -> Option<u32> {
         if self.timers != 0 { Some(self.detail() as u32) } else { None }

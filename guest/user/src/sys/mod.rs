@@ -11,6 +11,7 @@ pub mod file;
 pub mod futex;
 mod heap;
 pub mod io;
+pub mod ipc;
 pub mod mapping;
 pub mod pages;
 pub mod probe;

@@ -30,6 +30,7 @@ pub(super) fn dup3(frame: &mut TrapFrame) -> Answer {
         let file = files.get(old)?;
         files.replace(new, file, AtExec::of(flags), limit)?
     };
+    replaced.iter().for_each(|file| file.descriptor_closed());
     drop(replaced);
     Ok(u64::from(new))
 }

@@ -176,7 +176,7 @@ fn descriptor_limit() -> u64 {
 }
 
 /// Gives an open file the lowest free descriptor: EMFILE.
-fn install(file: Arc<OpenFile>, flags: u32) -> Answer {
+pub(super) fn install(file: Arc<OpenFile>, flags: u32) -> Answer {
     let limit = descriptor_limit();
     let files = current_process().files();
     let at_exec = crate::fs::AtExec::of(flags);

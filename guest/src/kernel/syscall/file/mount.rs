@@ -15,6 +15,7 @@ use crate::fs;
 use crate::fs::mount::{self, FileSystem, Unmount};
 use crate::fs::names::{now, who};
 use crate::fs::tmpfs::{Options, Tmpfs};
+use crate::ipc;
 use crate::mm::{memory, user};
 
 /// Ways to share mounts, of which there is one here.
@@ -68,6 +69,7 @@ fn file_system(kind: &[u8], options: &[u8]) -> Result<Arc<dyn FileSystem>, Errno
         }
         b"devtmpfs" => Ok(fs::devices().ok_or(Errno::ENODEV)?),
         b"proc" => Ok(fs::proc_system()),
+        b"mqueue" => Ok(ipc::mqueue::system()),
         _ => Err(Errno::ENODEV),
     }
 }

@@ -123,6 +123,7 @@ pub(super) fn close(frame: &mut TrapFrame) -> Answer {
     let files = current_process().files();
     // What it referred to is dropped with the lock free.
     let closed = { files.lock().close(frame.a(0) as u32)? };
+    closed.descriptor_closed();
     drop(closed);
     Ok(0)
 }
@@ -145,6 +146,7 @@ pub(super) fn close_range(frame: &mut TrapFrame) -> Answer {
             files.close_range(first, last)
         }
     };
+    closed.iter().for_each(|file| file.descriptor_closed());
     drop(closed);
     Ok(0)
 }

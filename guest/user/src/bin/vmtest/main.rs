@@ -1,6 +1,6 @@
 //! `vmtest [-l] [NAME...]`: small tests of the kernel from where it matters, the user's side of
 //! the system-call door: demand paging, mappings, copy-on-write, isolation, processes, threads,
-//! signals. Each test runs in a process of its own; after each, the kernel's audit of its memory
+//! signals, queues and segments. Each test runs in a process of its own; after each, the kernel's audit of its memory
 //! (`/proc/sys/vm/audit`) must find nothing wrong. `-l` lists them. Runs on Linux, too, which has
 //! no audit.
 //!
@@ -12,11 +12,13 @@
 extern crate alloc;
 
 mod cow;
+mod ipc;
 mod isolation;
 mod mappings;
 mod pages;
 mod pointers;
 mod promises;
+mod shm;
 mod signals;
 mod system;
 mod tasks;
@@ -34,7 +36,7 @@ guest_user::program!(main);
 /// A test: its name and what fails by panicking.
 type Case = (&'static str, fn());
 
-const CASES: [&[Case]; 11] = [
+const CASES: [&[Case]; 13] = [
     pages::CASES,
     promises::CASES,
     mappings::CASES,
@@ -46,6 +48,8 @@ const CASES: [&[Case]; 11] = [
     threads::CASES,
     signals::CASES,
     timers::CASES,
+    ipc::CASES,
+    shm::CASES,
 ];
 
 fn main() -> i32 {

@@ -1,0 +1,253 @@
+//! System V semaphores: those that there are, and the threads that wait.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use guest::errno::Errno;
+use guest::ipc::ids::{Entry, Found, NewOwner, Permissions, READ, Table, WRITE};
+use guest::ipc::layout::SemaphoresStatus;
+use guest::ipc::semaphores::{Operation, Set, Tried, UNDO, alters};
+use guest::ipc::text;
+
+use super::waiter::Waiter;
+use super::{Lookup, by, by_current, limits, seconds, who};
+use crate::sync::{SpinLock, WaitError};
+use crate::task::Process;
+use crate::time::Instant;
+
+/// A thread that waits, and is told that all is done, or why not.
+type Handle = Arc<Waiter<Result<(), Errno>>>;
+/// A set with its threads.
+pub(crate) type WaitedSet = Set<Handle>;
+
+static SETS: SpinLock<Table<WaitedSet>> = SpinLock::new(Table::new());
+/// Whether anybody ever wanted anything undone: most systems have nothing to look for.
+static IS_UNDONE: AtomicBool = AtomicBool::new(false);
+
+fn settle(set: &mut WaitedSet, now: u64) {
+    set.settle(now, &mut |waiter, result| waiter.tell(result));
+}
+
+/// `semget`: the identifier.
+///
+/// # Errors
+/// EINVAL, ENOENT, EEXIST, EACCES, ENOSPC, ENOMEM.
+pub(crate) fn get(key: i32, count: i32, flags: u32) -> Result<i32, Errno> {
+    let (who, limits) = (who(), limits::semaphores());
+    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
+    if count as u64 > limits.of_set {
+        return Err(Errno::EINVAL);
+    }
+    let fits = |set: &WaitedSet| if count > set.count() { Err(Errno::EINVAL) } else { Ok(()) };
+    if let Found::Existing(id) = SETS.lock().find(key, flags, &who, fits)? {
+        return Ok(id);
+    }
+    if count == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let set = Set::new(count, seconds())?;
+    let mut sets = SETS.lock();
+    // Somebody else may have been faster.
+    if let Found::Existing(id) = sets.find(key, flags, &who, fits)? {
+        return Ok(id);
+    }
+    let used: usize = sets.iter().map(|set| set.object.count()).sum();
+    if (used + count) as u64 > limits.all {
+        return Err(Errno::ENOSPC);
+    }
+    let id = sets.insert(Permissions::new(key, flags, &who), set, limits.sets as usize);
+    id.map_err(|(errno, _)| errno)
+}
+
+/// `semop` and `semtimedop`.
+///
+/// # Errors
+/// EINVAL, EIDRM, EFBIG, EACCES, ERANGE, EAGAIN, ENOMEM, EINTR.
+pub(crate) fn operate(
+    id: i32,
+    operations: Vec<Operation>,
+    deadline: Option<Instant>,
+) -> Result<(), Errno> {
+    let (who, by) = (who(), by_current());
+    let wish = if alters(&operations) { WRITE } else { READ };
+    if operations.iter().any(|operation| operation.flags & UNDO != 0) {
+        IS_UNDONE.store(true, Ordering::Relaxed);
+    }
+    let mut spare: Option<Handle> = None;
+    loop {
+        let mut sets = SETS.lock();
+        let entry = sets.get(id)?;
+        let is_known = |operation: &Operation| usize::from(operation.number) < entry.object.count();
+        if !operations.iter().all(is_known) {
+            return Err(Errno::EFBIG);
+        }
+        entry.permissions.check(&who, wish)?;
+        let blocking = match entry.object.operate(&operations, by)? {
+            Tried::Done => {
+                if wish == WRITE {
+                    settle(&mut entry.object, by.now);
+                }
+                return Ok(());
+            }
+            Tried::Blocked(blocking) => blocking,
+        };
+        let Some(waiter) = spare.take() else {
+            drop(sets);
+            spare = Some(Waiter::new());
+            continue;
+        };
+        entry.object.wait(waiter.clone(), operations, by.pid, blocking)?;
+        drop(sets);
+        return wait(id, &waiter, deadline);
+    }
+}
+
+fn wait(id: i32, waiter: &Handle, deadline: Option<Instant>) -> Result<(), Errno> {
+    let give_up = || {
+        let left = SETS
+            .lock()
+            .get(id)
+            .ok()
+            .and_then(|entry| entry.object.give_up(|other| Arc::ptr_eq(other, waiter)));
+        left.is_some()
+    };
+    waiter.wait(deadline, give_up).unwrap_or_else(|error| match error {
+        WaitError::TimedOut => Err(Errno::EAGAIN),
+        WaitError::Interrupted => Err(Errno::EINTR),
+    })
+}
+
+/// A process ends: what it wanted undone is.
+pub(super) fn undo(process: &Process) {
+    if !IS_UNDONE.load(Ordering::Relaxed) {
+        return;
+    }
+    let by = by(process);
+    for entry in SETS.lock().iter_mut() {
+        if entry.object.end(by) {
+            settle(&mut entry.object, by.now);
+        }
+    }
+}
+
+/// Looks at a set with these rights.
+///
+/// # Errors
+/// EINVAL, EIDRM, EACCES; those of `look`.
+pub(crate) fn read<R>(
+    id: i32,
+    look: impl FnOnce(&WaitedSet) -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    let who = who();
+    let mut sets = SETS.lock();
+    let entry = sets.get(id)?;
+    entry.permissions.check(&who, READ)?;
+    look(&entry.object)
+}
+
+/// How many semaphores a set has.
+///
+/// # Errors
+/// EINVAL, EIDRM, EACCES.
+pub(crate) fn count(id: i32, wish: u32) -> Result<usize, Errno> {
+    let who = who();
+    let mut sets = SETS.lock();
+    let entry = sets.get(id)?;
+    entry.permissions.check(&who, wish)?;
+    Ok(entry.object.count())
+}
+
+/// Sets values from the semaphore `first` on: of one, or of all.
+///
+/// # Errors
+/// EINVAL, EIDRM, EACCES, ERANGE.
+pub(crate) fn set_values(id: i32, first: usize, values: &[u16]) -> Result<(), Errno> {
+    let (who, by) = (who(), by_current());
+    let mut sets = SETS.lock();
+    let entry = sets.get(id)?;
+    if first >= entry.object.count() {
+        return Err(Errno::EINVAL);
+    }
+    entry.permissions.check(&who, WRITE)?;
+    entry.object.set_values(first, values, by)?;
+    settle(&mut entry.object, by.now);
+    Ok(())
+}
+
+/// Everything about a set: its identifier, its permissions, its status.
+///
+/// # Errors
+/// EINVAL, EIDRM, EACCES.
+pub(crate) fn status(
+    id: i32,
+    lookup: Lookup,
+) -> Result<(i32, Permissions, SemaphoresStatus), Errno> {
+    let who = who();
+    let mut sets = SETS.lock();
+    lookup.find(&mut sets, id, &who).map(|entry| told(entry))
+}
+
+fn told(entry: &Entry<WaitedSet>) -> (i32, Permissions, SemaphoresStatus) {
+    (entry.id(), entry.permissions, entry.object.status())
+}
+
+/// Changes owner and permissions.
+///
+/// # Errors
+/// EINVAL, EIDRM, EPERM.
+pub(crate) fn change(id: i32, owner: NewOwner) -> Result<(), Errno> {
+    let who = who();
+    let mut sets = SETS.lock();
+    let entry = sets.get(id)?;
+    entry.permissions.check_owner(&who)?;
+    entry.permissions.change(owner);
+    entry.object.touch(seconds());
+    Ok(())
+}
+
+/// Takes a set away. Who waits learns of it.
+///
+/// # Errors
+/// EINVAL, EIDRM, EPERM.
+pub(crate) fn remove(id: i32) -> Result<(), Errno> {
+    let who = who();
+    let mut sets = SETS.lock();
+    sets.get(id)?.permissions.check_owner(&who)?;
+    let mut entry = sets.remove(id)?;
+    entry.object.expel().for_each(|waiter| waiter.tell(Err(Errno::EIDRM)));
+    drop(sets);
+    drop(entry);
+    Ok(())
+}
+
+/// How many sets there are, the highest place, and the semaphores of all.
+pub(crate) fn usage() -> [u64; 3] {
+    let sets = SETS.lock();
+    let all: usize = sets.iter().map(|set| set.object.count()).sum();
+    [sets.count() as u64, sets.highest() as u64, all as u64]
+}
+
+/// /proc/sysvipc/sem.
+///
+/// # Errors
+/// EIO.
+pub(crate) fn show(out: &mut String) -> Result<(), Errno> {
+    out.push_str(text::SEMAPHORES_HEAD);
+    for place in 0.. {
+        let found = {
+            let mut sets = SETS.lock();
+            if place > sets.highest() as i32 {
+                break;
+            }
+            sets.at_place_of(place).ok().map(|entry| told(entry))
+        };
+        if let Some((id, permissions, status)) = found {
+            write!(out, "{}", text::semaphores(id, &permissions, &status))
+                .map_err(|_| Errno::EIO)?;
+        }
+    }
+    Ok(())
+}
