@@ -1,9 +1,10 @@
 //! Archives of cpio's "new ASCII" format, which the first files come in: [`unpack`] hands their
-//! entries to a [`Sink`]. Several archives may follow each other, with zeros between them.
+//! entries to a [`Sink`], [`Unpacking`] one by one. Several archives may follow each other, with zeros between them.
 //!
 //! Source: Linux, "initramfs buffer format".
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::{Kind, Time};
@@ -125,42 +126,78 @@ pub trait Sink {
 /// # Errors
 /// [`CpioError`]; entries before the bad one have been made.
 pub fn unpack(bytes: &[u8], sink: &mut impl Sink) -> Result<usize, CpioError> {
-    let mut reader = Reader { bytes, at: 0 };
-    let mut made = 0;
-    // First names of files with several.
-    let mut linked: BTreeMap<_, &[u8]> = BTreeMap::new();
-    while reader.skip_padding() {
-        loop {
-            let offset = reader.at;
-            let fail = |trouble| CpioError { trouble, offset };
-            let entry = reader.entry().map_err(fail)?;
-            if entry.name == END_NAME {
-                linked.clear();
-                break;
-            }
-            let key = (entry.header.device, entry.header.number);
-            let several = entry.header.links > 1 && entry.header.kind() != Some(Kind::Directory);
-            let done = match linked.get(&key) {
-                Some(existing) if several => sink.link(existing, &entry),
-                _ => sink.make(&entry),
-            };
-            done.map_err(|errno| fail(Trouble::Refused(errno)))?;
-            if several {
-                linked.entry(key).or_insert(entry.name);
-            }
-            made += 1;
-        }
-    }
-    reader.check_end()?;
-    Ok(made)
+    let mut unpacking = Unpacking::default();
+    while unpacking.step(&bytes[unpacking.at()..], sink)? {}
+    Ok(unpacking.made)
 }
 
+/// Unpacks one entry after the other, so that what was unpacked need not stay where it is.
+#[derive(Debug, Default)]
+pub struct Unpacking {
+    /// Where the next entry is.
+    at: usize,
+    /// Entries that were made.
+    made: usize,
+    /// Whether an archive has begun and not ended.
+    is_within: bool,
+    /// First names of files with several, by device and number.
+    linked: BTreeMap<((u32, u32), u32), Vec<u8>>,
+}
+
+impl Unpacking {
+    /// How many bytes are not needed any more.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Makes the next entry, given all bytes from [`at`](Self::at) on; false where nothing is left.
+    ///
+    /// # Errors
+    /// [`CpioError`]; this is over then.
+    pub fn step(&mut self, rest: &[u8], sink: &mut impl Sink) -> Result<bool, CpioError> {
+        let mut reader = Reader { bytes: rest, begin: self.at, at: 0 };
+        if !self.is_within && !reader.skip_padding() {
+            reader.check_end()?;
+            self.at = reader.position();
+            return Ok(false);
+        }
+        let offset = reader.position();
+        let fail = |trouble| CpioError { trouble, offset };
+        let entry = reader.entry().map_err(fail)?;
+        self.at = reader.position();
+        self.is_within = entry.name != END_NAME;
+        if !self.is_within {
+            self.linked.clear();
+            return Ok(true);
+        }
+        let key = (entry.header.device, entry.header.number);
+        let several = entry.header.links > 1 && entry.header.kind() != Some(Kind::Directory);
+        let done = match self.linked.get(&key) {
+            Some(existing) if several => sink.link(existing, &entry),
+            _ => sink.make(&entry),
+        };
+        done.map_err(|errno| fail(Trouble::Refused(errno)))?;
+        if several {
+            self.linked.entry(key).or_insert_with(|| entry.name.into());
+        }
+        self.made += 1;
+        Ok(true)
+    }
+}
+
+/// Reads entries from the rest of something, the first `begin` bytes of which are not there.
 struct Reader<'a> {
     bytes: &'a [u8],
+    begin: usize,
     at: usize,
 }
 
 impl<'a> Reader<'a> {
+    /// Where it is in the whole.
+    fn position(&self) -> usize {
+        self.begin + self.at
+    }
+
     /// Goes to the next archive; false where only zeros, or something else, are left.
     fn skip_padding(&mut self) -> bool {
         let rest = &self.bytes[self.at..];
@@ -172,7 +209,7 @@ impl<'a> Reader<'a> {
     fn check_end(&self) -> Result<(), CpioError> {
         let ended = self.at == self.bytes.len();
         let trouble = Trouble::NoMagic;
-        if ended { Ok(()) } else { Err(CpioError { trouble, offset: self.at }) }
+        if ended { Ok(()) } else { Err(CpioError { trouble, offset: self.position() }) }
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Trouble> {
@@ -184,7 +221,8 @@ impl<'a> Reader<'a> {
 
     /// Goes on to a multiple of four, which at the end of everything may be missing.
     fn align(&mut self) {
-        self.at = self.at.next_multiple_of(ALIGN_BYTES).min(self.bytes.len());
+        let missing = self.position().next_multiple_of(ALIGN_BYTES) - self.position();
+        self.at = (self.at + missing).min(self.bytes.len());
     }
 
     fn entry(&mut self) -> Result<Entry<'a>, Trouble> {

@@ -58,9 +58,8 @@ fn go_on(_: usize) {
     assert!(image::is_boot_stack_whole(), "the boot stack has overflowed into what lies below it");
     start_harts(dev::board());
     let options = options();
-    let files = fs::init(mm::boot::initrd()).expect("memory for the file system");
+    let files = fs::init(mm::boot::take_initrd()).expect("memory for the file system");
     ipc::mqueue::init().expect("memory for the file system of queues");
-    mm::boot::release_initrd();
     mm::tunables::choose_reserves();
     dev::listen();
     fs::add_disks().expect("memory for the nodes of disks");

@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 
 use guest::errno::Errno;
-use guest::fs::cpio::{self, Entry, Sink};
+use guest::fs::cpio::{CpioError, Entry, Sink, Unpacking};
 use guest::fs::layout::device_number;
 use guest::fs::path::Goal;
 use guest::fs::tree::Actor;
@@ -19,6 +19,7 @@ use super::synthetic::Synthetic;
 use super::tmpfs::{Options, TmpNode, Tmpfs};
 use super::{FdTable, OpenFile, device, mount, table::AtExec, tty};
 use crate::debug::{self, Level};
+use crate::mm::boot::Initrd;
 use crate::sync::SpinLock;
 use crate::{block, proc};
 
@@ -37,14 +38,14 @@ const DISK: u16 = 0o660;
 /// # Errors
 /// No memory for the least of it. An archive that is bad is told of in the log; what it held up to
 /// there is used.
-pub(crate) fn init(initramfs: Option<&'static [u8]>) -> Result<usize, Errno> {
+pub(crate) fn init(initrd: Option<Initrd>) -> Result<usize, Errno> {
     let system = Tmpfs::new(unlimited("rootfs"), now());
     let mount = mount::mount(system, None, b"rootfs", 0)?;
     let root = Place { inode: mount.root().clone(), mount: Some(mount) };
     *super::ROOT.lock() = Some(root.clone());
     let mut unpacker = Unpacker { root: root.clone(), made: 0 };
-    if let Some(archive) = initramfs
-        && let Err(error) = cpio::unpack(archive, &mut unpacker)
+    if let Some(initrd) = initrd
+        && let Err(error) = unpack(initrd, &mut unpacker)
     {
         debug::log(Level::Error, format_args!("initramfs: {error}"));
     }
@@ -55,6 +56,17 @@ pub(crate) fn init(initramfs: Option<&'static [u8]>) -> Result<usize, Errno> {
     let on = Place { inode: root.inode.lookup(b"proc")?, mount: root.mount.clone() };
     mount::mount(proc_system(), Some(on), b"proc", 0)?;
     Ok(unpacker.made)
+}
+
+/// Unpacks the archive, whose memory is free as soon as it was looked at.
+fn unpack(mut initrd: Initrd, unpacker: &mut Unpacker) -> Result<(), CpioError> {
+    let mut unpacking = Unpacking::default();
+    let mut before = 0;
+    while unpacking.step(initrd.bytes(), unpacker)? {
+        initrd.release(unpacking.at() - before);
+        before = unpacking.at();
+    }
+    Ok(())
 }
 
 fn unlimited(kind: &'static str) -> Options {

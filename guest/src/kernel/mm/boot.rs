@@ -111,18 +111,55 @@ pub(crate) fn kernel_root() -> Ppn {
     Ppn(KERNEL_ROOT.load(Ordering::Relaxed))
 }
 
-/// The initial file system, until [`release_initrd`].
-pub(crate) fn initrd() -> Option<&'static [u8]> {
-    let range = INITRD.lock().as_ref().map(|(range, _)| range.clone())?;
-    // SAFETY: its frames are reserved, so nobody writes to them.
-    Some(unsafe { direct::constant_bytes(range) })
+/// The initial file system, as it lies in RAM.
+#[derive(Debug)]
+pub(crate) struct Initrd {
+    /// What of it is left.
+    range: Range<u64>,
+    /// Its pages that nothing else touches, those that were released included.
+    pages: Ranges,
 }
 
-/// Frees the frames of the initial file system: whoever has unpacked it no longer looks at
-/// [`initrd`]'s bytes.
-pub(crate) fn release_initrd() {
-    let Some((_, pages)) = INITRD.lock().take() else { return };
-    pages.iter().for_each(|range| books::donate(Ppn::of(range.start)..Ppn::of(range.end)));
+/// The initial file system, which is the caller's.
+pub(crate) fn take_initrd() -> Option<Initrd> {
+    let (range, pages) = INITRD.lock().take()?;
+    Some(Initrd { range, pages })
+}
+
+impl Initrd {
+    /// What of it is left.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: the frames of what is left are reserved, so nobody writes to them while this is
+        // borrowed.
+        unsafe { direct::constant_bytes(self.range.clone()) }
+    }
+
+    /// Frees the frames of its first so many bytes.
+    pub(crate) fn release(&mut self, count: usize) {
+        let start = self.range.start;
+        self.range.start = (start + count as u64).min(self.range.end);
+        self.donate(page_base(start)..page_base(self.range.start));
+    }
+
+    fn donate(&self, gone: Range<u64>) {
+        for range in self.pages.iter() {
+            let start = range.start.max(gone.start);
+            let end = range.end.min(gone.end);
+            if start < end {
+                books::donate(Ppn::of(start)..Ppn::of(end));
+            }
+        }
+    }
+}
+
+impl Drop for Initrd {
+    fn drop(&mut self) {
+        self.donate(page_base(self.range.start)..u64::MAX);
+    }
+}
+
+fn page_base(address: u64) -> u64 {
+    address / PAGE_SIZE_BYTES * PAGE_SIZE_BYTES
 }
 
 /// Takes the pages that `gone` touches out of `free`; those that were there.

@@ -122,7 +122,7 @@ pub(crate) fn try_user_to_frame(from: u64, frame: Ppn, offset: usize, count: usi
     uaccess::try_copy_in(unsafe { core::slice::from_raw_parts_mut(to, count) }, from)
 }
 
-/// Bytes of RAM that nobody writes any more: the initial file system as the loader left it.
+/// Bytes of RAM that nobody writes: the initial file system as the loader left it.
 ///
 /// # Safety
 /// The range is RAM that stays as it is as long as the slice is used.
