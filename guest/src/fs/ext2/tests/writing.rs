@@ -1,0 +1,91 @@
+//! Whatever is done to a file system, it holds what it must, and e2fsck finds nothing wrong.
+
+use proptest::prelude::*;
+
+use super::super::{Access, ROOT_INODE};
+use super::format::{LARGE, SMALL, format};
+use super::memory::mount;
+use super::reading::VARIANTS;
+use super::tools;
+use super::world::{Deed, World, compare_node};
+use crate::fs::tree::Manner;
+
+pub(super) fn deeds(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Deed>> {
+    let manner = prop_oneof![
+        4 => Just(Manner::Replace),
+        1 => Just(Manner::NoReplace),
+        1 => Just(Manner::Exchange)
+    ];
+    let two = || (any::<u8>(), any::<u8>());
+    let deed = prop_oneof![
+        6 => two().prop_map(|(at, name)| Deed::Create(at, name)),
+        4 => two().prop_map(|(at, name)| Deed::MakeDirectory(at, name)),
+        2 => (two(), any::<u8>()).prop_map(|((at, name), len)| Deed::MakeLink(at, name, len)),
+        1 => two().prop_map(|(at, name)| Deed::MakeDevice(at, name)),
+        3 => (two(), any::<u8>()).prop_map(|((at, name), file)| Deed::Link(at, name, file)),
+        6 => (two(), any::<bool>()).prop_map(|((at, name), open)| Deed::Unlink(at, name, open)),
+        3 => two().prop_map(|(at, name)| Deed::RemoveDirectory(at, name)),
+        6 => (two(), two(), manner).prop_map(|((at, name), (to, other), manner)| {
+            Deed::Rename(at, name, to, other, manner)
+        }),
+        10 => (two(), any::<u8>()).prop_map(|((file, at), byte)| Deed::Write(file, at, byte)),
+        4 => (two(), any::<u16>()).prop_map(|((file, at), size)| Deed::Truncate(file, at, size)),
+        3 => any::<u8>().prop_map(Deed::Close),
+        1 => Just(Deed::Sync),
+    ];
+    prop::collection::vec(deed, count)
+}
+
+/// Does it all, and looks at what has become of it.
+fn run(image: Vec<u8>, deeds: &[Deed], has_tools: bool) {
+    let mut world = World::new(image);
+    for deed in deeds {
+        world.apply(*deed);
+    }
+    world.compare();
+    let (image, nodes) = world.unmount();
+    if has_tools {
+        tools::assert_clean(&image);
+    }
+    let mut system = mount(image, Access::ReadOnly);
+    assert!(system.was_clean());
+    for (number, node) in &nodes {
+        compare_node(&mut system, *number, node);
+    }
+}
+
+#[test]
+fn images_made_here_are_good() {
+    for plan in [SMALL, LARGE] {
+        let image = format(plan);
+        let mut system = mount(image.clone(), Access::ReadOnly);
+        assert_eq!(system.lookup(ROOT_INODE, b".."), Ok(ROOT_INODE));
+        if tools::are_there("images_made_here_are_good") {
+            tools::assert_clean(&image);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn small_blocks_hold_what_they_must(deeds in deeds(1..200)) {
+        run(format(SMALL), &deeds, tools::are_there("e2fsck of small blocks"));
+    }
+
+    #[test]
+    fn large_blocks_hold_what_they_must(deeds in deeds(1..200)) {
+        run(format(LARGE), &deeds, tools::are_there("e2fsck of large blocks"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn what_mke2fs_made_holds_what_it_must(deeds in deeds(1..250), variant in 0..VARIANTS.len()) {
+        if tools::are_there("what_mke2fs_made_holds_what_it_must") {
+            let image = tools::mke2fs(VARIANTS[variant], 2048, None);
+            run(image, &deeds, true);
+        }
+    }
+}
