@@ -1,7 +1,8 @@
 //! The guest operating system on the real command: its own test programs, the tour of virtual memory
 //! and the table of costs, each with several harts and processors, a shell in 4 MiB, and disks. What
 //! is printed is read, and its numbers are held against each other: `guest_os/tour.rs`. The same on
-//! machines that swap, and the tests and tools of swapping, are `guest_os/swapping.rs`'s. The kernel's
+//! machines that swap, and the tests and tools of swapping, are `guest_os/swapping.rs`'s; files on disks
+//! `guest_os/files.rs`'s. The kernel's
 //! tests of itself and its ends are `guest_os/selftest.rs`'s, that pagewalk needs no other file for
 //! all this `guest_os/embedded.rs`'s. On the release build only; what is missing here is said once,
 //! and then all counts as ignored.
@@ -10,6 +11,8 @@
 
 #[path = "guest_os/embedded.rs"]
 mod embedded;
+#[path = "guest_os/files.rs"]
+mod files;
 mod operating_system;
 #[path = "guest_os/output.rs"]
 mod output;
@@ -88,6 +91,12 @@ fn main() {
     trials.push(Trial::test("power_cut", power_cut));
     trials.push(Trial::test("swap_tools", swapping::tools));
     trials.extend(swapping::trials());
+    let lacking = files::missing();
+    if let Some(tool) = lacking {
+        report(&format!("tests of files on disks are skipped: there is no {tool}"));
+    }
+    let files = files::trials().into_iter();
+    trials.extend(files.map(|trial| trial.with_ignored_flag(lacking.is_some())));
     let ignored = missing.is_some();
     // Another guest is tested than that of this checkout.
     let is_other = std::env::var_os("PAGEWALK_GUEST").is_some();

@@ -297,6 +297,7 @@ impl Audit {
         let slot = memory.cells.slot(cell);
         let fits = match state {
             State::Dead | State::Lost => slot.is_none(),
+            State::Home => slot.is_none() && memory.cells.is_file(cell),
             State::Resident => true,
             State::Writing | State::Reading | State::Swapped => slot.is_some(),
         };
@@ -343,8 +344,11 @@ fn belongs_on(memory: &Memory, frame: Ppn) -> Option<List> {
     if !is_idle || memory.cells.state(cell) != State::Resident {
         return None;
     }
-    let has_slot = memory.cells.slot(cell).is_some();
-    Some(if has_slot { List::Standby } else { List::Modified })
+    Some(match memory.cells.has_copy(cell) {
+        true => List::Standby,
+        false if memory.cells.is_file(cell) => List::Changed,
+        false => List::Modified,
+    })
 }
 
 #[cfg(test)]

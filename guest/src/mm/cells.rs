@@ -8,6 +8,9 @@
 //! page that is mapped concerns one entry of the books. What may happen to a cell in which
 //! [`State`] is one table, in `cells/state.rs`.
 //!
+//! A page of a file has its home there instead of in a slot, and the same rules: what is at home is
+//! the page's content, or it has been spoiled. See `cells/home.rs`.
+//!
 //! A slot has the content of the page unless a PTE with D says otherwise: whoever takes such a PTE
 //! away, or writes past all PTEs, spoils the slot.
 
@@ -15,12 +18,12 @@ use core::fmt;
 use core::num::NonZeroU32;
 
 use super::Owner;
-use super::frames::List;
 use super::memory::Use;
 use super::policy::Mark;
 use super::swap::SlotId;
 use crate::pte::Ppn;
 
+mod home;
 mod id;
 mod notes;
 mod state;
@@ -46,7 +49,7 @@ pub struct Cell {
     /// Resident, Writing, Reading: number of its frame. Swapped: evictions before its own, wrapping.
     /// Dead: the next dead one, as an id; 0: none.
     place: u32,
-    /// Its slot; 0: none.
+    /// Its slot; 0: none; [`HOME`]: its file has the content.
     slot: u32,
     mark: Mark,
     /// Threads that come back to it.
@@ -65,6 +68,10 @@ const SPOILED: u8 = 1 << 1;
 const AHEAD: u8 = 1 << 2;
 /// In `flags`: it was accessed, and no policy has been told.
 const YOUNG: u8 = 1 << 3;
+/// In `flags`: it is a file's page.
+const FILE: u8 = 1 << 4;
+/// Instead of a slot; none has this number.
+const HOME: u32 = u32::MAX;
 
 impl Cell {
     /// No cell; what storage for cells is filled with.
@@ -84,7 +91,7 @@ impl Cell {
     }
 
     fn slot(&self) -> Option<SlotId> {
-        NonZeroU32::new(self.slot).map(SlotId)
+        NonZeroU32::new(self.slot).filter(|slot| slot.get() != HOME).map(SlotId)
     }
 }
 
@@ -104,13 +111,22 @@ pub struct Cells {
     live: u32,
     /// How many are Writing, Reading, Swapped, Lost; the other places are not used.
     away: [u32; State::ALL.len()],
+    /// Resident pages of files, and those of them that the file has to write.
+    files: home::Counts,
 }
 
 impl Cells {
     /// Books on as many cells as there is storage for, none of which lives.
     pub fn new(cells: &'static mut [Cell]) -> Self {
         assert!(cells.len() < u32::MAX as usize, "cell ids fit 32 bits");
-        Self { cells, dead: 0, fresh: 0, live: 0, away: [0; State::ALL.len()] }
+        Self {
+            cells,
+            dead: 0,
+            fresh: 0,
+            live: 0,
+            away: [0; State::ALL.len()],
+            files: home::Counts::default(),
+        }
     }
 
     /// Replaces the storage by what `longer` makes of it: the same cells, and more behind them,
@@ -197,6 +213,9 @@ impl Cells {
             return false;
         }
         slot.step(Event::End);
+        if slot.flags & FILE != 0 {
+            self.files.lose(slot.slot);
+        }
         slot.flags = 0;
         slot.place = self.dead;
         self.dead = cell.0.get();
@@ -208,8 +227,12 @@ impl Cells {
     /// it had.
     pub(super) fn end(&mut self, cell: CellId) -> (Option<Ppn>, Option<SlotId>) {
         let (frame, slot) = (self.frame(cell), self.slot(cell));
+        let is_resident = frame.is_some();
         self.change(cell, Event::End);
         let entry = &mut self.cells[cell.index()];
+        if is_resident && entry.flags & FILE != 0 {
+            self.files.lose(entry.slot);
+        }
         assert!(entry.holders == 0 && entry.keepers == 0, "{cell:?} ends while it is named");
         *entry = Cell { place: self.dead, ..Cell::DEAD };
         self.dead = cell.0.get();
@@ -226,10 +249,13 @@ impl Cells {
             entry.flags |= SPOILED;
             return None;
         }
-        let slot = entry.slot()?;
+        let slot = entry.slot();
         entry.step(Event::Spoil);
+        if entry.slot == HOME {
+            self.files.changed += 1;
+        }
         entry.slot = 0;
-        Some(slot)
+        slot
     }
 
     /// It is being written to this slot, which it gets.
@@ -261,7 +287,11 @@ impl Cells {
 
     /// Its frame is taken from it; what the policies remember of it.
     pub(super) fn evict(&mut self, cell: CellId, stamp: u32) -> &mut Mark {
-        self.change(cell, Event::Evict);
+        let is_home = self.cells[cell.index()].slot == HOME;
+        self.change(cell, if is_home { Event::GoHome } else { Event::Evict });
+        if is_home {
+            self.files.lose(HOME);
+        }
         let entry = &mut self.cells[cell.index()];
         assert!(entry.slot != 0, "the content of {cell:?} is nowhere else");
         entry.place = stamp;
@@ -373,27 +403,13 @@ impl Cells {
         (is_plain && entry.state == State::Resident).then_some(Ppn(entry.place.into()))
     }
 
-    /// As [`list`](Self::list); `None` also where it has no holder.
-    #[inline]
-    pub(super) fn list_if_held(&self, cell: CellId) -> Option<List> {
-        self.list(cell).filter(|_| self.holders(cell) > 0)
-    }
-
-    /// Which list the frame belongs on that the cell has, if nobody uses it.
-    #[inline]
-    pub(super) fn list(&self, cell: CellId) -> Option<List> {
-        let entry = &self.cells[cell.index()];
-        let list = if entry.slot == 0 { List::Modified } else { List::Standby };
-        (entry.state == State::Resident).then_some(list)
-    }
-
     /// Where its content is in RAM.
     #[inline]
     pub fn frame(&self, cell: CellId) -> Option<Ppn> {
         let entry = &self.cells[cell.index()];
         match entry.state {
             State::Resident | State::Writing => Some(Ppn(entry.place.into())),
-            State::Dead | State::Reading | State::Swapped | State::Lost => None,
+            State::Dead | State::Reading | State::Swapped | State::Lost | State::Home => None,
         }
     }
 

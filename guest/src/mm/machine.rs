@@ -104,6 +104,8 @@ pub enum PageError {
     Swapped(CellId),
     /// It may not be had: its file system is full, or nothing more is promised. SIGBUS.
     Full,
+    /// It is a file's, which has to read it. Only the file is told this.
+    AtHome,
     /// It is not in memory, and [`ObjectAccess::IfPresent`] asked for no more.
     Absent,
 }

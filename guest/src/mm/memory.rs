@@ -223,7 +223,7 @@ impl Memory {
     /// once.
     #[inline(always)]
     pub fn spoil(&mut self, cell: CellId) {
-        if self.cells.slot(cell).is_some() {
+        if self.cells.has_copy(cell) {
             self.spoil_slot(cell);
         }
     }
@@ -231,8 +231,12 @@ impl Memory {
     #[cold]
     #[inline(never)]
     fn spoil_slot(&mut self, cell: CellId) {
-        let Some(slot) = self.cells.spoil(cell) else { return };
-        self.slots.free(slot);
+        let is_written = self.cells.state(cell) == State::Writing;
+        if let Some(slot) = self.cells.spoil(cell) {
+            self.slots.free(slot);
+        } else if is_written {
+            return;
+        }
         if let Some(frame) = self.cells.frame(cell) {
             self.rest(cell, frame);
         }
@@ -243,7 +247,7 @@ impl Memory {
     fn end_if_forgotten(&mut self, cell: CellId) -> bool {
         let is_forgotten = match self.cells.state(cell) {
             State::Dead | State::Writing | State::Reading => false,
-            State::Resident | State::Swapped | State::Lost => {
+            State::Resident | State::Swapped | State::Lost | State::Home => {
                 self.cells.keepers(cell) == 0 && self.refs(cell) == 0
             }
         };
@@ -320,6 +324,23 @@ impl Memory {
         self.frames.pin(frame);
     }
 
+    /// A cell that an object holds is a page of a file, which has the same content.
+    pub fn hold_as_file(&mut self, cell: CellId) {
+        self.cells.give_to_file(cell);
+    }
+
+    /// Pins the frame of a page of a file if the file has another content, which is now to be
+    /// written there; from now on the page counts as clean. Where that fails, and where somebody
+    /// changes the page before it is done, it is [spoiled](Self::spoil) again.
+    pub fn save(&mut self, cell: CellId) -> Option<Ppn> {
+        if !self.cells.save(cell) {
+            return None;
+        }
+        let frame = self.cells.frame(cell)?;
+        self.pin(frame);
+        Some(frame)
+    }
+
     /// Takes back what [`hold_as_object`](Self::hold_as_object) has done to a frame, and ends the
     /// cell; the frame is the caller's.
     pub fn disown(&mut self, cell: CellId) {
@@ -367,6 +388,7 @@ impl Memory {
         let Some(frame) = self.cells.frame(cell) else {
             return Err(match self.cells.state(cell) {
                 State::Lost => PageError::Io,
+                State::Home => PageError::AtHome,
                 _ => PageError::Swapped(cell),
             });
         };

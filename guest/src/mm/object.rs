@@ -9,6 +9,7 @@ mod tree;
 use core::ops::{Range, RangeInclusive};
 
 use self::tree::Tree;
+use super::cells::State;
 use super::{CellId, Class, Machine, ObjectAccess, PageError, Use};
 use crate::pte::Ppn;
 
@@ -43,7 +44,9 @@ impl Pages {
         if let Some(cell) = self.cell(index) {
             let page = machine.memory(|memory| memory.map_object(cell, access.usage()));
             return match page {
-                Err(PageError::Swapped(_)) if access == ObjectAccess::IfPresent => {
+                Err(PageError::Swapped(_) | PageError::AtHome)
+                    if access == ObjectAccess::IfPresent =>
+                {
                     Err(PageError::Absent)
                 }
                 page => page,
@@ -120,6 +123,48 @@ impl Pages {
         })
     }
 
+    /// Takes a frame that is the caller's (owner Kernel) as page `index` of a file, which has the
+    /// same content; it is pinned until the caller [unpins](Self::unpin_page) it. The page is a hole,
+    /// or was evicted.
+    ///
+    /// # Errors
+    /// [`PageError::OutOfMemory`]; the frame remains the caller's.
+    pub fn adopt_file(
+        &mut self,
+        machine: &impl Machine,
+        index: u64,
+        frame: Ppn,
+    ) -> Result<(), PageError> {
+        self.punch(machine, index..index + 1);
+        let cell = machine.memory(|memory| {
+            let cell = memory.cell_of_frame(frame)?;
+            memory.hold_as_object(cell, frame);
+            memory.hold_as_file(cell);
+            Ok(cell)
+        });
+        let cell = cell.map_err(|_: super::OutOfMemory| PageError::OutOfMemory)?;
+        if self.cells.insert(index, cell).is_err() {
+            machine.memory(|memory| memory.disown(cell));
+            return Err(PageError::OutOfMemory);
+        }
+        Ok(())
+    }
+
+    /// Whether page `index` of a file was evicted, and has to be read again; a hole has, too.
+    pub fn is_away(&self, machine: &impl Machine, index: u64) -> bool {
+        let is_home = |cell| machine.memory(|memory| memory.cells.state(cell) == State::Home);
+        self.cell(index).is_none_or(is_home)
+    }
+
+    /// Lets go of those of these pages that were evicted, so that their cells end.
+    pub fn forget_evicted(&mut self, machine: &impl Machine, pages: &[u64]) {
+        for index in pages {
+            if self.is_away(machine, *index) {
+                self.punch(machine, *index..index + 1);
+            }
+        }
+    }
+
     /// Lets go of the pages from `first` on.
     pub fn truncate(&mut self, machine: &impl Machine, first: u64) {
         self.remove(machine, first..=u64::MAX);
@@ -141,6 +186,11 @@ impl Pages {
     /// How many pages are there, in RAM or in swap.
     pub fn count(&self) -> u64 {
         self.cells.count()
+    }
+
+    /// The first page that is there, from `first` on, of which `is_it` is true.
+    pub fn find(&self, first: u64, is_it: &mut dyn FnMut(CellId) -> bool) -> Option<u64> {
+        self.cells.find(first, is_it)
     }
 
     /// Calls `visit` with number and cell of each page that is there, upwards.

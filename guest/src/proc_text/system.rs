@@ -40,6 +40,10 @@ pub struct Frames {
     pub swap_free: u64,
     /// Frames whose content is in a slot, too.
     pub swap_cached: u64,
+    /// Of files, changed, to be written.
+    pub dirty: u64,
+    /// Of files, being written.
+    pub in_writing: u64,
 }
 
 /// The text of /proc/meminfo.
@@ -47,7 +51,6 @@ pub fn meminfo(frames: &Frames) -> impl fmt::Display {
     let Frames { total, free, reserve, object, shared, anonymous, .. } = *frames;
     let frames = *frames;
     fmt::from_fn(move |f| {
-        // Without swap, what is shared is there for good.
         let cached = object;
         let file = object.saturating_sub(shared);
         let available = (free + file).saturating_sub(reserve);
@@ -68,8 +71,8 @@ pub fn meminfo(frames: &Frames) -> impl fmt::Display {
             ("Mlocked", frames.locked),
             ("SwapTotal", frames.swap),
             ("SwapFree", frames.swap_free),
-            ("Dirty", 0),
-            ("Writeback", 0),
+            ("Dirty", frames.dirty),
+            ("Writeback", frames.in_writing),
             ("AnonPages", anonymous),
             ("Mapped", frames.mapped),
             ("Shmem", shared),

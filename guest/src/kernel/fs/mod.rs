@@ -1,7 +1,7 @@
 //! Files: the tree of directories, descriptors, terminals, pipes.
 //!
 //! `inode.rs` says what a file is and does; `tmpfs.rs`, `synthetic.rs`, `pipe.rs`, `tty.rs`,
-//! `device.rs`, `block.rs` and `port.rs` are files. `names.rs` and `mount.rs` find them, `open_file.rs` and
+//! `device.rs`, `block.rs`, `ext2/` and `port.rs` are files. `names.rs` and `mount.rs` find them, `open_file.rs` and
 //! `table.rs` are what processes hold of them. `start.rs` makes the first ones.
 
 use alloc::sync::Arc;
@@ -20,6 +20,7 @@ use crate::task;
 mod block;
 pub(crate) mod buffer;
 mod device;
+pub(crate) mod ext2;
 pub(crate) mod inode;
 pub(crate) mod listing;
 pub(crate) mod locks;
@@ -62,6 +63,11 @@ fn find(path: &[u8], who: Identity) -> Result<Place, Errno> {
     let process = task::current_process_or_none();
     let context = process.map_or_else(FsContext::new, |process| process.fs().lock().clone());
     Walk::new(context.root, who).go(context.current, path, Goal::Target)?.found()
+}
+
+/// What a path of the current process leads to.
+pub(crate) fn locate_file(path: &[u8]) -> Result<Arc<dyn inode::Inode>, Errno> {
+    Ok(find(path, names::who())?.inode)
 }
 
 /// All of a regular file, for the kernel itself.

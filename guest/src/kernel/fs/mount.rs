@@ -21,6 +21,23 @@ pub(crate) trait FileSystem: Send + Sync {
     fn root(&self) -> Arc<dyn Inode>;
     /// What statfs tells, without flags.
     fn statfs(&self) -> Statfs;
+    /// Whether nothing of it may be changed, however it is mounted.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+    /// Whether somebody uses it who is not known to its mount: by a mapping.
+    fn is_used(&self) -> bool {
+        false
+    }
+    /// Makes all that was written survive.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn sync(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+    /// One mount of it less.
+    fn unmounted(&self) {}
 }
 
 /// A file system in its place.
@@ -76,6 +93,15 @@ impl Mount {
     /// Whether a flag of mount(2) is set.
     pub(crate) fn has(&self, flag: u32) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
+            || flag == linux::MS_RDONLY && self.system.is_read_only()
+    }
+
+    /// Makes all that was written to its file system survive.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn sync(&self) -> Result<(), Errno> {
+        self.system.sync()
     }
 
     /// What statfs tells.
@@ -155,6 +181,10 @@ pub(crate) fn unmount(place: Place, how: Unmount) -> Result<(), Errno> {
     if !is_root || mount.covers.is_none() {
         return Err(Errno::EINVAL);
     }
+    // This may sleep, and is looked at first.
+    if how == Unmount::IfIdle && mount.system.is_used() {
+        return Err(Errno::EBUSY);
+    }
     let mut mounts = MOUNTS.lock();
     let index = mounts.iter().position(|other| Arc::ptr_eq(other, &mount)).ok_or(Errno::EINVAL)?;
     // One reference is the list's, one is ours; mounts on top of it have one each.
@@ -175,6 +205,9 @@ pub(crate) fn unmount(place: Place, how: Unmount) -> Result<(), Errno> {
     }
     mark(&mounts);
     drop(mounts);
+    let systems: Vec<_> = gone.iter().map(|mount| mount.system.clone()).collect();
+    drop((mount, gone));
+    systems.iter().for_each(|system| system.unmounted());
     Ok(())
 }
 

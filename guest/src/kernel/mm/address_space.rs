@@ -45,6 +45,10 @@ pub(crate) trait Paged: Send + Sync {
     fn kind(&self) -> ObjectKind {
         ObjectKind::File
     }
+    /// Makes what was written through mappings survive: msync.
+    fn sync(&self) -> Result<(), Errno> {
+        Ok(())
+    }
     /// The identifier of the System V segment that it is, if it is one.
     fn segment(&self) -> Option<i32> {
         None
@@ -119,14 +123,29 @@ pub(crate) fn space_count() -> u64 {
 pub(crate) fn cut_out(identity: (u64, u64), pages: Range<u64>, copies: Copies) {
     for_each_space(|own| {
         let mut space = own.lock();
-        let object = space.vmas().iter().find_map(|area| {
-            let (object, _) = area.object_at(area.pages.start)?;
-            (object.0.identity() == identity).then(|| object.clone())
-        });
-        if let Some(object) = object {
+        if let Some(object) = find_object(&space, identity) {
             space.discard_object(own.machine(), &object, pages.clone(), copies);
         }
     });
+}
+
+/// Has every entry that says that a page of this file was written say so no more: the pages say it
+/// themselves. The caller holds neither a space nor the object.
+pub(crate) fn clean_mappings(identity: (u64, u64)) {
+    for_each_space(|own| {
+        let mut space = own.lock();
+        if let Some(object) = find_object(&space, identity) {
+            space.clean_object(own.machine(), &object);
+        }
+    });
+}
+
+/// The object with this identity, if it is mapped.
+fn find_object(space: &Space<HereMachine>, identity: (u64, u64)) -> Option<Object> {
+    space.vmas().iter().find_map(|area| {
+        let (object, _) = area.object_at(area.pages.start)?;
+        (object.0.identity() == identity).then(|| object.clone())
+    })
 }
 
 /// The address space of a process, shared by its threads.

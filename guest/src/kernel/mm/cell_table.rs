@@ -3,11 +3,13 @@
 
 use core::slice;
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
-use guest::mm::cells::Cell;
+use guest::mm::cells::{Cell, State};
 
-use super::books::memory;
+use super::books::{memory, total_frames};
 use super::region;
 use crate::arch::tlb;
 use crate::sync::SpinLock;
@@ -20,11 +22,32 @@ const CELLS_MAX: u64 = region::SIZE_BYTES / size_of::<Cell>() as u64;
 /// Pages that are mapped.
 static MAPPED: SpinLock<u64> = SpinLock::new(0);
 
-/// Sees to it that so many cells may live.
+/// Cells beyond those that have a frame or a slot: of pages of files that were evicted, until the
+/// files let go of them.
+static EVICTED_MAX: AtomicU64 = AtomicU64::new(0);
+
+/// Sees to it that there are cells for pages of files, too: as many as there are frames may be
+/// evicted before the files have to let go of some.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(super) fn serve_files() -> Result<(), Errno> {
+    EVICTED_MAX.store(total_frames(), Ordering::Relaxed);
+    grow(total_frames() + memory(|books| books.slots.total()))
+}
+
+/// Whether it is time that files let go of pages that were evicted.
+pub(super) fn is_crowded() -> bool {
+    let evicted = memory(|books| books.cells.count(State::Home));
+    evicted > EVICTED_MAX.load(Ordering::Relaxed) / 2
+}
+
+/// Sees to it that so many cells may live, and those of evicted pages of files.
 ///
 /// # Errors
 /// `ENOMEM`.
 pub(super) fn grow(cells: u64) -> Result<(), Errno> {
+    let cells = cells + EVICTED_MAX.load(Ordering::Relaxed);
     if cells > CELLS_MAX {
         return Err(Errno::ENOMEM);
     }

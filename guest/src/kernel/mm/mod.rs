@@ -5,7 +5,8 @@
 //! works on, `address_space.rs` what processes have, `fault.rs` what happens to them, `user.rs`
 //! how the kernel reads their memory. `swap.rs` and `transfer.rs` are about content that leaves
 //! RAM, `pager.rs` and `push_out.rs` choose it, `reclaim.rs` is where others wait for memory,
-//! `load.rs` and `oom.rs` are what is left where that is not enough. `tunables.rs` keeps what
+//! `load.rs` and `oom.rs` are what is left where that is not enough; `write_back.rs` is where files
+//! are told to write. `tunables.rs` keeps what
 //! /proc/sys can change.
 
 mod address_space;
@@ -32,12 +33,13 @@ pub(crate) mod swap;
 mod transfer;
 pub(crate) mod tunables;
 pub(crate) mod user;
+pub(crate) mod write_back;
 
 pub(crate) use address_space::{
-    AddressSpace, Object, ObjectKind, Paged, announce, cut_out, for_each_object, for_each_space,
-    object_count, space_count,
+    AddressSpace, Object, ObjectKind, Paged, announce, clean_mappings, cut_out, for_each_object,
+    for_each_space, object_count, space_count,
 };
-pub(crate) use books::{count, events, memory};
+pub(crate) use books::{count, events, memory, total_frames};
 pub(crate) use direct::{read_frame, try_frame_to_user, try_user_to_frame, write_frame};
 pub(crate) use fault::{copy_fault, user_fault};
 pub(crate) use fault_log::FaultLog;
@@ -45,3 +47,4 @@ pub(crate) use load::LoadRecord;
 pub(crate) use machine::{HereMachine, activate_kernel, machine};
 pub(crate) use reclaim::trim;
 pub(crate) use stack::{KernelStack, frames as stack_frames};
+pub(crate) use transfer::has_plenty;

@@ -10,7 +10,7 @@ use guest::mm::frames::List;
 use guest::mm::policy::{Policy, Verdict};
 use guest::task::Pid;
 
-use super::{memory, oom, push_out, reclaim, transfer};
+use super::{memory, oom, push_out, reclaim, transfer, write_back};
 use crate::sched;
 use crate::sync::WaitQueue;
 use crate::task::{self, Process};
@@ -52,7 +52,8 @@ fn run(_: usize) {
             let gained = hand.round();
             reclaim::look();
             vain = if gained { 0 } else { vain + 1 };
-            if vain > 0 {
+            // Who writes for files is another thread.
+            if vain > 0 || write_back::coming() > 0 {
                 rest();
             }
             if vain < VAIN_ROUNDS || lacking() == 0 {
@@ -111,7 +112,11 @@ impl Hand {
         let wanted = lacking().max(CLUSTER_PAGES);
         let (before, _) = memory(|memory| supply(memory));
         self.unmap(before, wanted);
-        let mut written = 0;
+        let coming = write_back::coming();
+        if coming > 0 {
+            write_back::wake();
+        }
+        let mut written = coming;
         while written < wanted {
             match transfer::write_some() as u64 {
                 0 => break,
@@ -123,20 +128,20 @@ impl Hand {
 
     /// Unmaps pages that the policy does not want to keep, until so many frames can be taken or
     /// written that could not `before`, or nothing is left. One that others map, too, is no gain.
-    /// Without any swap it would be for nothing.
+    /// Without any swap, or pages of files, it would be for nothing.
     fn unmap(&mut self, before: u64, wanted: u64) {
-        let has_swap = memory(|memory| {
+        let can_gain = memory(|memory| {
             let mapped = memory.mapped();
             memory.policy.begin(wanted as u32, mapped);
-            memory.slots.total() > 0
+            memory.slots.total() > 0 || memory.cells.files().resident > 0
         });
-        if !has_swap {
+        if !can_gain {
             return;
         }
         let mut circles = 0;
         while circles < guest::mm::policy::CIRCLES_MAX + 1 {
             let (available, modified) = memory(|memory| supply(memory));
-            let gained = available.saturating_sub(before) + modified;
+            let gained = available.saturating_sub(before) + modified + write_back::coming();
             if gained >= wanted {
                 return;
             }

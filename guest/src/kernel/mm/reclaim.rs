@@ -184,9 +184,11 @@ impl Patience {
             PageError::OutOfMemory => {
                 wait_for(STEP_FRAMES, Resolve::Yield).map_err(|OutOfMemory| error)
             }
-            PageError::BeyondEnd | PageError::Io | PageError::Full | PageError::Absent => {
-                Err(error)
-            }
+            PageError::BeyondEnd
+            | PageError::Io
+            | PageError::Full
+            | PageError::AtHome
+            | PageError::Absent => Err(error),
         }
     }
 

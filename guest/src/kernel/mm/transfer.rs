@@ -167,7 +167,7 @@ fn is_plenty(memory: &Memory) -> bool {
 }
 
 /// The same of the books as they are.
-pub(super) fn has_plenty() -> bool {
+pub(crate) fn has_plenty() -> bool {
     memory(|memory| is_plenty(memory))
 }
 

@@ -41,6 +41,7 @@ fn cell_state(memory: &Memory, cell: CellId, frame: Ppn) -> &'static str {
         (State::Writing, _) => "writing",
         (_, Some(List::Modified)) => "modified",
         (_, Some(List::Standby)) => "standby",
+        (_, Some(List::Changed)) => "changed",
         _ if meta.mapped() > 1 => "shared",
         _ if meta.mapped() == 1 => "mapped",
         _ if meta.is_pinned() => "pinned",
@@ -86,7 +87,7 @@ fn content(memory: &Memory, content: Content) -> &'static str {
             State::Writing => "writing",
             State::Reading => "reading",
             State::Resident => "cached",
-            State::Swapped | State::Lost | State::Dead => "swapped",
+            State::Swapped | State::Lost | State::Home | State::Dead => "swapped",
         },
     }
 }

@@ -21,7 +21,7 @@ use super::nodes::put;
 use super::uts;
 use crate::arch::{hart, tlb};
 use crate::fs::mount;
-use crate::mm::{self, ObjectKind, commit, events, heap, memory};
+use crate::mm::{self, commit, events, heap, memory, write_back};
 use crate::sync::SpinLock;
 use crate::task::{Process, Thread};
 use crate::{debug, dev, sched, task, time};
@@ -38,25 +38,20 @@ const CENTISECOND_NS: u64 = 10_000_000;
 
 /// The text of meminfo.
 pub(super) fn meminfo(out: &mut String) -> Result<(), Errno> {
-    let mut shared = 0;
     let mut locked = 0;
-    mm::for_each_object(|object| {
-        if object.kind() == ObjectKind::Shared {
-            object.for_each_page(&mut |_, _| shared += 1);
-        }
-    });
     for process in task::processes() {
         locked += process.space().map_or(0, |space| space.locked().pages());
     }
     let in_use = heap::in_use();
     let frames = memory(|memory| {
         let frames = &memory.frames;
+        let files = memory.cells.files();
         Frames {
             total: frames.total_frames(),
             free: frames.free_frames(),
             reserve: frames.watermarks().low,
             object: frames.count(Kind::Object),
-            shared,
+            shared: frames.count(Kind::Object) - u64::from(files.resident),
             anonymous: frames.count(Kind::Anon),
             mapped: 0,
             tables: frames.count(Kind::Table),
@@ -68,6 +63,8 @@ pub(super) fn meminfo(out: &mut String) -> Result<(), Errno> {
             swap: memory.slots.total(),
             swap_free: memory.slots.total() - memory.slots.used(),
             swap_cached: memory.slots.used().saturating_sub(memory.cells.count(State::Swapped)),
+            dirty: files.changed.into(),
+            in_writing: write_back::in_writing(),
         }
     });
     let frames = Frames {
@@ -97,8 +94,9 @@ fn mapped_object_pages() -> u64 {
 
 /// The text of vmstat.
 pub(super) fn vmstat(out: &mut String) -> Result<(), Errno> {
-    let [free, anon, object, tables] = memory(|memory| {
-        [Kind::Free, Kind::Anon, Kind::Object, Kind::Table].map(|kind| memory.frames.count(kind))
+    let ([free, anon, object, tables], files) = memory(|memory| {
+        let kinds = [Kind::Free, Kind::Anon, Kind::Object, Kind::Table];
+        (kinds.map(|kind| memory.frames.count(kind)), memory.cells.files())
     });
     let slabs = heap::in_use().object_frames;
     let [read_bytes, written_bytes] = dev::disk_bytes();
@@ -112,8 +110,9 @@ pub(super) fn vmstat(out: &mut String) -> Result<(), Errno> {
         ("nr_anon_pages", anon),
         ("nr_mapped", mapped_object_pages()),
         ("nr_file_pages", object),
-        ("nr_dirty", 0),
-        ("nr_writeback", 0),
+        ("nr_dirty", files.changed.into()),
+        ("nr_writeback", write_back::in_writing()),
+        ("nr_shmem", object - u64::from(files.resident)),
         ("nr_slab_reclaimable", 0),
         ("nr_slab_unreclaimable", slabs),
         ("nr_kernel_stack", mm::stack_frames().0 * 4),

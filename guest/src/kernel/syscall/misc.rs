@@ -15,6 +15,7 @@ use crate::arch::tlb;
 use crate::arch::trap::TrapFrame;
 use crate::debug;
 use crate::dev::finisher;
+use crate::fs::ext2;
 use crate::mm::{self, user};
 use crate::proc::uts;
 use crate::sched;
@@ -185,8 +186,14 @@ fn reboot(frame: &mut TrapFrame) -> Answer {
         return Err(Errno::EINVAL);
     }
     match command {
-        linux::LINUX_REBOOT_CMD_POWER_OFF | linux::LINUX_REBOOT_CMD_HALT => finisher::power_off(0),
-        linux::LINUX_REBOOT_CMD_RESTART | linux::LINUX_REBOOT_CMD_RESTART2 => finisher::restart(),
+        linux::LINUX_REBOOT_CMD_POWER_OFF | linux::LINUX_REBOOT_CMD_HALT => {
+            ext2::shut_down();
+            finisher::power_off(0)
+        }
+        linux::LINUX_REBOOT_CMD_RESTART | linux::LINUX_REBOOT_CMD_RESTART2 => {
+            ext2::shut_down();
+            finisher::restart()
+        }
         // Ctrl-Alt-Del is no key here.
         linux::LINUX_REBOOT_CMD_CAD_ON | linux::LINUX_REBOOT_CMD_CAD_OFF => Ok(0),
         _ => Err(Errno::EINVAL),

@@ -16,6 +16,7 @@ use super::table::{TREE, Tree, publish};
 use super::{Process, Thread, futex};
 use crate::arch::uaccess;
 use crate::dev::finisher;
+use crate::fs::ext2;
 use crate::fs::tty;
 use crate::ipc;
 use crate::sched;
@@ -98,6 +99,7 @@ fn end(process: &Arc<Process>) {
     process.release_parent();
     let change = process.end().unwrap_or(Change::Exited(0));
     if process.pid == INIT {
+        ext2::shut_down();
         finisher::power_off(u16::from(change.exit_code()));
     }
     if process.session() == process.pid {

@@ -16,12 +16,21 @@ pub enum State {
     Swapped,
     /// Nowhere: it could not be read.
     Lost,
+    /// In its file, and nowhere else.
+    Home,
 }
 
 impl State {
     /// All, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Dead, Self::Resident, Self::Writing, Self::Reading, Self::Swapped, Self::Lost];
+    pub const ALL: [Self; 7] = [
+        Self::Dead,
+        Self::Resident,
+        Self::Writing,
+        Self::Reading,
+        Self::Swapped,
+        Self::Lost,
+        Self::Home,
+    ];
 }
 
 /// What happens to a cell.
@@ -51,20 +60,26 @@ pub(super) enum Event {
     Lose,
     /// It could not be read, but perhaps can when somebody asks for it alone.
     GiveUp,
+    /// Its content goes to its file, where it will be the same.
+    Save,
+    /// Its frame, which nobody maps, is taken from it, and its file has the content.
+    GoHome,
 }
 
 /// What becomes of a cell. Events that have no row are mistakes of the caller.
 #[inline]
 pub(super) fn next(state: State, event: Event) -> State {
-    use State::{Dead, Lost, Reading, Resident, Swapped, Writing};
+    use State::{Dead, Home, Lost, Reading, Resident, Swapped, Writing};
     match (state, event) {
         (Dead, Event::Create) => Resident,
-        (Resident | Writing | Reading | Swapped | Lost, Event::Hold | Event::LetGo)
-        | (Resident | Writing, Event::Spoil) => state,
-        (Resident | Swapped | Lost, Event::End) => Dead,
+        (Resident | Writing | Reading | Swapped | Lost | Home, Event::Hold | Event::LetGo)
+        | (Resident | Writing, Event::Spoil)
+        | (Resident, Event::Save) => state,
+        (Resident | Swapped | Lost | Home, Event::End) => Dead,
         (Resident, Event::Write) => Writing,
         (Writing, Event::Written) | (Reading, Event::Returned) => Resident,
         (Resident, Event::Evict) | (Reading, Event::GiveUp) => Swapped,
+        (Resident, Event::GoHome) => Home,
         (Swapped, Event::Read) => Reading,
         (Reading, Event::Lose) => Lost,
         _ => impossible(state, event),

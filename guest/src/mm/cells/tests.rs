@@ -3,6 +3,7 @@
 mod search;
 
 use super::*;
+use crate::mm::frames::List;
 use crate::pte::Pte;
 
 /// What other tests ask.
@@ -50,11 +51,14 @@ fn absent_entries_name_cells() {
 #[test]
 fn each_state_has_its_events() {
     use Event::{
-        Create, End, Evict, GiveUp, Hold, LetGo, Lose, Read, Returned, Spoil, Write, Written,
+        Create, End, Evict, GiveUp, GoHome, Hold, LetGo, Lose, Read, Returned, Save, Spoil, Write,
+        Written,
     };
-    use State::{Dead, Lost, Reading, Resident, Swapped, Writing};
-    let events =
-        [Create, Hold, LetGo, End, Spoil, Write, Written, Evict, Read, Returned, Lose, GiveUp];
+    use State::{Dead, Home, Lost, Reading, Resident, Swapped, Writing};
+    let events = [
+        Create, Hold, LetGo, End, Spoil, Write, Written, Evict, Read, Returned, Lose, GiveUp, Save,
+        GoHome,
+    ];
     let allowed = [
         (Dead, vec![(Create, Resident)]),
         (
@@ -66,6 +70,8 @@ fn each_state_has_its_events() {
                 (Spoil, Resident),
                 (Write, Writing),
                 (Evict, Swapped),
+                (Save, Resident),
+                (GoHome, Home),
             ],
         ),
         (Writing, vec![(Hold, Writing), (LetGo, Writing), (Spoil, Writing), (Written, Resident)]),
@@ -81,6 +87,7 @@ fn each_state_has_its_events() {
         ),
         (Swapped, vec![(Hold, Swapped), (LetGo, Swapped), (End, Dead), (Read, Reading)]),
         (Lost, vec![(Hold, Lost), (LetGo, Lost), (End, Dead)]),
+        (Home, vec![(Hold, Home), (LetGo, Home), (End, Dead)]),
     ];
     assert_eq!(allowed.each_ref().map(|(state, _)| *state), State::ALL);
     for (state, rows) in allowed {
@@ -170,4 +177,42 @@ fn storage_grows_behind_the_cells_that_live() {
     assert_eq!((cells.capacity(), cells.holders(two)), (4, 1));
     assert_eq!([9, 10, 11].map(|frame| create(&mut cells, frame)), [one, id(3), id(4)]);
     assert_eq!((cells.vacant(), cells.holders(id(3)), cells.live()), (None, 0, 4));
+}
+
+#[test]
+fn pages_of_files_are_counted_by_what_their_home_has() {
+    let counts = |cells: &Cells| (cells.files().resident, cells.files().changed);
+    let mut cells = cells(3);
+    let [one, two] = [7, 8].map(|frame| create(&mut cells, frame));
+    for cell in [one, two] {
+        cells.give_to_object(cell);
+        cells.give_to_file(cell);
+    }
+    assert_eq!(
+        (counts(&cells), cells.list(one), cells.slot(one)),
+        ((2, 0), Some(List::Standby), None)
+    );
+    assert_eq!(cells.spoil(one), None);
+    assert_eq!((counts(&cells), cells.list(one)), ((2, 1), Some(List::Changed)));
+    assert_eq!((cells.has_copy(one), cells.has_copy(two), cells.is_file(one)), (false, true, true));
+    assert!(cells.save(one) && !cells.save(one) && !cells.save(two));
+    assert_eq!(counts(&cells), (2, 0));
+    cells.evict(two, 5);
+    assert_eq!(
+        (counts(&cells), cells.state(two), cells.count(State::Home)),
+        ((1, 0), State::Home, 1)
+    );
+    assert_eq!((cells.frame(two), cells.stamp(two), cells.list(two)), (None, None, None));
+    assert!(!cells.save(two));
+    for cell in [one, two] {
+        if cells.state(cell) == State::Resident {
+            cells.spoil(cell);
+        }
+        assert_eq!(cells.let_go(cell), 0);
+    }
+    assert_eq!((cells.end(two), counts(&cells)), ((None, None), (1, 1)));
+    assert!(cells.end_unmapped(one));
+    assert_eq!((counts(&cells), cells.live()), ((0, 0), 0));
+    let next = create(&mut cells, 9);
+    assert!(!cells.is_file(next));
 }

@@ -12,13 +12,15 @@ use super::{Frames, Kind, Ppn};
 pub enum List {
     /// The content is nowhere else: it has to be written before the frame is taken.
     Modified,
-    /// A slot has the content: the frame may be taken at once.
+    /// A slot, or a file, has the content: the frame may be taken at once.
     Standby,
+    /// A page of a file, which has to write the content before the frame is taken.
+    Changed,
 }
 
 impl List {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Modified, Self::Standby];
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Modified, Self::Standby, Self::Changed];
 
     /// What stands in the entries of frames on it instead of an order.
     const fn tag(self) -> u8 {
@@ -36,7 +38,7 @@ pub(super) struct Lists {
 
 impl Lists {
     pub(super) const fn new() -> Self {
-        Self { heads: [NOBODY; 2], tails: [NOBODY; 2], lengths: [0; 2] }
+        Self { heads: [NOBODY; 3], tails: [NOBODY; 3], lengths: [0; 3] }
     }
 
     /// What is first on a list.

@@ -101,10 +101,10 @@ impl Kind {
 pub(super) const INNER: u8 = 0xff;
 /// Instead of an order: the frame is on the stack of hot ones.
 pub(super) const HOT: u8 = 0xfe;
-/// Instead of an order: the frame is on one of the lists of idle ones, or, with one less, on the
-/// other.
+/// Instead of an order: the frame is on the first of the lists of idle ones; on the others with
+/// less, down to this.
 pub(super) const LISTED: u8 = 0xfd;
-const LISTED_TOO: u8 = LISTED - 1;
+const LISTED_LAST: u8 = LISTED + 1 - super::List::ALL.len() as u8;
 /// No frame, where an index is expected: the end of a list.
 pub(super) const NOBODY: u32 = u32::MAX;
 
@@ -113,7 +113,7 @@ pub(super) const NOBODY: u32 = u32::MAX;
 pub struct FrameMeta {
     pub(super) kind: Kind,
     /// Free: the order of the block that begins here, [`INNER`] or [`HOT`]. A cell's and idle:
-    /// [`LISTED`] or one less, by which list it is on.
+    /// [`LISTED`] or less, by which list it is on.
     pub(super) order: u8,
     pub(super) pins: u16,
     pub(super) mapped: u32,
@@ -189,7 +189,7 @@ impl FrameMeta {
     /// Whether it is on one of the lists of idle frames.
     #[inline]
     pub(super) fn is_listed(&self) -> bool {
-        matches!(self.order, LISTED_TOO..=LISTED)
+        matches!(self.order, LISTED_LAST..=LISTED)
     }
 
     /// It is free and gets an owner; the owner's kind.

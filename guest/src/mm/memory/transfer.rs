@@ -276,7 +276,7 @@ impl Memory {
             State::Reading | State::Writing => Evacuation::Wait(cell),
             // Somebody may be reading the slot for itself.
             _ if self.cells.keepers(cell) > 0 => Evacuation::Wait(cell),
-            State::Resident | State::Lost | State::Dead => {
+            State::Resident | State::Lost | State::Dead | State::Home => {
                 self.spoil(cell);
                 Evacuation::Empty
             }

@@ -109,6 +109,12 @@ impl Tree {
         }
     }
 
+    /// The first page from `first` on of which `is_it` is true.
+    pub(super) fn find(&self, first: u64, is_it: &mut dyn FnMut(CellId) -> bool) -> Option<u64> {
+        let root = self.root.as_ref().filter(|_| !self.is_beyond(first))?;
+        find_in(root, self.height, 0, first, is_it)
+    }
+
     /// Whether a tree of this height has no place for the number.
     fn is_beyond(&self, index: u64) -> bool {
         index.checked_shr(NODE_BITS * (self.height + 1)).unwrap_or(0) != 0
@@ -179,6 +185,31 @@ fn prune(
 fn digit_within(page: u64, base: u64, height: u32) -> usize {
     let entry = (page - base) >> (NODE_BITS * height);
     usize::try_from(entry).map_or(NODE_ENTRIES, |entry| entry.min(NODE_ENTRIES))
+}
+
+/// The first page of a node, which does not end before `first`, from there on, of which `is_it` is
+/// true.
+fn find_in(
+    node: &Node,
+    height: u32,
+    base: u64,
+    first: u64,
+    is_it: &mut dyn FnMut(CellId) -> bool,
+) -> Option<u64> {
+    let from = if first > base { digit_within(first, base, height) } else { 0 };
+    match node {
+        Node::Leaf(cells) => {
+            let mut behind = (base..).zip(cells).skip(from);
+            let found = behind.find(|(_, entry)| named(**entry).is_some_and(&mut *is_it));
+            found.map(|(index, _)| index)
+        }
+        Node::Inner(children) => {
+            children.iter().enumerate().skip(from).find_map(|(entry, child)| {
+                let base = child_base(base, height, entry);
+                find_in(child.as_ref()?, height - 1, base, first, is_it)
+            })
+        }
+    }
 }
 
 fn walk(node: &Node, height: u32, base: u64, visit: &mut dyn FnMut(u64, CellId)) {

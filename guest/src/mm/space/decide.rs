@@ -86,7 +86,7 @@ impl Kind {
                 State::Resident | State::Writing => Self::Hidden { refs: memory.sharers(cell) },
                 State::Swapped => Self::Swapped { cell, refs: memory.sharers(cell) },
                 State::Reading => Self::Reading { cell },
-                State::Dead | State::Lost => Self::Lost,
+                State::Dead | State::Lost | State::Home => Self::Lost,
             },
             Some(Absent::Poison) => Self::Lost,
             Some(Absent::Leaving(_)) => unreachable!("nothing leaves while the space is locked"),

@@ -314,9 +314,11 @@ impl<M: Machine> Fault<'_, M> {
         self.machine.object_page(object, index, access).map_err(|error| match error {
             PageError::OutOfMemory => Trouble::OutOfMemory,
             PageError::Swapped(cell) => Trouble::Swapped { cell, how: ReadHow::Whole },
-            PageError::BeyondEnd | PageError::Io | PageError::Full | PageError::Absent => {
-                Trouble::Bus
-            }
+            PageError::BeyondEnd
+            | PageError::Io
+            | PageError::Full
+            | PageError::AtHome
+            | PageError::Absent => Trouble::Bus,
         })
     }
 

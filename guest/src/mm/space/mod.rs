@@ -17,6 +17,7 @@ use crate::errno::Errno;
 use crate::pte::{Flags, Ppn, Pte};
 use crate::walk::Access;
 
+mod clean;
 mod commit;
 mod decide;
 mod destroy;

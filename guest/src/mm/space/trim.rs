@@ -221,7 +221,7 @@ impl<M: Machine> Hand<'_, '_, M> {
             now = old.with_flags(old.flags().without(Flags::A));
             changed.any = true;
         }
-        let dirty = now.flags().has(Flags::D) || memory.cells.slot(cell).is_none();
+        let dirty = now.flags().has(Flags::D) || !memory.cells.has_copy(cell);
         self.done.looked += 1;
         self.done.accessed += u64::from(accessed);
         let Some(judge) = &mut self.judge else {

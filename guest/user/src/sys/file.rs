@@ -81,6 +81,16 @@ impl File {
         write_all(self.0, bytes)
     }
 
+    /// Writes at this offset and leaves the file's own where it is; how many bytes.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize> {
+        call(g::__NR_pwrite64, args![self.0, bytes, offset as usize])
+    }
+
+    /// Where data (`SEEK_DATA`) or a hole (`SEEK_HOLE`) begins, from an offset on.
+    pub fn find(&self, offset: u64, what: u32) -> Result<u64> {
+        call(g::__NR_lseek, args![self.0, offset as usize, what]).map(|at| at as u64)
+    }
+
     /// Moves the offset, from the start.
     pub fn seek(&self, offset: u64) -> Result<()> {
         call(g::__NR_lseek, args![self.0, offset as usize, g::SEEK_SET]).map(drop)
@@ -311,4 +321,14 @@ pub fn mount(source: &[u8], target: &[u8], kind: &[u8], flags: u32) -> Result<()
     let (source, target, kind) = (c_path(source)?, c_path(target)?, c_path(kind)?);
     let (source, target, kind) = (source.as_c_str(), target.as_c_str(), kind.as_c_str());
     call(g::__NR_mount, args![source, target, kind, flags, 0_usize]).map(drop)
+}
+
+/// Takes the file system away that is mounted there.
+pub fn unmount(target: &[u8]) -> Result<()> {
+    call(g::__NR_umount2, args![c_path(target)?.as_c_str(), 0_usize]).map(drop)
+}
+
+/// Makes all that was written survive, on every file system.
+pub fn sync_all() -> Result<()> {
+    call(g::__NR_sync, args![]).map(drop)
 }

@@ -5,8 +5,8 @@ use core::ptr;
 use core::sync::atomic::AtomicU32;
 
 use linux_raw_sys::general::{
-    __NR_madvise, __NR_mlock, __NR_mmap, __NR_mprotect, __NR_munmap, MAP_ANONYMOUS, MAP_PRIVATE,
-    MAP_SHARED, PROT_READ, PROT_WRITE,
+    __NR_madvise, __NR_mlock, __NR_mmap, __NR_mprotect, __NR_msync, __NR_munmap, MAP_ANONYMOUS,
+    MAP_PRIVATE, MAP_SHARED, MS_SYNC, PROT_READ, PROT_WRITE,
 };
 
 use super::call::{args, call};
@@ -97,6 +97,12 @@ impl Mapping {
     pub fn advise(&self, offset: usize, length: usize, advice: u32) -> Result<()> {
         let start = self.range(offset, length);
         call(__NR_madvise, args![start, length, advice]).map(drop)
+    }
+
+    /// Makes what was stored in `length` bytes from this offset on survive, where they are a file's.
+    pub fn sync(&self, offset: usize, length: usize) -> Result<()> {
+        let start = self.range(offset, length);
+        call(__NR_msync, args![start, length, MS_SYNC]).map(drop)
     }
 
     /// Keeps `length` bytes from this offset on in RAM.

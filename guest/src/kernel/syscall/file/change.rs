@@ -10,9 +10,9 @@ use linux_raw_sys::general as linux;
 use super::{Answer, file, locate, only};
 use crate::arch::trap::TrapFrame;
 use crate::block;
-use crate::fs::Place;
 use crate::fs::inode::{Allocation, Seeking};
 use crate::fs::names::{actor, who};
+use crate::fs::{OpenFile, Place, ext2};
 use crate::mm::user;
 
 /// A size or position that is not negative.
@@ -125,6 +125,7 @@ pub(super) fn utimensat(frame: &mut TrapFrame) -> Answer {
 }
 
 pub(super) fn sync(_frame: &mut TrapFrame) -> Answer {
+    ext2::sync_all();
     block::disks().iter().for_each(|disk| {
         // Nobody could be told that it has failed.
         let _ = block::flush(&**disk);
@@ -138,8 +139,20 @@ pub(super) fn fsync(frame: &mut TrapFrame) -> Answer {
     match open.inode().kind() {
         Kind::Fifo | Kind::CharDevice => Err(Errno::EINVAL),
         _ if file.seeking() == Seeking::Stream => Err(Errno::EINVAL),
+        Kind::Directory => sync_system(&open),
         _ => file.sync().map(|()| 0),
     }
+}
+
+pub(super) fn syncfs(frame: &mut TrapFrame) -> Answer {
+    let open = file(frame, 0)?;
+    sync_system(&open)
+}
+
+/// Makes all that was written to the file system of a file survive.
+fn sync_system(open: &OpenFile) -> Answer {
+    open.place().mount.as_ref().map_or(Ok(()), |mount| mount.sync())?;
+    Ok(0)
 }
 
 pub(super) fn fadvise64(frame: &mut TrapFrame) -> Answer {

@@ -92,7 +92,7 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_sync change::sync
     __NR_fsync change::fsync
     __NR_fdatasync change::fsync
-    __NR_syncfs change::fsync
+    __NR_syncfs change::syncfs
     __NR_utimensat change::utimensat
     __NR_fadvise64 change::fadvise64
 };

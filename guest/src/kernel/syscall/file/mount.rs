@@ -6,12 +6,14 @@ use alloc::vec::Vec;
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::fs::Kind;
+use guest::fs::ext2::Access;
 use guest::fs::path::PATH_MAX_BYTES;
 use linux_raw_sys::general as linux;
 
 use super::{Answer, locate, only};
 use crate::arch::trap::TrapFrame;
 use crate::fs;
+use crate::fs::ext2;
 use crate::fs::mount::{self, FileSystem, Unmount};
 use crate::fs::names::{now, who};
 use crate::fs::tmpfs::{Options, Tmpfs};
@@ -51,12 +53,26 @@ pub(super) fn mount(frame: &mut TrapFrame) -> Answer {
     if frame.a(2) == 0 {
         return Err(Errno::EINVAL);
     }
-    let system = file_system(&kind, &options)?;
+    let system = match &kind[..] {
+        b"ext2" => disk_system(&source, flags)?,
+        _ => file_system(&kind, &options)?,
+    };
     if Arc::ptr_eq(&system.root(), &place.inode) {
         return Err(Errno::EBUSY);
     }
     mount::mount(system, Some(place), &source, flags)?;
     Ok(0)
+}
+
+/// The ext2 file system on the disk that a path leads to; ENOTBLK where it leads to no disk.
+fn disk_system(source: &[u8], flags: u32) -> Result<Arc<dyn FileSystem>, Errno> {
+    let inode = fs::locate_file(source)?;
+    if inode.kind() != Kind::BlockDevice {
+        return Err(Errno::ENOTBLK);
+    }
+    let read_only = flags & linux::MS_RDONLY != 0;
+    let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
+    Ok(Arc::new(ext2::mount(inode.stat().special, access)?))
 }
 
 /// A file system of this kind; ENODEV for others.

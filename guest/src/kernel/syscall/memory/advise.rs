@@ -13,7 +13,7 @@ use super::super::Answer;
 use super::{Caller, is_aligned, page_aligned};
 use crate::arch::trap::TrapFrame;
 use crate::arch::uaccess;
-use crate::mm::HereMachine;
+use crate::mm::{HereMachine, Object};
 
 /// A range as these calls take it: `start` aligned, the length rounded up, perhaps no page at all.
 ///
@@ -159,8 +159,24 @@ pub(super) fn msync(frame: &mut TrapFrame) -> Answer {
     if flags & linux::MS_INVALIDATE != 0 && caller.space.locked().pages_in(range) > 0 {
         return Err(Errno::EBUSY);
     }
-    // The pages of an object are the object's: whoever reads it sees what was stored.
-    if is_mapped(&space, range) { Ok(0) } else { Err(Errno::ENOMEM) }
+    if !is_mapped(&space, range) {
+        return Err(Errno::ENOMEM);
+    }
+    // The pages of an object are the object's: whoever reads it sees what was stored. Only that it
+    // survives takes time.
+    let mut objects: Vec<Object> = Vec::new();
+    if flags & now != 0 {
+        for area in space.vmas().overlapping(range).filter(|area| area.sharing == Sharing::Shared) {
+            let Some((object, _)) = area.object_at(area.pages.start) else { continue };
+            if !objects.contains(object) {
+                objects.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                objects.push(object.clone());
+            }
+        }
+    }
+    drop(space);
+    objects.iter().try_for_each(|object| object.0.sync())?;
+    Ok(0)
 }
 
 /// Pages that mincore looks at before it lets others at the space.

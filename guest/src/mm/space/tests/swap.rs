@@ -47,7 +47,8 @@ fn count(rig: &Rig, state: State) -> u64 {
 }
 
 fn listed(rig: &Rig) -> [u64; 2] {
-    rig.machine.memory(|memory| List::ALL.map(|list| memory.frames.listed(list)))
+    let lists = [List::Modified, List::Standby];
+    rig.machine.memory(|memory| lists.map(|list| memory.frames.listed(list)))
 }
 
 /// A process with so many pages, page `i` of which begins with `7 + i`.

@@ -1,0 +1,154 @@
+//! `filetest [-l] [-k] [NAME...]`: tests of files on a disk: an ext2 file system on the first disk that
+//! has one, mounted at `/files`. Each test runs in a process of its own and in a directory of its own;
+//! after each, the kernel's audit of its memory must find nothing wrong. In the end the file system is
+//! unmounted and mounted again, and has what it should. `-l` lists the tests, `-k` leaves their files
+//! there. `churn` runs by name only: it changes files, and tells which have survived, for a disk whose
+//! power is cut meanwhile.
+//!
+//! `world.rs` is what the tests share; the other files are the tests.
+
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod churn;
+mod content;
+mod mapped;
+mod names;
+mod pressure;
+mod world;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use guest_user::status::Status;
+use guest_user::sys::{args, file, io, process};
+use guest_user::{Errno, complain, println};
+
+guest_user::program!(main);
+
+/// A test: its name and what fails by panicking.
+type Case = (&'static str, fn());
+
+const CASES: [&[Case]; 4] = [names::CASES, content::CASES, mapped::CASES, pressure::CASES];
+/// Those that run by name only.
+const BY_NAME: &[Case] = churn::CASES;
+
+/// Where the file system is.
+const PLACE: &[u8] = b"/files";
+/// Disks that it may be on.
+const DISKS: [&[u8]; 3] = [b"/dev/vda", b"/dev/vdb", b"/dev/vdc"];
+/// What a test leaves for the last one: written before the file system is unmounted, read after.
+const KEPT: &[u8] = b"/files/kept";
+const KEPT_BYTES: usize = 100_000;
+
+fn main() -> i32 {
+    let words: Vec<&[u8]> = args::args().collect();
+    let all = || CASES.iter().copied().flatten();
+    if words == [b"-l"] {
+        all().for_each(|(name, _)| println!("{name}"));
+        return 0;
+    }
+    let keep = words.contains(&&b"-k"[..]);
+    let names: Vec<&[u8]> = words.into_iter().filter(|word| *word != b"-k").collect();
+    let known = || all().chain(BY_NAME);
+    let is_known = |wanted: &[u8]| known().any(|(name, _)| name.as_bytes() == wanted);
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+        complain!("no test is called {}; -l lists them", unknown.escape_ascii());
+        return 2;
+    }
+    // It may be there from the last time.
+    let _ = file::make_directory(PLACE, 0o755);
+    if let Err(error) = mount() {
+        complain!("no disk with a file system: {error}");
+        return 2;
+    }
+    let is_wanted = |name: &str| names.contains(&name.as_bytes());
+    let usual = all().filter(|(name, _)| names.is_empty() || is_wanted(name));
+    let special = BY_NAME.iter().filter(|(name, _)| is_wanted(name));
+    let (mut passed, mut failed) = (0, 0);
+    for (name, test) in usual.chain(special) {
+        match run(name, test, keep) {
+            Ok(()) => {
+                passed += 1;
+                println!("ok {name}");
+            }
+            Err(what) => {
+                failed += 1;
+                println!("FAILED {name}: {what}");
+            }
+        }
+        let _ = io::flush();
+    }
+    if let Err(what) = come_back() {
+        failed += 1;
+        println!("FAILED in the end: {what}");
+    }
+    println!("{passed} passed, {failed} failed");
+    i32::from(failed != 0)
+}
+
+/// Mounts the first disk that has a file system.
+fn mount() -> Result<(), Errno> {
+    let mut outcome = Err(Errno::NODEV);
+    for disk in DISKS {
+        match file::mount(disk, PLACE, b"ext2", 0) {
+            Ok(()) => return Ok(()),
+            // There is none, or it has something else.
+            Err(error) => outcome = outcome.map_err(|_| error),
+        }
+    }
+    outcome
+}
+
+/// Runs a test in a child, in a directory of its own, and the audit after it.
+fn run(name: &str, test: &fn(), keep: bool) -> Result<(), String> {
+    let place = [PLACE, b"/", name.as_bytes()].concat();
+    file::make_directory(&place, 0o755).map_err(|error| format!("mkdir: {error}"))?;
+    let child = world::start(|| {
+        process::set_group(0, 0).expect("a group of its own");
+        file::change_directory(&place).expect("the directory is there");
+        test();
+    });
+    let status = world::wait_for(child);
+    // A test that has failed leaves its children behind.
+    let _ = process::kill(-child, linux_raw_sys::general::SIGKILL);
+    if status != Status::Exited(0) {
+        return Err(format!("{status:?}"));
+    }
+    audit()?;
+    if !keep {
+        world::remove_all(&place);
+        audit()?;
+    }
+    Ok(())
+}
+
+fn audit() -> Result<(), String> {
+    // What an orphan of the test holds is on its way out.
+    process::give_way();
+    let report =
+        file::read_file(b"/proc/sys/vm/audit").map_err(|error| format!("audit: {error}"))?;
+    if report.starts_with(b"ok") { Ok(()) } else { Err(format!("{}", report.escape_ascii())) }
+}
+
+/// What was written is there when the file system is mounted once more.
+fn come_back() -> Result<(), String> {
+    let told = |what: &'static str| move |error: Errno| format!("{what}: {error}");
+    let bytes = world::bytes(77, KEPT_BYTES);
+    world::write_file(KEPT, &bytes);
+    file::unmount(PLACE).map_err(told("umount"))?;
+    if file::stat(KEPT).is_ok() {
+        return Err("it is still there".into());
+    }
+    mount().map_err(told("mount"))?;
+    let found = file::read_file(KEPT).map_err(told("read"))?;
+    if found != bytes {
+        return Err("something else has come back".into());
+    }
+    file::unmount(PLACE).map_err(told("umount"))?;
+    audit()
+}
