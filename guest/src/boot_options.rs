@@ -23,6 +23,9 @@ pub struct BootOptions<'a> {
     pub arguments: &'a [u8],
     /// Its descriptors.
     pub stdio: Stdio,
+    /// Every disk that has the header of a swap area is used before the first process runs, which
+    /// otherwise sees to that itself (`swapon`).
+    pub uses_swap: bool,
     /// Lines of the log more urgent than this reach the console.
     pub console_level: u8,
     /// The kernel tests itself, in this respect or, where it is empty, in all that end well, and
@@ -43,6 +46,7 @@ impl Default for BootOptions<'_> {
             environment_file: None,
             arguments: b"",
             stdio: Stdio::Console,
+            uses_swap: false,
             console_level: DEFAULT_CONSOLE_LEVEL,
             selftest: None,
         }
@@ -91,6 +95,7 @@ impl<'a> BootOptions<'a> {
             (b"console", b"ttyS0") => {}
             (b"stdio", b"console") => self.stdio = Stdio::Console,
             (b"stdio", b"ports") => self.stdio = Stdio::Ports,
+            (b"swapon", b"") => self.uses_swap = true,
             (b"quiet", b"") => self.console_level = QUIET_CONSOLE_LEVEL,
             (b"loglevel", [digit @ b'0'..=b'8']) => self.console_level = digit - b'0',
             (b"selftest", which) => self.selftest = Some(which),
@@ -118,6 +123,7 @@ mod tests {
             (&b""[..], default, &[][..]),
             (b" console=ttyS0  stdio=console ", default, &[]),
             (b"init=/bin/sh", BootOptions { init: b"/bin/sh", ..default }, &[]),
+            (b"swapon", BootOptions { uses_swap: true, ..default }, &[]),
             (b"quiet", BootOptions { console_level: 5, ..default }, &[]),
             (b"quiet loglevel=8", BootOptions { console_level: 8, ..default }, &[]),
             (

@@ -75,6 +75,9 @@ fn go_on(_: usize) {
         task::treat_init_as_others();
     }
     mm::pager::start();
+    if options.uses_swap {
+        mm::swap::switch_on_all();
+    }
     mm::load::start();
     proc::audit::record();
     start_init(&options);

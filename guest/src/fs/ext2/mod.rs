@@ -213,24 +213,29 @@ impl<D: Disk> Ext2<D> {
         if self.release_all(now).is_err() {
             self.note_errors()?;
         }
-        self.sync()?;
+        let written = self.sync();
         self.set_superblock(offset::WRITE_TIME, now.seconds as u32)?;
-        if self.state & STATE_CLEAN != 0 {
+        if self.state & STATE_CLEAN != 0 && written.is_ok() {
             self.change_state(|state| state | STATE_CLEAN)?;
         }
         self.sync()?;
         self.access = Access::ReadOnly;
-        Ok(())
+        written
     }
 
     /// Writes all metadata that was changed, and waits until the disk has it.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's, once; it then says itself that e2fsck should look at it.
     pub fn sync(&mut self) -> Result<(), Error> {
-        self.cache.sync()?;
+        let written = self.cache.sync();
         self.later.clear();
-        Ok(())
+        if written.is_err() {
+            self.note_errors()?;
+            // Where this fails, too, the first error is what matters.
+            let _ = self.cache.sync();
+        }
+        written
     }
 
     /// Something on the disk made no sense: it says so itself from now on, so that e2fsck looks at

@@ -18,6 +18,7 @@ use super::books::{memory, total_frames};
 use super::reclaim::{self, Patience};
 use super::{cell_table, read_frame, transfer};
 use crate::block::{self, Disk, Operation, Piece, SECTOR_BYTES, Transfer};
+use crate::debug::{Level, klog};
 use crate::sched;
 use crate::sync::{Mutex, SpinLock};
 
@@ -127,6 +128,16 @@ pub(crate) fn switch_on(disk: Arc<dyn Disk>, priority: Option<i16>) -> Result<()
     count_total();
     reclaim::look();
     Ok(())
+}
+
+/// Uses every disk that has the header of a swap area; what cannot be used is told of in the log.
+pub(crate) fn switch_on_all() {
+    for disk in block::disks() {
+        match switch_on(disk.clone(), None) {
+            Ok(()) | Err(Errno::EINVAL) => {}
+            Err(errno) => klog!(Level::Error, "{}: swapon: {errno:?}", disk.name()),
+        }
+    }
 }
 
 /// `swapoff`: brings everything home that is on a disk, and stops using it.
