@@ -20,7 +20,7 @@ use guest::proc_text::system::{self as text, Activity, Frames, HartTime};
 use super::nodes::put;
 use super::uts;
 use crate::arch::{hart, tlb};
-use crate::fs::mount;
+use crate::fs::{ext2, mount};
 use crate::mm::{self, commit, events, heap, memory, write_back};
 use crate::sync::SpinLock;
 use crate::task::{Process, Thread};
@@ -264,7 +264,10 @@ pub(super) fn mounts(out: &mut String) -> Result<(), Errno> {
 
 /// The text of filesystems.
 pub(super) fn filesystems(out: &mut String) -> Result<(), Errno> {
-    ["tmpfs", "devtmpfs", "proc", "mqueue"].iter().try_for_each(|kind| put!(out, "nodev\t{kind}\n"))
+    for kind in ["tmpfs", "devtmpfs", "proc", "mqueue"] {
+        put!(out, "nodev\t{kind}\n")?;
+    }
+    put!(out, "\t{}\n", ext2::KIND)
 }
 
 /// The text of swaps: there are none.
