@@ -1,7 +1,5 @@
 //! [`BootOptions`]: what the kernel's command line asks for. `kernel/boot.rs` obeys.
 
-use crate::fs::ext2::Access;
-
 /// The first process among the initial files.
 pub const INITIAL_INIT: &[u8] = b"/init";
 /// The first process on a root of its own, where none is named: the first of these that is there,
@@ -25,8 +23,8 @@ pub struct Root<'a> {
     pub device: &'a [u8],
     /// What kinds of file system it may hold, with commas between them; `None`: any.
     pub kinds: Option<&'a [u8]>,
-    /// Whether it may be changed: not by itself, as on Linux.
-    pub access: Access,
+    /// Whether it is only read: unless told otherwise, as on Linux.
+    pub is_read_only: bool,
 }
 
 impl Root<'_> {
@@ -84,7 +82,7 @@ impl<'a> BootOptions<'a> {
     /// `unknown` with each word that means nothing here.
     pub fn parse(line: &'a [u8], mut unknown: impl FnMut(&'a [u8])) -> Self {
         let mut options = Self::default();
-        let mut root = Root { device: b"", kinds: None, access: Access::ReadOnly };
+        let mut root = Root { device: b"", kinds: None, is_read_only: true };
         let mut left = line;
         while let Some((word, rest)) = first_word(left) {
             left = rest;
@@ -132,8 +130,8 @@ impl<'a> Root<'a> {
         match key_and_value(word) {
             (b"root", path) if !path.is_empty() => self.device = path,
             (b"rootfstype", kinds) if !kinds.is_empty() => self.kinds = Some(kinds),
-            (b"ro", b"") => self.access = Access::ReadOnly,
-            (b"rw", b"") => self.access = Access::ReadWrite,
+            (b"ro", b"") => self.is_read_only = true,
+            (b"rw", b"") => self.is_read_only = false,
             _ => return None,
         }
         Some(())
@@ -159,7 +157,7 @@ fn first_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    const ROOT: Root<'static> = Root { device: b"/dev/vda", kinds: None, access: Access::ReadOnly };
+    const ROOT: Root<'static> = Root { device: b"/dev/vda", kinds: None, is_read_only: true };
 
     #[test]
     fn a_root_may_be_of_any_kind_or_of_those_named() {
@@ -204,7 +202,7 @@ mod tests {
                     root: Some(Root {
                         device: b"/dev/vdb",
                         kinds: Some(b"ext4,ext2"),
-                        access: Access::ReadWrite,
+                        is_read_only: false,
                     }),
                     ..default
                 },

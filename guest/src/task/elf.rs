@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 
 use crate::PAGE_SIZE_BYTES;
 use crate::errno::Errno;
-use crate::fs::path::PATH_MAX_BYTES;
 use crate::mm::addr::USER_END;
 
 /// Bytes of the header at the start of the file.
@@ -18,9 +17,9 @@ pub const HEADER_BYTES: usize = 64;
 pub const ENTRY_BYTES: usize = 56;
 /// Limit of that table: Linux reads no more.
 const TABLE_MAX_BYTES: usize = 64 << 10;
-/// Limits of the path of an interpreter, with the 0 behind it: Linux's.
+/// Limits of the path of an interpreter, with the 0 behind it: Linux's, whose `PATH_MAX` the second is.
 const INTERPRETER_MIN_BYTES: u64 = 2;
-const INTERPRETER_MAX_BYTES: u64 = PATH_MAX_BYTES as u64;
+const INTERPRETER_MAX_BYTES: u64 = linux_raw_sys::general::PATH_MAX as u64;
 /// Where a position-independent program goes while nothing is random: two thirds of user space,
 /// as Linux's `ELF_ET_DYN_BASE`.
 pub const PIE_BASE: u64 = USER_END / 3 * 2 / PAGE_SIZE_BYTES * PAGE_SIZE_BYTES;

@@ -156,8 +156,11 @@ pub(crate) fn mount_root(root: &Root<'_>) -> Result<(), Errno> {
     if !root.may_be(ext2::KIND.as_bytes()) {
         return Err(Errno::ENODEV);
     }
-    let system = Arc::new(ext2::mount(device.stat().special, root.access)?);
-    let flags = if root.access == Access::ReadOnly { linux::MS_RDONLY } else { 0 };
+    let (access, flags) = match root.is_read_only {
+        true => (Access::ReadOnly, linux::MS_RDONLY),
+        false => (Access::ReadWrite, 0),
+    };
+    let system = Arc::new(ext2::mount(device.stat().special, access)?);
     let mount = mount::mount(system, None, root.device, flags)?;
     let root = Place { inode: mount.root().clone(), mount: Some(mount) };
     *super::ROOT.lock() = Some(root.clone());

@@ -16,7 +16,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use guest::boot_options::{BootOptions, ROOT_INITS, Root};
-use guest::fs::ext2::Access;
 use guest_user::bytes::{self, Bytes};
 use guest_user::proc::swaps;
 use guest_user::sys::io::{STDERR, STDIN};
@@ -105,7 +104,7 @@ fn run(path: &[u8], command: &[&[u8]], root: Option<&[u8]>) -> i32 {
 /// Mounts the disk that will be the root of the command, and what belongs into it; the command on
 /// it. What goes wrong is said, and there is none.
 fn mount_root<'a>(root: &Root<'_>, wanted: Option<&'a [u8]>) -> Option<&'a [u8]> {
-    let flags = if root.access == Access::ReadOnly { g::MS_RDONLY } else { 0 };
+    let flags = if root.is_read_only { g::MS_RDONLY } else { 0 };
     // It is there if an init before this one has made it.
     let _ = file::make_directory(NEW_ROOT, 0o755);
     let mounted = match root.may_be(ROOT_KIND) {
