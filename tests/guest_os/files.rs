@@ -29,13 +29,14 @@ pub(crate) fn missing() -> Option<&'static str> {
     TOOLS.into_iter().find(|name| tool(name).is_none())
 }
 
-fn run_tool(name: &str, arguments: &[&str]) -> Result<Output, Failed> {
+/// Runs a tool to its end.
+pub(crate) fn run_tool(name: &str, arguments: &[&str]) -> Result<Output, Failed> {
     let path = tool(name).ok_or_else(|| format!("{name} is missing"))?;
     Ok(Command::new(path).args(arguments).output()?)
 }
 
-/// An image with a file system, and what it was made of.
-struct Image {
+/// An image with a file system.
+pub(crate) struct Image {
     path: PathBuf,
 }
 
@@ -50,6 +51,17 @@ fn content() -> Vec<u8> {
 }
 
 impl Image {
+    /// One that is there.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Removes the file, which is large, when all has gone well.
+    pub(crate) fn remove(self) -> Result<(), Failed> {
+        Ok(fs::remove_file(self.path)?)
+    }
+
+    /// An ext2 file system with a few files.
     fn new(name: &str, block_bytes: &str, size: &str) -> Result<Self, Failed> {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let source = place.join(format!("{name}.d"));
@@ -68,16 +80,18 @@ impl Image {
         Ok(image)
     }
 
-    fn name(&self) -> String {
+    /// Its path.
+    pub(crate) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    fn drive(&self) -> String {
+    /// The option that makes it a disk.
+    pub(crate) fn drive(&self) -> String {
         format!("file={},if=virtio", self.name())
     }
 
     /// e2fsck finds nothing.
-    fn expect_clean(&self) -> Result<(), Failed> {
+    pub(crate) fn expect_clean(&self) -> Result<(), Failed> {
         let Output { status, stdout, .. } = run_tool("e2fsck", &["-fn", &self.name()])?;
         let report = String::from_utf8_lossy(&stdout);
         check(status.success(), || format!("e2fsck: {}", last_lines(&report)))

@@ -40,7 +40,7 @@ use inode::Flags;
 use names::Walk;
 pub(crate) use names::{FsContext, Place};
 pub(crate) use open_file::OpenFile;
-pub(crate) use start::{add_disks, devices, first_descriptors, init, proc_system};
+pub(crate) use start::{add_disks, devices, first_descriptors, init, mount_root, proc_system};
 pub(crate) use table::{AtExec, FdTable};
 
 /// Device number of files without a name: pipes and ports.
@@ -64,6 +64,14 @@ fn find(path: &[u8], who: Identity) -> Result<Place, Errno> {
     let process = task::current_process_or_none();
     let context = process.map_or_else(FsContext::new, |process| process.fs().lock().clone());
     Walk::new(context.root, who).go(context.current, path, Goal::Target)?.found()
+}
+
+/// Whether a path leads to something that can be run.
+pub(crate) fn is_program(path: &[u8]) -> bool {
+    let place = find(path, Identity::ROOT);
+    place.is_ok_and(|place| {
+        place.inode.kind() == Kind::Regular && place.check(&Identity::ROOT, Wish::EXECUTE).is_ok()
+    })
 }
 
 /// What a path of the current process leads to.

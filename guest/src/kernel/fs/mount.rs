@@ -367,6 +367,12 @@ pub(super) fn path_in(device: u64, inner: Vec<u8>) -> Vec<u8> {
 
 /// What /proc/mounts tells of a mount.
 pub(crate) struct Mounted {
+    /// Its number.
+    pub(crate) id: u32,
+    /// The number of the mount that it is on; its own for the root of everything.
+    pub(crate) around: u32,
+    /// The number of its file system as a device.
+    pub(crate) device: u64,
     /// What is mounted.
     pub(crate) source: Vec<u8>,
     /// Where.
@@ -395,7 +401,10 @@ pub(crate) fn mounts() -> Vec<Mounted> {
             }
         }
         let (source, kind) = (mount.source.clone(), mount.system.kind());
-        Mounted { source, path: place.path(), kind, options }
+        let around = mount.covers.as_ref().and_then(|place| place.mount.as_ref());
+        let (id, around) = (mount.id, around.unwrap_or(mount).id);
+        let device = mount.root.device();
+        Mounted { id, around, device, source, path: place.path(), kind, options }
     };
     mounts.iter().map(tell).collect()
 }

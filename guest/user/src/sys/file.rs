@@ -301,6 +301,11 @@ pub fn change_directory(path: &[u8]) -> Result<()> {
     call(g::__NR_chdir, args![c_path(path)?.as_c_str()]).map(drop)
 }
 
+/// Makes a directory the root of all files; the working directory stays.
+pub fn change_root(path: &[u8]) -> Result<()> {
+    call(g::__NR_chroot, args![c_path(path)?.as_c_str()]).map(drop)
+}
+
 /// The working directory.
 pub fn working_directory() -> Result<Vec<u8>> {
     let mut path = alloc::vec![0; LINK_MAX_BYTES];

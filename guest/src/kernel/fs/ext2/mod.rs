@@ -32,6 +32,8 @@ mod inode;
 
 pub(crate) use flusher::{shut_down, sync_all};
 
+/// Its name in /proc/filesystems.
+pub(crate) const KIND: &str = "ext2";
 /// Blocks of metadata that may be in memory: at least, and one for so many frames.
 const BUFFERS_MIN: usize = 16;
 const BUFFERS_MAX: usize = 512;
@@ -321,7 +323,7 @@ impl System {
 
 impl FileSystem for Arc<System> {
     fn kind(&self) -> &'static str {
-        "ext2"
+        KIND
     }
 
     fn root(&self) -> Arc<dyn Inode> {
