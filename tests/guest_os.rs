@@ -1,11 +1,11 @@
 //! The guest operating system on the real command: its own test programs, the tour of virtual memory
 //! and the table of costs, each with several harts and processors, a shell in 4 MiB, and disks. What
-//! is printed is read, and its numbers are held against each other: `guest_os/tour.rs`. The same on
-//! machines that swap, and the tests and tools of swapping, are `guest_os/swapping.rs`'s; files on disks
-//! `guest_os/files.rs`'s. The kernel's
-//! tests of itself and its ends are `guest_os/selftest.rs`'s, that pagewalk needs no other file for
-//! all this `guest_os/embedded.rs`'s. On the release build only; what is missing here is said once,
-//! and then all counts as ignored.
+//! is printed is read, and its numbers are held against each other: `guest_os/tour.rs`, for the scenes
+//! about sharing `guest_os/sharing.rs`. The same on machines that swap, and the tests and tools of
+//! swapping, are `guest_os/swapping.rs`'s; files on disks `guest_os/files.rs`'s. The kernel's tests of
+//! itself and its ends are `guest_os/selftest.rs`'s, that pagewalk needs no other file for all this
+//! `guest_os/embedded.rs`'s. On the release build only; what is missing here is said once, and then
+//! all counts as ignored.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,8 @@ mod operating_system;
 mod output;
 #[path = "guest_os/selftest.rs"]
 mod selftest;
+#[path = "guest_os/sharing.rs"]
+mod sharing;
 #[path = "guest_os/swapping.rs"]
 mod swapping;
 #[path = "guest_os/tour.rs"]

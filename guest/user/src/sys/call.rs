@@ -51,6 +51,7 @@ plain!(
     [u64; 1],
     [u64; 3],
     [u64; 4],
+    [u64; 8],
     rlimit64,
     rusage,
     stat,

@@ -1,4 +1,5 @@
-//! Queues, semaphores and segments: finding them by their keys, and removing them.
+//! System V's queues, semaphores and segments: making them, finding them by their keys, removing
+//! them.
 
 use linux_raw_sys::general as g;
 
@@ -38,6 +39,20 @@ pub fn remove(kind: Kind, id: i32) -> Result<()> {
         Kind::Segment => call(g::__NR_shmctl, args![id, REMOVE, 0]),
     };
     removed.map(drop)
+}
+
+/// Makes an object with a key that no other has: a queue, a set of so many semaphores, or a segment of
+/// so many bytes.
+pub fn create(kind: Kind, key: i32, size: usize) -> Result<i32> {
+    const CREATE: u32 = 0o1000;
+    const EXCLUSIVE: u32 = 0o2000;
+    const FLAGS: u32 = CREATE | EXCLUSIVE | 0o600;
+    let id = match kind {
+        Kind::Messages => call(g::__NR_msgget, args![key, FLAGS]),
+        Kind::Semaphores => call(g::__NR_semget, args![key, size, FLAGS]),
+        Kind::Segment => call(g::__NR_shmget, args![key, size, FLAGS]),
+    };
+    id.map(|id| id as i32)
 }
 
 /// Takes the name of a POSIX message queue away, which need not begin with a slash.
