@@ -91,6 +91,7 @@ fn main() {
     trials.push(Trial::test("oscost", oscost));
     trials.push(Trial::test("slow_disks", slow_disks));
     trials.push(Trial::test("power_cut", power_cut));
+    trials.push(Trial::test("v2p", sharing::v2p));
     trials.push(Trial::test("swap_tools", swapping::tools));
     trials.extend(swapping::trials());
     let lacking = files::missing();

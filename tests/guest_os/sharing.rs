@@ -1,10 +1,11 @@
 //! What the numbers of the scenes about sharing must be to each other: segments, mapped files, pipes,
-//! queues, text. As in `tour.rs`, from the outside.
+//! queues, text. As in `tour.rs`, from the outside. And what `v2p` says of a frame that two shells share.
 
 use libtest_mimic::Failed;
 
 use crate::output::Scene;
 use crate::tour::{Checked, PAGE_BYTES, different, equal, same, says, within};
+use crate::{boot, check, last_lines};
 
 /// A process that sleeps, as scenes say it.
 const ASLEEP: &str = "S, sleeps";
@@ -180,4 +181,28 @@ pub(crate) fn shared_text(scene: &Scene<'_>) -> Checked {
     let own = scene.number("pages in memory of the second, all together")?
         - scene.number("its text, in memory of the second")?;
     within(scene, "frames that the second took, page tables included", own..=own + 16)
+}
+
+/// Two shells have one frame of their text; `v2p` says so, and finds both by the frame.
+pub(crate) fn v2p() -> Checked {
+    const LINES: [&str; 2] =
+        ["sh -c 'v2p -o $$ 0x10000 2 0x10000; v2p $$ 0x1000; echo status $?'", "exit"];
+    let text = boot(&["-smp", "1", "-append", "quiet"], &LINES)?;
+    let of_two = |line: &&str| line.ends_with(" file-shared mapped 2");
+    let lines: Vec<&str> = text.lines().filter(of_two).collect();
+    let [inner, outer] = lines[..] else { return Err(last_lines(&text).into()) };
+    let (pid, place) = inner.split_once(": ").ok_or("no process")?;
+    let frame = place.split_once(" frame ").and_then(|(_, rest)| rest.split(' ').next());
+    let frame = frame.ok_or("no frame")?;
+    for wanted in [
+        format!("one frame behind 2 addresses: {frame}"),
+        format!("frame {frame}: 2 sh at 0x10000"),
+        format!("frame {frame}: {pid} sh at 0x10000"),
+        "0x000000001000 page 0x1 none".to_owned(),
+        "status 1".to_owned(),
+    ] {
+        let has = text.lines().any(|line| line == wanted);
+        check(has, || format!("no line is {wanted:?}:\n{}", last_lines(&text)))?;
+    }
+    check(outer == format!("2: {place}"), || format!("{inner:?} and {outer:?} are different"))
 }
