@@ -46,13 +46,17 @@ fn rounds(meter: &mut Meter, mut work: impl FnMut() -> Result<()>) -> Result<()>
     })
 }
 
+/// A message, where memory of the heap and C compilers would have it.
+#[repr(align(8))]
+struct Text([u8; MESSAGE_BYTES]);
+
 fn mq(meter: &mut Meter) -> Result<()> {
     const PRIORITY: u32 = 1;
     let queue = Queue::without_name(8, MESSAGE_BYTES as u64)?;
-    let (message, mut buffer) = ([1; MESSAGE_BYTES], [0; MESSAGE_BYTES]);
+    let (message, mut buffer) = (Text([1; MESSAGE_BYTES]), Text([0; MESSAGE_BYTES]));
     rounds(meter, || {
-        queue.send(&message, PRIORITY)?;
-        match queue.receive(&mut buffer)? {
+        queue.send(&message.0, PRIORITY)?;
+        match queue.receive(&mut buffer.0)? {
             (MESSAGE_BYTES, PRIORITY) => Ok(()),
             _ => Err(Errno::IO),
         }
