@@ -10,6 +10,7 @@ use guest::ipc::layout::MessagesStatus;
 use guest::ipc::messages::{Choice, Message, Queue, Told, Wanted};
 use guest::ipc::text;
 
+use super::spare::Spare;
 use super::waiter::Waiter;
 use super::{Lookup, by_current, limits, seconds, who};
 use crate::sync::SpinLock;
@@ -30,6 +31,8 @@ enum News {
 type Handle = Arc<Waiter<News>>;
 
 static QUEUES: SpinLock<Table<Queue<Handle>>> = SpinLock::new(Table::new());
+/// Memory for the texts of messages.
+pub(crate) static SPARE: Spare = Spare::new();
 
 fn pass_on(told: Told<Handle>) {
     match told {

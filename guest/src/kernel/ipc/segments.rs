@@ -61,6 +61,9 @@ impl Paged for Segment {
     fn map_page(&self, index: u64, access: ObjectAccess) -> Result<Ppn, PageError> {
         self.memory.map_page(index, access)
     }
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        self.memory.map_present(first, frames);
+    }
     fn identity(&self) -> (u64, u64) {
         (DEVICE, self.id.load(Ordering::Relaxed) as u64)
     }

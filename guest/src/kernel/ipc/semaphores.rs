@@ -68,15 +68,16 @@ pub(crate) fn get(key: i32, count: i32, flags: u32) -> Result<i32, Errno> {
 /// EINVAL, EIDRM, EFBIG, EACCES, ERANGE, EAGAIN, ENOMEM, EINTR.
 pub(crate) fn operate(
     id: i32,
-    operations: Vec<Operation>,
+    operations: &[Operation],
     deadline: Option<Instant>,
 ) -> Result<(), Errno> {
     let (who, by) = (who(), by_current());
-    let wish = if alters(&operations) { WRITE } else { READ };
+    let wish = if alters(operations) { WRITE } else { READ };
     if operations.iter().any(|operation| operation.flags & UNDO != 0) {
         IS_UNDONE.store(true, Ordering::Relaxed);
     }
-    let mut spare: Option<Handle> = None;
+    // To wait with: made without the lock.
+    let mut spare: Option<(Handle, Vec<Operation>)> = None;
     loop {
         let mut sets = SETS.lock();
         let entry = sets.get(id)?;
@@ -85,7 +86,7 @@ pub(crate) fn operate(
             return Err(Errno::EFBIG);
         }
         entry.permissions.check(&who, wish)?;
-        let blocking = match entry.object.operate(&operations, by)? {
+        let blocking = match entry.object.operate(operations, by)? {
             Tried::Done => {
                 if wish == WRITE {
                     settle(&mut entry.object, by.now);
@@ -94,9 +95,12 @@ pub(crate) fn operate(
             }
             Tried::Blocked(blocking) => blocking,
         };
-        let Some(waiter) = spare.take() else {
+        let Some((waiter, operations)) = spare.take() else {
             drop(sets);
-            spare = Some(Waiter::new());
+            let mut own = Vec::new();
+            own.try_reserve_exact(operations.len()).map_err(|_| Errno::ENOMEM)?;
+            own.extend_from_slice(operations);
+            spare = Some((Waiter::new(), own));
             continue;
         };
         entry.object.wait(waiter.clone(), operations, by.pid, blocking)?;

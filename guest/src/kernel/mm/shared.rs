@@ -160,6 +160,10 @@ impl Paged for SharedMemory {
         made
     }
 
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        self.state.lock().pages.map_present(machine(), first, frames);
+    }
+
     fn identity(&self) -> (u64, u64) {
         (DEVICE, self.inode)
     }

@@ -135,8 +135,12 @@ impl<O: Clone + PartialEq> VmaMap<O> {
     /// # Errors
     /// ENOMEM where the kernel's heap is exhausted.
     pub fn insert(&mut self, vma: Vma<O>) -> Result<(), Errno> {
+        self.insert_at(self.index_from(vma.pages.start), vma)
+    }
+
+    /// The same where it is known which area is the next.
+    fn insert_at(&mut self, at: usize, vma: Vma<O>) -> Result<(), Errno> {
         self.reserve(1)?;
-        let at = self.index_from(vma.pages.start);
         let room = self.areas.get(at).is_none_or(|next| vma.pages.end <= next.pages.start);
         assert!(room && !vma.pages.is_empty(), "an area comes where none is: {:?}", vma.pages);
         self.totals.add(Totals::of_area(&vma, vma.pages.pages()));
@@ -163,7 +167,11 @@ impl<O: Clone + PartialEq> VmaMap<O> {
     /// # Errors
     /// ENOMEM where the kernel's heap is exhausted; then nothing has changed.
     pub fn remove(&mut self, range: PageRange) -> Result<(), Errno> {
-        let first = self.index_from(range.start);
+        self.remove_at(self.index_from(range.start), range)
+    }
+
+    /// The same where it is known which area is the first that ends behind the start.
+    fn remove_at(&mut self, first: usize, range: PageRange) -> Result<(), Errno> {
         if range.is_empty() || self.areas.get(first).is_none_or(|a| a.pages.start >= range.end) {
             return Ok(());
         }
@@ -230,8 +238,9 @@ impl<O: Clone + PartialEq> VmaMap<O> {
             return Err(Errno::ENOMEM);
         }
         self.reserve(2)?;
-        self.remove(range)?;
-        self.insert(changed)
+        self.remove_at(at, range)?;
+        // Behind what is left of the area below.
+        self.insert_at(at + usize::from(!at_start), changed)
     }
 
     /// Moves the start of the anonymous area at `index` down to `start`, where nothing is; its
@@ -272,6 +281,9 @@ impl<O: Clone + PartialEq> VmaMap<O> {
 
     /// Index of the first area that ends behind `page`.
     pub(in crate::mm) fn index_from(&self, page: Vpn) -> usize {
+        if self.is_in_last(page) {
+            return self.last;
+        }
         self.areas.partition_point(|area| area.pages.end <= page)
     }
 
@@ -294,11 +306,17 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         self.areas.try_reserve(areas).map_err(|_| Errno::ENOMEM)
     }
 
+    /// Whether the guess is right.
+    #[inline]
+    fn is_in_last(&self, page: Vpn) -> bool {
+        self.areas.get(self.last).is_some_and(|area| area.pages.contains(page))
+    }
+
     fn index_of(&self, page: Vpn) -> Option<usize> {
-        if self.areas.get(self.last).is_some_and(|area| area.pages.contains(page)) {
+        if self.is_in_last(page) {
             return Some(self.last);
         }
-        let at = self.index_from(page);
+        let at = self.areas.partition_point(|area| area.pages.end <= page);
         self.areas.get(at).is_some_and(|area| area.pages.contains(page)).then_some(at)
     }
 }

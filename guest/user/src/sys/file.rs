@@ -187,6 +187,19 @@ pub fn pipe() -> Result<(File, File)> {
     Ok((File(ends as i32), File((ends >> 32) as i32)))
 }
 
+/// Makes a named pipe.
+pub fn make_fifo(path: &[u8], mode: u32) -> Result<()> {
+    let path = c_path(path)?;
+    call(g::__NR_mknodat, args![g::AT_FDCWD, path.as_c_str(), g::S_IFIFO | mode, 0_usize]).map(drop)
+}
+
+/// Bytes in a pipe that nobody has read yet.
+pub fn unread(pipe: &File) -> Result<u32> {
+    let mut count = 0_u32;
+    call(g::__NR_ioctl, args![pipe.fd(), linux_raw_sys::ioctl::FIONREAD, &mut count])?;
+    Ok(count)
+}
+
 /// Makes `to` another name of `from`, not close-on-exec; the same number is left as it is.
 pub fn duplicate_to(from: i32, to: i32) -> Result<()> {
     if from == to {

@@ -366,9 +366,6 @@ impl Content {
         if index >= data.pages_in_size() {
             return Err(PageError::BeyondEnd);
         }
-        if access == ObjectAccess::IfPresent {
-            return data.pages.map_page(machine(), index, access);
-        }
         let frame = if access == ObjectAccess::Write {
             self.was_mapped.store(true, Ordering::Release);
             let end = data.size;
@@ -381,6 +378,13 @@ impl Content {
             memory.unpin(frame);
         });
         Ok(frame)
+    }
+
+    /// Those pages from `first` on that are in memory, mapped once more.
+    pub(super) fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        let data = self.data.lock();
+        let here = data.pages_in_size().saturating_sub(first).min(frames.len() as u64);
+        data.pages.map_present(machine(), first, &mut frames[..here as usize]);
     }
 
     /// Whether it may have been written through mappings since this was last asked.

@@ -468,10 +468,17 @@ impl Paged for TmpNode {
             return Err(PageError::BeyondEnd);
         }
         data.changes = data.changes.wrapping_add(1);
-        if access == ObjectAccess::IfPresent || data.pages.cell(index).is_some() {
+        if data.pages.cell(index).is_some() {
             return data.pages.map_page(machine(), index, access);
         }
         data.add(|pages| pages.map_page(machine(), index, access))
+    }
+
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        let Ok(content) = self.content() else { return };
+        let mut data = content.data.lock();
+        data.changes = data.changes.wrapping_add(1);
+        data.pages.map_present(machine(), first, frames);
     }
 
     fn identity(&self) -> (u64, u64) {

@@ -16,6 +16,7 @@ use guest::ipc::mqueue::{Message, Queue, Registered, Sent, Size};
 use guest::ipc::text;
 use linux_raw_sys::general as linux;
 
+use super::super::spare::Spare;
 use super::super::waiter::Waiter;
 use super::{CHARGES, directory, tell};
 use crate::fs::buffer::Buffer;
@@ -39,9 +40,6 @@ type Handle = Arc<Waiter<News>>;
 /// Longest line that such a file holds, and the size that it shows.
 const LINE_BYTES: u64 = 80;
 
-/// Most memory that is kept for the next message.
-const SPARE_BYTES: usize = 1024;
-
 /// A queue.
 pub(crate) struct QueueFile {
     number: u64,
@@ -50,8 +48,7 @@ pub(crate) struct QueueFile {
     /// Whose it counts as, and for how much.
     charged: (u32, u64),
     state: SpinLock<State>,
-    /// Memory of a message that was read, for the next one.
-    spare: SpinLock<Vec<u8>>,
+    spare: Spare,
     /// Those who poll.
     watchers: WaitQueue,
 }
@@ -76,7 +73,7 @@ impl QueueFile {
         let charged = (attributes.uid, size.cost_bytes());
         CHARGES.lock().add(charged.0, charged.1, limit)?;
         let state = SpinLock::new(State { attributes, queue: Queue::new(size) });
-        let (spare, watchers) = (SpinLock::new(Vec::new()), WaitQueue::new());
+        let (spare, watchers) = (Spare::new(), WaitQueue::new());
         Ok(Arc::new(Self { number, size, name, charged, state, spare, watchers }))
     }
 
@@ -91,26 +88,9 @@ impl QueueFile {
         self.size.message_bytes
     }
 
-    /// Memory for a message of so many bytes, with anything in it that was in this queue.
-    ///
-    /// # Errors
-    /// ENOMEM.
-    pub(crate) fn buffer(&self, bytes: usize) -> Result<Vec<u8>, Errno> {
-        let mut buffer = core::mem::take(&mut *self.spare.lock());
-        if buffer.len() < bytes {
-            let more = bytes - buffer.len();
-            buffer.try_reserve_exact(more).map_err(|_| Errno::ENOMEM)?;
-        }
-        buffer.resize(bytes, 0);
-        Ok(buffer)
-    }
-
-    /// Memory of a message that was read.
-    pub(crate) fn keep(&self, buffer: Vec<u8>) {
-        if buffer.capacity() <= SPARE_BYTES {
-            let old = core::mem::replace(&mut *self.spare.lock(), buffer);
-            drop(old);
-        }
+    /// Memory for its messages.
+    pub(crate) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     /// What `mq_getattr` tells, for a descriptor with these flags.

@@ -351,6 +351,10 @@ impl Machine for Racing {
         self.0.object_page(object, index, access)
     }
 
+    fn object_pages(&self, object: &ToyObject, first: u64, frames: &mut [Option<Ppn>]) {
+        self.0.object_pages(object, first, frames);
+    }
+
     fn fence(&self, reach: Reach) {
         self.0.fence(reach);
     }
