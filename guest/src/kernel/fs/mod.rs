@@ -29,6 +29,7 @@ pub(crate) mod names;
 mod open_file;
 pub(crate) mod pipe;
 pub(crate) mod port;
+pub(crate) mod size_limit;
 mod start;
 pub(crate) mod synthetic;
 mod table;
