@@ -30,6 +30,7 @@ mod open_file;
 pub(crate) mod pipe;
 pub(crate) mod port;
 pub(crate) mod process_file;
+pub(crate) mod size_limit;
 mod start;
 pub(crate) mod synthetic;
 mod table;

@@ -11,9 +11,9 @@ use linux_raw_sys::general as linux;
 
 use super::buffer::Buffer;
 use super::inode::{File, Flags, Inode, Seeking, Sparse};
-use super::locks;
 use super::mount::Mount;
 use super::names::Place;
+use super::{locks, size_limit};
 use crate::mm::Object;
 use crate::sync::Mutex;
 
@@ -133,7 +133,11 @@ impl OpenFile {
     ) -> Result<usize, Errno> {
         match self.seeking {
             Seeking::Stream | Seeking::Everywhere => file.write(&mut 0, from, flags),
-            Seeking::Positions => file.write(&mut self.position.lock(), from, flags),
+            Seeking::Positions => {
+                let mut position = self.position.lock();
+                self.keep_to_limit((file, flags), *position, from)?;
+                file.write(&mut position, from, flags)
+            }
         }
     }
 
@@ -151,8 +155,28 @@ impl OpenFile {
         let (file, flags) = self.writer()?;
         match self.seeking {
             Seeking::Stream => Err(Errno::ESPIPE),
-            _ => file.write(&mut { offset }, from, flags),
+            _ => {
+                self.keep_to_limit((file, flags), offset, from)?;
+                file.write(&mut { offset }, from, flags)
+            }
         }
+    }
+
+    /// Leaves as many bytes in a buffer as the caller may write at a position.
+    #[inline]
+    fn keep_to_limit(
+        &self,
+        (file, flags): (&Arc<dyn File>, Flags),
+        position: u64,
+        from: &mut Buffer<'_>,
+    ) -> Result<(), Errno> {
+        let (at, wanted) =
+            (Some(position).filter(|_| !flags.has(linux::O_APPEND)), from.remaining());
+        let room = size_limit::room((&**self.inode(), &**file), at, wanted)?;
+        if room < wanted {
+            from.shorten(room);
+        }
+        Ok(())
     }
 
     /// Reads at a position into kernel memory.

@@ -1,10 +1,12 @@
 //! System calls: memory. Arguments are checked here in the order in which Linux does; what they
 //! mean is `guest::mm::space`'s. `memory/lock.rs` holds pages in RAM, `memory/peek.rs` copies
-//! between processes, `memory/advise.rs` has what only asks or advises.
+//! between processes, `memory/advise.rs` has what only asks or advises, `memory/window.rs` shows
+//! other pages of a file.
 
 mod advise;
 mod lock;
 mod peek;
+mod window;
 
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
@@ -35,6 +37,11 @@ pub(super) const ROWS: &[Row] = &[
     Row { number: linux::__NR_munlock, name: "munlock", call: lock::munlock },
     Row { number: linux::__NR_mlockall, name: "mlockall", call: lock::mlockall },
     Row { number: linux::__NR_munlockall, name: "munlockall", call: lock::munlockall },
+    Row {
+        number: linux::__NR_remap_file_pages,
+        name: "remap_file_pages",
+        call: window::remap_file_pages,
+    },
     Row { number: linux::__NR_process_vm_readv, name: "process_vm_readv", call: peek::readv },
     Row { number: linux::__NR_process_vm_writev, name: "process_vm_writev", call: peek::writev },
 ];

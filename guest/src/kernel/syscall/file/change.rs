@@ -13,7 +13,7 @@ use crate::arch::trap::TrapFrame;
 use crate::block;
 use crate::fs::inode::{Allocation, Seeking};
 use crate::fs::names::{actor, who};
-use crate::fs::{OpenFile, Place, ext2};
+use crate::fs::{OpenFile, Place, ext2, size_limit};
 use crate::mm::user;
 
 /// A size or position that is not negative.
@@ -30,6 +30,7 @@ pub(super) fn truncate(frame: &mut TrapFrame) -> Answer {
         _ => return Err(Errno::EINVAL),
     }
     place.check(&who(), Wish::WRITE)?;
+    size_limit::check(&*place.inode, size)?;
     place.inode.truncate(size)?;
     Ok(0)
 }
@@ -41,6 +42,7 @@ pub(super) fn ftruncate(frame: &mut TrapFrame) -> Answer {
     if !open.flags().writes() || open.inode().kind() != Kind::Regular {
         return Err(Errno::EINVAL);
     }
+    size_limit::check(&**open.inode(), size)?;
     open.inode().truncate(size)?;
     Ok(0)
 }
@@ -69,7 +71,12 @@ pub(super) fn fallocate(frame: &mut TrapFrame) -> Answer {
         _ => {}
     }
     let end = start.checked_add(length).filter(|end| i64::try_from(*end).is_ok());
-    does.allocate(start, end.ok_or(Errno::EFBIG)?, how.ok_or(Errno::EOPNOTSUPP)?)?;
+    let (end, how) = (end.ok_or(Errno::EFBIG)?, how.ok_or(Errno::EOPNOTSUPP)?);
+    if how != Allocation::Punch {
+        // As Linux's tmpfs does, whether the size is kept or not.
+        size_limit::check(&**open.inode(), end)?;
+    }
+    does.allocate(start, end, how)?;
     Ok(0)
 }
 

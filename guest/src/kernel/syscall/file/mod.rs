@@ -198,6 +198,12 @@ fn descriptor_limit() -> u64 {
     current_process().limit(linux::RLIMIT_NOFILE)
 }
 
+/// Whether [`install`] will find a descriptor: EMFILE. Calls that make files ask before they do.
+pub(super) fn check_room() -> Result<(), Errno> {
+    let limit = descriptor_limit();
+    current_process().files().lock().check_room(limit)
+}
+
 /// Gives an open file the lowest free descriptor: EMFILE.
 pub(super) fn install(file: Arc<OpenFile>, flags: u32) -> Answer {
     let limit = descriptor_limit();

@@ -8,7 +8,7 @@ use guest::fs::path::{Goal, Walked};
 use guest::fs::{Attributes, Kind};
 use linux_raw_sys::general as linux;
 
-use super::{Answer, Start, descriptor_limit, install, only, path};
+use super::{Answer, Start, check_room, descriptor_limit, install, only, path};
 use crate::arch::trap::TrapFrame;
 use crate::fs::inode::{Flags, New};
 use crate::fs::names::{actor, now, who};
@@ -31,6 +31,7 @@ pub(super) fn openat(frame: &mut TrapFrame) -> Answer {
     if flags.has(linux::O_CREAT | linux::O_DIRECTORY) {
         return Err(Errno::EINVAL);
     }
+    check_room()?;
     let start = Start::at(frame.a(0), &path)?;
     let place = find_or_make(&start, &path, flags, frame.a(3) as u16)?;
     if flags.is_path() {
