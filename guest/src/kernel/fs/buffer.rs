@@ -40,6 +40,20 @@ impl<'a> Buffer<'a> {
         }
     }
 
+    /// Leaves out what is behind the first `count` bytes.
+    #[cold]
+    pub(crate) fn truncate(&mut self, count: usize) {
+        match self {
+            Self::User(user) => user.truncate(count),
+            Self::Into(to) => {
+                let whole = core::mem::take(to);
+                let count = count.min(whole.len());
+                *to = &mut whole[..count];
+            }
+            Self::From(from) => *from = &from[..count.min(from.len())],
+        }
+    }
+
     /// Makes sure that bytes can be put before they are taken from where they are; how many at
     /// once.
     ///

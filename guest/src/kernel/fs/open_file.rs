@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use guest::errno::Errno;
 use guest::fs::Kind;
+use guest::task::limits::INFINITY;
 use linux_raw_sys::general as linux;
 
 use super::buffer::Buffer;
@@ -16,6 +17,7 @@ use super::mount::Mount;
 use super::names::Place;
 use crate::mm::Object;
 use crate::sync::Mutex;
+use crate::task;
 
 /// Flags that fcntl may change.
 const SETTABLE: u32 = linux::O_APPEND | linux::O_NONBLOCK | linux::O_DIRECT | linux::O_NOATIME;
@@ -133,7 +135,34 @@ impl OpenFile {
     ) -> Result<usize, Errno> {
         match self.seeking {
             Seeking::Stream | Seeking::Everywhere => file.write(&mut 0, from, flags),
-            Seeking::Positions => file.write(&mut self.position.lock(), from, flags),
+            Seeking::Positions => {
+                let mut position = self.position.lock();
+                self.limit(*position, from, flags)?;
+                file.write(&mut position, from, flags)
+            }
+        }
+    }
+
+    /// Leaves out what the process may not write, because the file would be too long for it
+    /// (RLIMIT_FSIZE): EFBIG and SIGXFSZ where that is everything.
+    fn limit(&self, at: u64, from: &mut Buffer<'_>, flags: Flags) -> Result<(), Errno> {
+        let Some(process) = task::current_process_or_none() else { return Ok(()) };
+        let limit = process.limit(linux::RLIMIT_FSIZE);
+        if limit == INFINITY || from.remaining() == 0 || self.inode().kind() != Kind::Regular {
+            return Ok(());
+        }
+        let at = if flags.has(linux::O_APPEND) { self.size() } else { at };
+        match limit.checked_sub(at) {
+            None | Some(0) => {
+                task::signal::send_to_self(linux::SIGXFSZ as u8);
+                Err(Errno::EFBIG)
+            }
+            Some(left) => {
+                if left < from.remaining() as u64 {
+                    from.truncate(left as usize);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -149,10 +178,21 @@ impl OpenFile {
     /// Writes elsewhere.
     pub(crate) fn pwrite(&self, offset: u64, from: &mut Buffer<'_>) -> Result<usize, Errno> {
         let (file, flags) = self.writer()?;
-        match self.seeking {
-            Seeking::Stream => Err(Errno::ESPIPE),
-            _ => file.write(&mut { offset }, from, flags),
+        self.pwrite_as((file, flags), offset, from)
+    }
+
+    /// The same with what [`writer`](Self::writer) has yielded, or other flags.
+    pub(crate) fn pwrite_as(
+        &self,
+        (file, flags): (&Arc<dyn File>, Flags),
+        offset: u64,
+        from: &mut Buffer<'_>,
+    ) -> Result<usize, Errno> {
+        if self.seeking == Seeking::Stream {
+            return Err(Errno::ESPIPE);
         }
+        self.limit(offset, from, flags)?;
+        file.write(&mut { offset }, from, flags)
     }
 
     /// Reads at a position into kernel memory.

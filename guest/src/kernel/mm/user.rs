@@ -187,6 +187,21 @@ impl UserBuffer {
         self.remaining
     }
 
+    /// Leaves out what is behind the first `count` bytes.
+    #[cold]
+    pub(crate) fn truncate(&mut self, count: usize) {
+        let mut excess = self.remaining.saturating_sub(count);
+        self.remaining -= excess;
+        // The last ones come first.
+        for range in self.rest.iter_mut().chain([&mut self.first]) {
+            let cut = excess.min(range.length);
+            range.length -= cut;
+            excess -= cut;
+        }
+        self.rest.retain(|range| range.length > 0);
+        self.settle();
+    }
+
     /// Copies to it and moves on, taking faults (not under a spin lock). Where it ends first, the
     /// others are not copied.
     ///

@@ -15,6 +15,7 @@ use crate::fs::inode::{Allocation, Seeking};
 use crate::fs::names::{actor, who};
 use crate::fs::{OpenFile, Place, ext2};
 use crate::mm::user;
+use crate::task::{current_process, signal};
 
 /// A size or position that is not negative.
 fn position(value: u64) -> Result<u64, Errno> {
@@ -30,8 +31,19 @@ pub(super) fn truncate(frame: &mut TrapFrame) -> Answer {
         _ => return Err(Errno::EINVAL),
     }
     place.check(&who(), Wish::WRITE)?;
+    check_limit(&place, size)?;
     place.inode.truncate(size)?;
     Ok(0)
+}
+
+/// EFBIG, with its signal, where a file would get longer than the process may have any.
+fn check_limit(place: &Place, size: u64) -> Result<(), Errno> {
+    let is_too_long = size > current_process().limit(linux::RLIMIT_FSIZE);
+    if !is_too_long || size <= place.inode.stat().size_bytes {
+        return Ok(());
+    }
+    signal::send_to_self(linux::SIGXFSZ as u8);
+    Err(Errno::EFBIG)
 }
 
 pub(super) fn ftruncate(frame: &mut TrapFrame) -> Answer {
@@ -41,6 +53,7 @@ pub(super) fn ftruncate(frame: &mut TrapFrame) -> Answer {
     if !open.flags().writes() || open.inode().kind() != Kind::Regular {
         return Err(Errno::EINVAL);
     }
+    check_limit(open.place(), size)?;
     open.inode().truncate(size)?;
     Ok(0)
 }
@@ -69,7 +82,11 @@ pub(super) fn fallocate(frame: &mut TrapFrame) -> Answer {
         _ => {}
     }
     let end = start.checked_add(length).filter(|end| i64::try_from(*end).is_ok());
-    does.allocate(start, end.ok_or(Errno::EFBIG)?, how.ok_or(Errno::EOPNOTSUPP)?)?;
+    let (end, how) = (end.ok_or(Errno::EFBIG)?, how.ok_or(Errno::EOPNOTSUPP)?);
+    if how == Allocation::Grow {
+        check_limit(open.place(), end)?;
+    }
+    does.allocate(start, end, how)?;
     Ok(0)
 }
 
