@@ -10,6 +10,8 @@ mod cases;
 #[path = "../emulator/src/machine/cpio.rs"]
 #[expect(dead_code, unused_imports, reason = "no link is written here, and it is tested elsewhere")]
 mod cpio;
+#[path = "linux_programs/disk.rs"]
+mod disk;
 #[path = "linux_programs/linux.rs"]
 mod linux;
 mod operating_system;
@@ -48,6 +50,10 @@ fn main() {
     let common = missing_commonly();
     let compiler = common.clone().or_else(|| missing_tool(COMPILER));
     let busybox = common.or_else(|| busybox().err());
+    let no_disk = disk::missing();
+    if let Some(reason) = &no_disk {
+        report(&format!("tests on disks are skipped: {reason}"));
+    }
     let mut trials = Vec::new();
     for (group, cases, missing) in
         [("programs", PROGRAMS, &compiler), ("busybox", BUSYBOX, &busybox)]
@@ -57,7 +63,8 @@ fn main() {
             for harts in HARTS {
                 let name = format!("{group}::{}::harts{harts}", case.name);
                 let trial = Trial::test(name, move || compare(case, harts));
-                trials.push(trial.with_ignored_flag(missing.is_some()));
+                let lacks_disk = case.on_disk && no_disk.is_some();
+                trials.push(trial.with_ignored_flag(missing.is_some() || lacks_disk));
             }
         }
         if group == "busybox" {
@@ -181,8 +188,14 @@ fn compare(case: &Case, harts: &str) -> Result<(), Failed> {
         }
     };
     let mut pagewalk = pagewalk(case, harts, &at_pagewalk)?;
+    let image = case.on_disk.then(|| folder.join("disk.img"));
+    if let Some(image) = &image {
+        disk::make(image)?;
+        pagewalk.arg("-drive").arg(format!("file={},if=virtio", image.display()));
+    }
     pagewalk.arg(&program).args(case.args);
     let got = Outcome::from(run(&mut pagewalk, &input)?);
+    image.as_deref().map_or(Ok(()), disk::judge)?;
     let _left = fs::remove_dir_all(&folder);
     if want == got { Ok(()) } else { Err(difference(&want, &got).into()) }
 }
@@ -241,6 +254,8 @@ fn recorded() -> Result<(), Failed> {
         return Ok(());
     };
     let cases = PROGRAMS.iter().filter(|case| matches!(case.judge, Judge::Linux(_)));
+    // On a disk or not, it is the same.
+    let cases = cases.filter(|case| !case.on_disk);
     let cases: Vec<_> = cases.collect();
     linux::recorded(&kernel, &busybox()?, &cases)
 }

@@ -1,6 +1,7 @@
 /* Files on a disk, each call with its result: links and names and their limits, holes, permissions,
    what a disk has no room for. It works in the directory that it is started in. */
 #include "check.h"
+#include "place.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -326,10 +327,11 @@ static void unnamed(void)
     chdir("..");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     char start[PATH_MAX];
     by_lines();
+    begin_in_place(argc, argv);
     umask(022);
     mkdir("work", 0755);
     chdir("work");
@@ -345,5 +347,5 @@ int main(void)
     show_directory(".");
     chdir("..");
     CALL(rmdir("work"));
-    return 0;
+    return end_in_place();
 }

@@ -1,6 +1,7 @@
 /* Files in memory: what mmap and its kin refuse, and what becomes of mappings when files change
    under them. It works in the directory that it is started in. */
 #include "check.h"
+#include "place.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -370,12 +371,13 @@ static void moved(void)
     close(fd);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct sigaction action = {.sa_sigaction = leave, .sa_flags = SA_SIGINFO};
     sigaction(SIGSEGV, &action, 0);
     sigaction(SIGBUS, &action, 0);
     by_lines();
+    begin_in_place(argc, argv);
     refused();
     changed_below();
     nameless();
@@ -384,5 +386,5 @@ int main(void)
     locked();
     advised();
     moved();
-    return 0;
+    return end_in_place();
 }

@@ -1,6 +1,7 @@
 /* What a futex is known by: not its address where memory is shared, by a file, by a segment, by
    fork; and every way in which the call refuses. */
 #include "check.h"
+#include "place.h"
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -188,12 +189,13 @@ static void lists(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     by_lines();
+    begin_in_place(argc, argv);
     keys();
     moved();
     refused();
     lists();
-    return 0;
+    return end_in_place();
 }

@@ -1,6 +1,7 @@
 /* Bytes that go from file to file without passing through the program: splice, tee, vmsplice,
    sendfile and copy_file_range, each way and each refusal. */
 #include "check.h"
+#include "place.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -472,9 +473,10 @@ static void ranges(void)
     close_pipes();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     by_lines();
+    begin_in_place(argc, argv);
     from_file();
     to_file();
     large();
@@ -485,5 +487,5 @@ int main(void)
     devices();
     sent();
     ranges();
-    return 0;
+    return end_in_place();
 }
