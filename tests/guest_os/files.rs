@@ -191,7 +191,7 @@ fn in_use() -> Result<(), Failed> {
         "umount -l /other; cat /other/hello || echo is gone; mount /dev/vda /other && ls /other",
         "exit",
     ];
-    let text = boot(&["-m", "32M", "-drive", &drive, "-swap", "16M", "-append", "quiet"], &lines)?;
+    let text = boot(&["-m", "32M", "-swap", "16M", "-drive", &drive, "-append", "quiet"], &lines)?;
     for wanted in [
         "is mounted",
         "not to be swapped on",
