@@ -10,6 +10,8 @@ mod cases;
 #[path = "../emulator/src/machine/cpio.rs"]
 #[expect(dead_code, unused_imports, reason = "no link is written here, and it is tested elsewhere")]
 mod cpio;
+#[path = "linux_programs/disk.rs"]
+mod disk;
 #[path = "linux_programs/linux.rs"]
 mod linux;
 mod operating_system;
@@ -56,6 +58,10 @@ fn main() {
     let common = missing_commonly();
     let compiler = common.clone().or_else(|| missing_tool(COMPILER));
     let busybox = common.or_else(|| busybox().err());
+    let no_disk = disk::missing();
+    if let Some(reason) = &no_disk {
+        report(&format!("tests on disks are skipped: {reason}"));
+    }
     let mut trials = Vec::new();
     for (group, cases, missing) in
         [("programs", PROGRAMS, &compiler), ("busybox", BUSYBOX, &busybox)]
@@ -65,7 +71,8 @@ fn main() {
             for machine in MACHINES {
                 let name = format!("{group}::{}::{}", case.name, machine.0);
                 let trial = Trial::test(name, move || compare(case, machine));
-                trials.push(trial.with_ignored_flag(missing.is_some()));
+                let lacks_disk = case.on_disk && no_disk.is_some();
+                trials.push(trial.with_ignored_flag(missing.is_some() || lacks_disk));
             }
         }
         if group == "busybox" {
@@ -189,8 +196,14 @@ fn compare(case: &Case, machine: Machine) -> Result<(), Failed> {
         }
     };
     let mut pagewalk = pagewalk(case, machine, &at_pagewalk)?;
+    let image = case.on_disk.then(|| folder.join("disk.img"));
+    if let Some(image) = &image {
+        disk::make(image)?;
+        pagewalk.arg("-drive").arg(format!("file={},if=virtio", image.display()));
+    }
     pagewalk.arg(&program).args(case.args);
     let got = Outcome::from(run(&mut pagewalk, &input)?);
+    image.as_deref().map_or(Ok(()), disk::judge)?;
     let _left = fs::remove_dir_all(&folder);
     if want == got { Ok(()) } else { Err(difference(&want, &got).into()) }
 }
@@ -249,6 +262,8 @@ fn recorded() -> Result<(), Failed> {
         return Ok(());
     };
     let cases = PROGRAMS.iter().filter(|case| matches!(case.judge, Judge::Linux(_)));
+    // On a disk or not, it is the same.
+    let cases = cases.filter(|case| !case.on_disk);
     let cases: Vec<_> = cases.collect();
     linux::recorded(&kernel, &busybox()?, &cases)
 }

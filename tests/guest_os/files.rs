@@ -160,14 +160,14 @@ pub(crate) fn trials() -> Vec<Trial> {
     let cuts = CUTS
         .into_iter()
         .map(|cut| Trial::test(format!("files_cut::{cut}"), move || power_cut(cut)));
-    variants
-        .chain(cuts)
-        .chain([
-            Trial::test("files_typed", typed),
-            Trial::test("files_bad_block", bad_block),
-            Trial::test("files_bad_disk", bad_disk),
-        ])
-        .collect()
+    let by_hand: [(_, fn() -> _); 4] = [
+        ("files_typed", typed),
+        ("files_in_use", in_use),
+        ("files_bad_block", bad_block),
+        ("files_bad_disk", bad_disk),
+    ];
+    let by_hand = by_hand.into_iter().map(|(name, test)| Trial::test(name, test));
+    variants.chain(cuts).chain(by_hand).collect()
 }
 
 /// The guest's own tests, after which the disk is whole.
@@ -235,6 +235,42 @@ fn typed() -> Result<(), Failed> {
     image.expect("/moved", b"hello\n")?;
     image.expect("/later", b"later\n")?;
     check(image.read("/inner/hello")?.is_empty(), || "it was moved away".to_owned())
+}
+
+/// A disk is for one thing at a time, may be changed or not, and shown at two places.
+fn in_use() -> Result<(), Failed> {
+    let image = Image::new("files-in-use", "1024", "16M")?;
+    let drive = image.drive();
+    let lines = [
+        "mkdir /mnt /other; mount /dev/vda /mnt && echo is mounted",
+        "swapon /dev/vda || echo not to be swapped on",
+        "mkswap /dev/vda || echo not to be made anew",
+        "mount /dev/vdb /other || echo is swapped on",
+        "sleep 1000 < /mnt/rand & sleep 0.2; umount /mnt || echo is read; kill %1; wait",
+        "mount -o remount,ro /mnt && echo can be read; echo > /mnt/new || echo no more",
+        "mount -o remount,rw /mnt && echo new > /mnt/new && cat /mnt/new",
+        "mount --bind /mnt/inner /other && umount /mnt && cat /other/hello",
+        "umount -l /other; cat /other/hello || echo is gone; mount /dev/vda /other && ls /other",
+        "exit",
+    ];
+    let text = boot(&["-m", "32M", "-swap", "16M", "-drive", &drive, "-append", "quiet"], &lines)?;
+    for wanted in [
+        "is mounted",
+        "not to be swapped on",
+        "not to be made anew",
+        "is swapped on",
+        "is read",
+        "can be read",
+        "no more",
+        "new",
+        "hello",
+        "is gone",
+    ] {
+        let has = text.lines().any(|line| line.trim() == wanted);
+        check(has, || format!("no line is {wanted:?}:\n{}", last_lines(&text)))?;
+    }
+    image.expect_clean()?;
+    image.expect("/new", b"new\n")
 }
 
 /// The byte at a position of what the test `churn` writes in a round.

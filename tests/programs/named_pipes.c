@@ -1,6 +1,7 @@
 /* Pipes with names: who waits for whom when they are opened, between processes that know only the
    name; what poll sees, and the end. */
 #include "check.h"
+#include "place.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -222,9 +223,10 @@ static void gone(void)
     CALL(unlink("closed"));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     by_lines();
+    begin_in_place(argc, argv);
     umask(0);
     names();
     in_no_hurry();
@@ -232,5 +234,5 @@ int main(void)
     waited_for();
     strangers();
     gone();
-    return 0;
+    return end_in_place();
 }

@@ -1,6 +1,7 @@
 /* preadv2 and pwritev2 with their flags, readahead and sync_file_range, and attributes where there
    are none. */
 #include "check.h"
+#include "place.h"
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -122,11 +123,12 @@ static void attributes(void)
     close(fd);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     by_lines();
+    begin_in_place(argc, argv);
     flagged();
     ahead();
     attributes();
-    return 0;
+    return end_in_place();
 }

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use guest::errno::Errno;
 use guest::fs::Kind;
+use guest::task::limits::INFINITY;
 use linux_raw_sys::general as linux;
 
 use super::buffer::Buffer;
@@ -153,13 +154,21 @@ impl OpenFile {
     /// Writes elsewhere.
     pub(crate) fn pwrite(&self, offset: u64, from: &mut Buffer<'_>) -> Result<usize, Errno> {
         let (file, flags) = self.writer()?;
-        match self.seeking {
-            Seeking::Stream => Err(Errno::ESPIPE),
-            _ => {
-                self.keep_to_limit((file, flags), offset, from)?;
-                file.write(&mut { offset }, from, flags)
-            }
+        self.pwrite_as((file, flags), offset, from)
+    }
+
+    /// The same with what [`writer`](Self::writer) has yielded, or other flags.
+    pub(crate) fn pwrite_as(
+        &self,
+        (file, flags): (&Arc<dyn File>, Flags),
+        offset: u64,
+        from: &mut Buffer<'_>,
+    ) -> Result<usize, Errno> {
+        if self.seeking == Seeking::Stream {
+            return Err(Errno::ESPIPE);
         }
+        self.keep_to_limit((file, flags), offset, from)?;
+        file.write(&mut { offset }, from, flags)
     }
 
     /// Leaves as many bytes in a buffer as the caller may write at a position.

@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt::Write as _;
+use core::ops::Range;
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
@@ -75,6 +76,9 @@ impl Paged for Segment {
     }
     fn has_page(&self, index: u64) -> bool {
         self.memory.has_page(index)
+    }
+    fn punch(&self, pages: Range<u64>) -> Result<(), Errno> {
+        self.memory.punch_as(self.identity(), pages)
     }
     fn kind(&self) -> ObjectKind {
         self.memory.kind()

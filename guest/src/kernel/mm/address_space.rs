@@ -52,6 +52,10 @@ pub(crate) trait Paged: Send + Sync {
     fn sync(&self) -> Result<(), Errno> {
         Ok(())
     }
+    /// Lets go of these pages, here and wherever they are mapped: MADV_REMOVE.
+    fn punch(&self, _pages: Range<u64>) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
     /// The identifier of the System V segment that it is, if it is one.
     fn segment(&self) -> Option<i32> {
         None

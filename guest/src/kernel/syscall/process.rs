@@ -282,8 +282,9 @@ fn futex(frame: &mut TrapFrame) -> Answer {
             futex::wake(at, scope, bits, count).map(|woken| woken as u64)
         }
         Command::Requeue => {
-            let (woken, _) = futex::requeue(pair, None, count(frame.a(2))?, count(frame.a(3))?)?;
-            Ok(woken as u64)
+            let (woken, moved) =
+                futex::requeue(pair, None, count(frame.a(2))?, count(frame.a(3))?)?;
+            Ok((woken + moved) as u64)
         }
         Command::CompareRequeue => {
             let expected = Some(frame.a(5) as u32);

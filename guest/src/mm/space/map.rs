@@ -1,8 +1,8 @@
 //! mmap: where a new area goes, and what forbids it. Nothing is mapped before it is touched.
 
 use super::{
-    Backing, Charge, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Place, Prot, Purpose, Request,
-    Sharing, Space, Totals, Vma, Vpn,
+    AtFork, Backing, Charge, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Place, Prot, Purpose,
+    Request, Sharing, Space, Totals, Vma, Vpn,
 };
 use crate::mm::addr::USER_END;
 
@@ -32,7 +32,8 @@ impl<M: Machine> Space<M> {
         let range = self.place(request.place, pages)?;
         let charge = charge_of(&request);
         let Request { prot, max_prot, sharing, backing, purpose, .. } = request;
-        let vma = Vma { pages: range, prot, max_prot, sharing, backing, purpose, charge };
+        let at_fork = AtFork::Keep;
+        let vma = Vma { pages: range, prot, max_prot, sharing, backing, purpose, charge, at_fork };
         let result = self.replace(machine, vma);
         self.settle(machine);
         result.map(|()| range.start.base())

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Charge, PageRange, Prot, Purpose, Sharing, Vma, Vpn};
+use super::{AtFork, Charge, PageRange, Prot, Purpose, Sharing, Vma, Vpn};
 use crate::errno::Errno;
 
 /// Pages by kind, as /proc/PID/status and the limits count them.
@@ -223,7 +223,33 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         if (area.prot, area.charge) == (prot, charge) {
             return Ok(());
         }
-        let changed = Vma { prot, charge, ..area.part(range) };
+        self.change(Vma { prot, charge, ..area.part(range) }, limit)
+    }
+
+    /// Says of the part `range` of the area that holds it what becomes of it in a child, splitting
+    /// and merging.
+    ///
+    /// # Errors
+    /// As for [`set_prot`](Self::set_prot).
+    pub fn set_at_fork(
+        &mut self,
+        range: PageRange,
+        at_fork: AtFork,
+        limit: usize,
+    ) -> Result<(), Errno> {
+        let at = self.index_of(range.start).expect("an area is there");
+        let area = &self.areas[at];
+        if area.at_fork == at_fork {
+            return Ok(());
+        }
+        self.change(Vma { at_fork, ..area.part(range) }, limit)
+    }
+
+    /// Puts an area into the place of a part of the one that holds it.
+    fn change(&mut self, changed: Vma<O>, limit: usize) -> Result<(), Errno> {
+        let range = changed.pages;
+        let at = self.index_of(range.start).expect("an area is there");
+        let area = &self.areas[at];
         let (at_start, at_end) = (area.pages.start == range.start, area.pages.end == range.end);
         let neighbour = |index: Option<usize>| index.and_then(|index| self.areas.get(index));
         let below = at_start

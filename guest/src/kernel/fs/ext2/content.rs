@@ -195,8 +195,14 @@ impl Data {
             }
             let (index, offset, in_page) = split(*at);
             let count = in_page.min(from.remaining());
-            let end = self.size.max(*at + count as u64);
-            let frame = self.pin_to_change(home, index, end)?;
+            let size = self.size;
+            let end = size.max(*at + count as u64);
+            let frame = self.pin_to_change(home, index, end).inspect_err(|_| {
+                if end > size {
+                    // Some blocks may have been taken: there is room for part of the page.
+                    let _ = home.resize(size);
+                }
+            })?;
             let moved = from.try_get_frame(frame, offset, count);
             unpin(frame);
             *at += moved as u64;

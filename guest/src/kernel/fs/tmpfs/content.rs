@@ -495,6 +495,11 @@ impl Paged for TmpNode {
         }
     }
 
+    fn punch(&self, pages: Range<u64>) -> Result<(), Errno> {
+        let (start, end) = (pages.start * PAGE_SIZE_BYTES, pages.end * PAGE_SIZE_BYTES);
+        File::allocate(self, start, end, Allocation::Punch)
+    }
+
     fn has_page(&self, index: u64) -> bool {
         let pages = |content: &Content| content.data.lock().pages.is_resident(machine(), index);
         self.content().is_ok_and(pages)

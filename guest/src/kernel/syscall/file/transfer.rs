@@ -150,7 +150,7 @@ pub(super) fn pwritev2(frame: &mut TrapFrame) -> Answer {
     let flags = flags_with(&file, frame.a(5) as u32)?;
     let written = match frame.a(3) {
         OWN_POSITION => file.write_as((does, flags), &mut buffer)?,
-        _ => does.write(&mut position(frame, &buffer)?, &mut buffer, flags)?,
+        _ => file.pwrite_as((does, flags), position(frame, &buffer)?, &mut buffer)?,
     };
     Ok(written as u64)
 }
