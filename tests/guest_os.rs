@@ -2,13 +2,15 @@
 //! and the table of costs, each with several harts and processors, a shell in 4 MiB, and disks. What
 //! is printed is read, and its numbers are held against each other: `guest_os/tour.rs`, for the scenes
 //! about sharing `guest_os/sharing.rs`. The same on machines that swap, and the tests and tools of
-//! swapping, are `guest_os/swapping.rs`'s; files on disks `guest_os/files.rs`'s. The kernel's tests of
-//! itself and its ends are `guest_os/selftest.rs`'s, that pagewalk needs no other file for all this
-//! `guest_os/embedded.rs`'s. On the release build only; what is missing here is said once, and then
-//! all counts as ignored.
+//! swapping, are `guest_os/swapping.rs`'s; files on disks `guest_os/files.rs`'s, Debian's programs on a
+//! disk `guest_os/dynamic.rs`'s. The kernel's tests of itself and its ends are
+//! `guest_os/selftest.rs`'s, that pagewalk needs no other file for all this `guest_os/embedded.rs`'s. On
+//! the release build only; what is missing here is said once, and then all counts as ignored.
 
 #![forbid(unsafe_code)]
 
+#[path = "guest_os/dynamic.rs"]
+mod dynamic;
 #[path = "guest_os/embedded.rs"]
 mod embedded;
 #[path = "guest_os/files.rs"]
@@ -100,6 +102,16 @@ fn main() {
     }
     let files = files::trials().into_iter();
     trials.extend(files.map(|trial| trial.with_ignored_flag(lacking.is_some())));
+    let lacking = dynamic::missing();
+    let programs = dynamic::trials();
+    if let Some(reason) = &lacking {
+        let count = programs.len();
+        report(&format!("{count} tests of dynamically linked programs are skipped: {reason}"));
+    }
+    trials.extend(programs.into_iter().map(|trial| {
+        let skipped = lacking.is_some() || trial.has_ignored_flag();
+        trial.with_ignored_flag(skipped)
+    }));
     let ignored = missing.is_some();
     // Another guest is tested than that of this checkout.
     let is_other = std::env::var_os("PAGEWALK_GUEST").is_some();

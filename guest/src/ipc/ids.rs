@@ -3,6 +3,7 @@
 //!
 //! Source: POSIX, "XSI Interprocess Communication"; `sysvipc(7)`; numbers are Linux's.
 
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
 use crate::errno::Errno;
@@ -127,19 +128,30 @@ impl<T> Entry<T> {
 /// The objects of a kind, by identifier and by key.
 #[derive(Debug)]
 pub struct Table<T> {
-    places: Vec<Option<Entry<T>>>,
+    /// In pieces of [`PIECE`]: no memory for many is wanted at once.
+    places: Vec<Vec<Option<Entry<T>>>>,
     /// Keys that lead to a place, ascending.
     keys: Vec<(i32, u16)>,
     count: usize,
     /// The place that was given away last.
     last: Option<usize>,
     sequence: u16,
+    /// The identifier that the next object is to have, if somebody has said so.
+    wanted: Option<i32>,
 }
+
+/// Places that memory is taken for at once.
+const PIECE: usize = 64;
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The place of an identifier that is not negative.
+const fn place_of(id: i32) -> usize {
+    id as usize % OBJECTS_MAX
 }
 
 /// What a `get` call has found.
@@ -154,7 +166,14 @@ pub enum Found {
 impl<T> Table<T> {
     /// Empty.
     pub const fn new() -> Self {
-        Self { places: Vec::new(), keys: Vec::new(), count: 0, last: None, sequence: 0 }
+        Self {
+            places: Vec::new(),
+            keys: Vec::new(),
+            count: 0,
+            last: None,
+            sequence: 0,
+            wanted: None,
+        }
     }
 
     /// How many objects there are.
@@ -164,17 +183,17 @@ impl<T> Table<T> {
 
     /// The highest place in use, as `IPC_INFO` tells it; 0 for none.
     pub fn highest(&self) -> usize {
-        self.places.iter().rposition(Option::is_some).unwrap_or(0)
+        self.places.iter().flatten().flatten().next_back().map_or(0, |entry| entry.index)
     }
 
     /// All objects, by place.
     pub fn iter(&self) -> impl Iterator<Item = &Entry<T>> {
-        self.places.iter().flatten()
+        self.places.iter().flatten().flatten()
     }
 
     /// All objects, by place.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry<T>> {
-        self.places.iter_mut().flatten()
+        self.places.iter_mut().flatten().flatten()
     }
 
     /// The beginning of a `get` call with these flags: what the key means. `fits` is the kind's own
@@ -190,7 +209,7 @@ impl<T> Table<T> {
         fits: impl FnOnce(&T) -> Result<(), Errno>,
     ) -> Result<Found, Errno> {
         let place = self.keys.binary_search_by_key(&key, |(key, _)| *key);
-        let entry = place.ok().and_then(|at| self.places[usize::from(self.keys[at].1)].as_ref());
+        let entry = place.ok().and_then(|at| self.place(usize::from(self.keys[at].1)));
         match entry {
             _ if key == PRIVATE => Ok(Found::Missing),
             None if flags & CREATE == 0 => Err(Errno::ENOENT),
@@ -217,25 +236,68 @@ impl<T> Table<T> {
         if self.count >= limit.min(OBJECTS_MAX) {
             return Err((Errno::ENOSPC, object));
         }
-        let index = self.next_place();
-        let more = (index + 1).saturating_sub(self.places.len());
-        let room = self.places.try_reserve(more).and_then(|()| self.keys.try_reserve(1));
-        if room.is_err() {
+        let wanted = self.wanted.take();
+        let index = match wanted {
+            None => self.next_place(),
+            Some(id) => {
+                match (place_of(id)..OBJECTS_MAX).find(|index| self.place(*index).is_none()) {
+                    Some(index) => index,
+                    None => return Err((Errno::ENOSPC, object)),
+                }
+            }
+        };
+        if self.make_room(index).is_err() {
             return Err((Errno::ENOMEM, object));
         }
-        self.places.resize_with(self.places.len() + more, || None);
-        // An identifier is not used again before its place has been so often as there are numbers.
-        if self.last.is_some_and(|last| index <= last) {
-            self.sequence = self.sequence.wrapping_add(1);
-        }
-        let permissions = Permissions { sequence: self.sequence, ..permissions };
+        let sequence = match wanted {
+            Some(id) => (id >> INDEX_BITS) as u16,
+            None => {
+                // An identifier is not used again before its place has been so often as there are
+                // numbers.
+                if self.last.is_some_and(|last| index <= last) {
+                    self.sequence = self.sequence.wrapping_add(1);
+                }
+                self.last = Some(index);
+                self.sequence
+            }
+        };
+        let permissions = Permissions { sequence, ..permissions };
         if permissions.key != PRIVATE {
             let at = self.keys.partition_point(|(key, _)| *key < permissions.key);
             self.keys.insert(at, (permissions.key, index as u16));
         }
-        self.last = Some(index);
         self.count += 1;
-        Ok(self.places[index].insert(Entry { permissions, object, index }).id())
+        let place = &mut self.places[index / PIECE][index % PIECE];
+        Ok(place.insert(Entry { permissions, object, index }).id())
+    }
+
+    /// The identifier that the next object shall have, or the next free place behind its own; -1:
+    /// nobody has said any.
+    pub fn wanted(&self) -> i32 {
+        self.wanted.unwrap_or(-1)
+    }
+
+    /// Chooses that. Restarting a process that was written down takes it.
+    pub fn want(&mut self, id: i32) {
+        self.wanted = Some(id).filter(|id| *id >= 0);
+    }
+
+    /// What is in a place.
+    fn place(&self, index: usize) -> Option<&Entry<T>> {
+        self.places.get(index / PIECE).and_then(|piece| piece[index % PIECE].as_ref())
+    }
+
+    /// Makes places up to this one, and room for a key.
+    fn make_room(&mut self, index: usize) -> Result<(), TryReserveError> {
+        self.keys.try_reserve(1)?;
+        while self.places.len() <= index / PIECE {
+            let mut piece = Vec::new();
+            piece.try_reserve_exact(PIECE)?;
+            piece.resize_with(PIECE, || None);
+            self.places.try_reserve(1)?;
+            self.places.push(piece);
+        }
+        Ok(())
     }
 
     /// The next free place, in turn, of half as many more than are taken: it is never far.
@@ -243,7 +305,7 @@ impl<T> Table<T> {
         const LEAST: usize = 64;
         let places = (self.count * 3 / 2).clamp(LEAST, OBJECTS_MAX);
         let from = self.last.map_or(0, |last| last + 1);
-        let is_free = |index: &usize| self.places.get(*index).is_none_or(Option::is_none);
+        let is_free = |index: &usize| self.place(*index).is_none();
         let mut turn = (from..places).chain(0..places);
         turn.find(is_free).expect("fewer are taken than there are")
     }
@@ -263,8 +325,12 @@ impl<T> Table<T> {
     /// # Errors
     /// EINVAL.
     pub fn at_place_of(&mut self, id: i32) -> Result<&mut Entry<T>, Errno> {
-        let index = usize::try_from(id).map_err(|_| Errno::EINVAL)? % OBJECTS_MAX;
-        self.places.get_mut(index).and_then(Option::as_mut).ok_or(Errno::EINVAL)
+        if id < 0 {
+            return Err(Errno::EINVAL);
+        }
+        let index = place_of(id);
+        let place = self.places.get_mut(index / PIECE).map(|piece| &mut piece[index % PIECE]);
+        place.and_then(Option::as_mut).ok_or(Errno::EINVAL)
     }
 
     /// Takes one out.
@@ -274,8 +340,9 @@ impl<T> Table<T> {
     pub fn remove(&mut self, id: i32) -> Result<Entry<T>, Errno> {
         self.get(id)?;
         self.forget_key(id)?;
-        let index = id as usize % OBJECTS_MAX;
-        let entry = self.places[index].take().ok_or(Errno::EINVAL)?;
+        let index = place_of(id);
+        let place = &mut self.places[index / PIECE][index % PIECE];
+        let entry = place.take().ok_or(Errno::EINVAL)?;
         self.count -= 1;
         Ok(entry)
     }
@@ -296,135 +363,4 @@ impl<T> Table<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::fs::access::Groups;
-
-    fn permissions(key: i32, mode: u32) -> Permissions {
-        Permissions::new(key, mode, &Identity::new(7, 70))
-    }
-
-    #[test]
-    fn rights_are_those_of_owner_group_and_others() {
-        let mut object = permissions(1, 0o640);
-        (object.uid, object.gid) = (8, 80);
-        let in_group = Identity { groups: Groups::new(vec![70, 5]), ..Identity::new(3, 3) };
-        for (who, wanted, expect) in [
-            (Identity::new(7, 1), READ | WRITE, Ok(())),
-            (Identity::new(8, 1), READ | WRITE, Ok(())),
-            (Identity::new(8, 1), EXECUTE, Err(Errno::EACCES)),
-            (Identity::new(3, 80), READ, Ok(())),
-            (Identity::new(3, 80), WRITE, Err(Errno::EACCES)),
-            (in_group, READ, Ok(())),
-            (Identity::new(3, 3), READ, Err(Errno::EACCES)),
-            (Identity::new(3, 3), 0, Ok(())),
-            (Identity::new(3, 3), 0o600, Err(Errno::EACCES)),
-            (Identity::ROOT, READ | WRITE | EXECUTE, Ok(())),
-        ] {
-            assert_eq!(object.check(&who, wanted), expect, "{who:?} {wanted:o}");
-        }
-        for (uid, expect) in [(7, Ok(())), (8, Ok(())), (0, Ok(())), (9, Err(Errno::EPERM))] {
-            assert_eq!(object.check_owner(&Identity::new(uid, 80)), expect, "{uid}");
-        }
-        object.change(NewOwner { uid: 9, gid: 90, mode: 0o7604 });
-        assert_eq!((object.uid, object.gid, object.mode), (9, 90, 0o604));
-    }
-
-    #[test]
-    fn keys_lead_to_what_is_there() {
-        let mut table = Table::new();
-        let (owner, other) = (Identity::new(7, 70), Identity::new(3, 3));
-        let id = table.insert(permissions(5, 0o600), 'a', 9).unwrap();
-        let fits = |_: &char| Ok(());
-        for (key, flags, who, expect) in [
-            (5, 0, &owner, Ok(Found::Existing(id))),
-            (5, CREATE | 0o600, &owner, Ok(Found::Existing(id))),
-            (5, CREATE | EXCLUSIVE, &owner, Err(Errno::EEXIST)),
-            (5, EXCLUSIVE, &owner, Ok(Found::Existing(id))),
-            (5, 0o700, &owner, Err(Errno::EACCES)),
-            (5, 0o400, &other, Err(Errno::EACCES)),
-            (5, 0, &other, Ok(Found::Existing(id))),
-            (6, 0, &owner, Err(Errno::ENOENT)),
-            (6, CREATE, &owner, Ok(Found::Missing)),
-            (PRIVATE, 0, &owner, Ok(Found::Missing)),
-        ] {
-            assert_eq!(table.find(key, flags, who, fits), expect, "{key} {flags:o}");
-        }
-        assert_eq!(table.find(5, 0, &owner, |_| Err(Errno::EINVAL)), Err(Errno::EINVAL));
-        table.forget_key(id).unwrap();
-        assert_eq!(table.find(5, 0, &owner, fits), Err(Errno::ENOENT));
-        assert_eq!(table.get(id).map(|entry| entry.object), Ok('a'));
-    }
-
-    #[test]
-    fn identifiers_are_not_used_again_at_once() {
-        let mut table = Table::new();
-        let first = table.insert(permissions(PRIVATE, 0), 'a', 2).unwrap();
-        let second = table.insert(permissions(PRIVATE, 0), 'b', 2).unwrap();
-        assert_eq!((first, second, table.count(), table.highest()), (0, 1, 2, 1));
-        assert_eq!(table.insert(permissions(PRIVATE, 0), 'c', 2), Err((Errno::ENOSPC, 'c')));
-        assert_eq!(table.remove(first).map(|entry| entry.object), Ok('a'));
-        assert_eq!(table.get(first).err(), Some(Errno::EINVAL));
-        for expect in (2..64).chain([1 << 15]) {
-            let id = table.insert(permissions(PRIVATE, 0), 'd', 2).unwrap();
-            assert_eq!(id, expect);
-            if id < 1 << 15 {
-                table.remove(id).unwrap();
-            }
-        }
-        assert_eq!(table.get(first).err(), Some(Errno::EIDRM));
-        assert_eq!(table.at_place_of(0).map(|entry| entry.object), Ok('d'));
-        for id in [-1, 2, i32::MAX] {
-            assert_eq!(table.get(id).err(), Some(Errno::EINVAL), "{id}");
-        }
-    }
-
-    proptest! {
-        /// A table does what a map from identifiers and a map from keys do.
-        #[test]
-        fn the_table_does_as_two_maps(
-            steps in prop::collection::vec((0..3u8, 0..12i32), 1..200),
-        ) {
-            let mut table = Table::new();
-            let mut model = BTreeMap::<i32, (i32, usize)>::new();
-            let mut ever = Vec::new();
-            for (number, (kind, key)) in steps.into_iter().enumerate() {
-                let known = model.iter().find(|(_, (own, _))| *own == key && key != PRIVATE);
-                let known = known.map(|(id, _)| *id);
-                match kind {
-                    0 if known.is_none() => {
-                        let id = table.insert(permissions(key, 0o600), number, 8);
-                        prop_assert_eq!(id.is_ok(), model.len() < 8);
-                        if let Ok(id) = id {
-                            prop_assert!(!ever.contains(&id));
-                            ever.push(id);
-                            model.insert(id, (key, number));
-                        }
-                    }
-                    1 => {
-                        let id = ever.get(key as usize).copied().unwrap_or(-1);
-                        let removed = table.remove(id).ok().map(|entry| entry.object);
-                        prop_assert_eq!(removed, model.remove(&id).map(|(_, number)| number));
-                    }
-                    _ => {
-                        let found = table.find(key, 0, &Identity::ROOT, |_| Ok(())).ok();
-                        let expect = match (key, known) {
-                            (PRIVATE, _) => Some(Found::Missing),
-                            (_, known) => known.map(Found::Existing),
-                        };
-                        prop_assert_eq!(found, expect);
-                    }
-                }
-                prop_assert_eq!(table.count(), model.len());
-                for id in &ever {
-                    let found = table.get(*id).ok().map(|entry| entry.object);
-                    prop_assert_eq!(found, model.get(id).map(|(_, number)| *number));
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -11,6 +11,8 @@ pub const INFINITY: u64 = u64::MAX;
 
 /// `RLIMIT_STACK`: how far the stack grows, in bytes.
 pub const STACK: u32 = linux::RLIMIT_STACK;
+/// `RLIMIT_FSIZE`: how large files are made, in bytes.
+pub const FSIZE: u32 = linux::RLIMIT_FSIZE;
 /// `RLIMIT_NOFILE`: first descriptor that there cannot be.
 pub const NOFILE: u32 = linux::RLIMIT_NOFILE;
 /// `RLIMIT_NPROC`: threads of a user.
@@ -24,6 +26,19 @@ const LOCKED_BYTES: u64 = 8 << 20;
 const QUEUE_BYTES: u64 = 819_200;
 const FILES: u64 = 1024;
 const FILES_MAX: u64 = 4096;
+
+/// How many of `count` bytes may be written at a position, where files grow up to `limit`.
+///
+/// # Errors
+/// EFBIG: none of them.
+pub fn fitting(limit: u64, at: u64, count: usize) -> Result<usize, Errno> {
+    let room = limit.saturating_sub(at);
+    match count {
+        0 => Ok(0),
+        _ if room == 0 => Err(Errno::EFBIG),
+        _ => Ok(count.min(usize::try_from(room).unwrap_or(usize::MAX))),
+    }
+}
 
 /// A soft limit, which counts, and a hard one, up to which the process may raise it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +113,22 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_grow_up_to_the_limit() {
+        for (limit, at, count, want) in [
+            (INFINITY, 0, usize::MAX, Ok(usize::MAX)),
+            (100, 0, 100, Ok(100)),
+            (100, 0, 101, Ok(100)),
+            (100, 99, 10, Ok(1)),
+            (100, 100, 1, Err(Errno::EFBIG)),
+            (100, u64::MAX, 1, Err(Errno::EFBIG)),
+            (100, 200, 0, Ok(0)),
+            (0, 0, 1, Err(Errno::EFBIG)),
+        ] {
+            assert_eq!(fitting(limit, at, count), want, "{count} at {at} of {limit}");
+        }
+    }
 
     #[test]
     fn limits_are_lowered_by_all_and_raised_by_some() {

@@ -40,6 +40,17 @@ impl<'a> Buffer<'a> {
         }
     }
 
+    /// Forgets all but the first `bytes`.
+    #[cold]
+    pub(crate) fn shorten(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.remaining());
+        match self {
+            Self::User(user) => user.shorten(bytes),
+            Self::Into(to) => *to = &mut core::mem::take(to)[..bytes],
+            Self::From(from) => *from = &from[..bytes],
+        }
+    }
+
     /// Makes sure that bytes can be put before they are taken from where they are; how many at
     /// once.
     ///

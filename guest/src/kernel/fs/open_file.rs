@@ -6,12 +6,14 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use guest::errno::Errno;
+use guest::fs::Kind;
 use linux_raw_sys::general as linux;
 
 use super::buffer::Buffer;
 use super::inode::{File, Flags, Inode, Seeking, Sparse};
-use super::locks;
+use super::mount::Mount;
 use super::names::Place;
+use super::{locks, size_limit};
 use crate::mm::Object;
 use crate::sync::Mutex;
 
@@ -47,9 +49,14 @@ impl OpenFile {
     }
 
     fn wrap(place: Place, file: Option<Arc<dyn File>>, flags: Flags) -> Arc<Self> {
-        let flags = AtomicU32::new(flags.0 & !OPENING_ONLY | linux::O_LARGEFILE);
+        let kept = AtomicU32::new(flags.0 & !OPENING_ONLY | linux::O_LARGEFILE);
         let (runs, locked) = (AtomicBool::new(false), AtomicBool::new(false));
         let seeking = file.as_ref().map_or(Seeking::Stream, |file| file.seeking());
+        place.mount.iter().for_each(|mount| mount.used());
+        if let Some(mount) = written_mount(&place, file.is_some(), flags) {
+            mount.begin_writing();
+        }
+        let flags = kept;
         Arc::new(Self { place, file, flags, seeking, position: Mutex::new(0), runs, locked })
     }
 
@@ -126,7 +133,11 @@ impl OpenFile {
     ) -> Result<usize, Errno> {
         match self.seeking {
             Seeking::Stream | Seeking::Everywhere => file.write(&mut 0, from, flags),
-            Seeking::Positions => file.write(&mut self.position.lock(), from, flags),
+            Seeking::Positions => {
+                let mut position = self.position.lock();
+                self.keep_to_limit((file, flags), *position, from)?;
+                file.write(&mut position, from, flags)
+            }
         }
     }
 
@@ -144,8 +155,28 @@ impl OpenFile {
         let (file, flags) = self.writer()?;
         match self.seeking {
             Seeking::Stream => Err(Errno::ESPIPE),
-            _ => file.write(&mut { offset }, from, flags),
+            _ => {
+                self.keep_to_limit((file, flags), offset, from)?;
+                file.write(&mut { offset }, from, flags)
+            }
         }
+    }
+
+    /// Leaves as many bytes in a buffer as the caller may write at a position.
+    #[inline]
+    fn keep_to_limit(
+        &self,
+        (file, flags): (&Arc<dyn File>, Flags),
+        position: u64,
+        from: &mut Buffer<'_>,
+    ) -> Result<(), Errno> {
+        let (at, wanted) =
+            (Some(position).filter(|_| !flags.has(linux::O_APPEND)), from.remaining());
+        let room = size_limit::room((&**self.inode(), &**file), at, wanted)?;
+        if room < wanted {
+            from.shorten(room);
+        }
+        Ok(())
     }
 
     /// Reads at a position into kernel memory.
@@ -236,10 +267,19 @@ impl Drop for OpenFile {
         if *self.runs.get_mut() {
             self.inode().allow_writing();
         }
+        if let Some(mount) = written_mount(&self.place, self.file.is_some(), self.flags()) {
+            mount.end_writing();
+        }
         if let Some(file) = &self.file {
             file.close(self.flags());
         }
     }
+}
+
+/// The mount that has one file more to write to by an open file, if that is so.
+fn written_mount(place: &Place, is_open: bool, flags: Flags) -> Option<&Arc<Mount>> {
+    let mount = place.mount.as_ref().filter(|_| is_open && flags.writes())?;
+    (place.inode.kind() == Kind::Regular).then_some(mount)
 }
 
 impl fmt::Debug for OpenFile {

@@ -129,6 +129,19 @@ impl FdTable {
         from: u32,
         limit: u64,
     ) -> Result<u32, Errno> {
+        let fd = self.free_from(from, limit)?;
+        self.put(fd, file, at_exec)?;
+        if from as usize <= self.first_free {
+            self.first_free = fd + 1;
+        }
+        Ok(fd as u32)
+    }
+
+    /// The lowest free descriptor from `from` on and below `limit`.
+    ///
+    /// # Errors
+    /// EMFILE; EINVAL where `from` is not below the limit.
+    fn free_from(&self, from: u32, limit: u64) -> Result<usize, Errno> {
         if u64::from(from) >= limit {
             return Err(if from == 0 { Errno::EMFILE } else { Errno::EINVAL });
         }
@@ -139,11 +152,16 @@ impl FdTable {
         if fd as u64 >= limit {
             return Err(Errno::EMFILE);
         }
-        self.put(fd, file, at_exec)?;
-        if from as usize <= self.first_free {
-            self.first_free = fd + 1;
-        }
-        Ok(fd as u32)
+        Ok(fd)
+    }
+
+    /// Whether there is a descriptor for one more file: before anything is done that a call which
+    /// fails must not have done.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub(crate) fn check_room(&self, limit: u64) -> Result<(), Errno> {
+        self.free_from(0, limit).map(|_| ())
     }
 
     /// Descriptor `fd` refers to the file from now on; what it did before, to be dropped outside

@@ -41,6 +41,16 @@ fn pass_on(told: Told<Handle>) {
     }
 }
 
+/// The identifier that the next one is to have; -1: nobody has chosen any.
+pub(crate) fn next_id() -> i32 {
+    QUEUES.lock().wanted()
+}
+
+/// Chooses that.
+pub(crate) fn set_next_id(id: i32) {
+    QUEUES.lock().want(id);
+}
+
 /// `msgget`: the identifier.
 ///
 /// # Errors

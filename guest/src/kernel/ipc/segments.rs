@@ -119,6 +119,16 @@ impl Segment {
     }
 }
 
+/// The identifier that the next one is to have; -1: nobody has chosen any.
+pub(crate) fn next_id() -> i32 {
+    SEGMENTS.lock().wanted()
+}
+
+/// Chooses that.
+pub(crate) fn set_next_id(id: i32) {
+    SEGMENTS.lock().want(id);
+}
+
 /// `shmget`: the identifier.
 ///
 /// # Errors

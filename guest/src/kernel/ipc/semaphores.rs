@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::ipc::ids::{Entry, Found, NewOwner, Permissions, READ, Table, WRITE};
@@ -24,11 +24,23 @@ type Handle = Arc<Waiter<Result<(), Errno>>>;
 pub(crate) type WaitedSet = Set<Handle>;
 
 static SETS: SpinLock<Table<WaitedSet>> = SpinLock::new(Table::new());
+/// Semaphores of all of them; changed under their lock.
+static SEMAPHORES: AtomicU64 = AtomicU64::new(0);
 /// Whether anybody ever wanted anything undone: most systems have nothing to look for.
 static IS_UNDONE: AtomicBool = AtomicBool::new(false);
 
 fn settle(set: &mut WaitedSet, now: u64) {
     set.settle(now, &mut |waiter, result| waiter.tell(result));
+}
+
+/// The identifier that the next one is to have; -1: nobody has chosen any.
+pub(crate) fn next_id() -> i32 {
+    SETS.lock().wanted()
+}
+
+/// Chooses that.
+pub(crate) fn set_next_id(id: i32) {
+    SETS.lock().want(id);
 }
 
 /// `semget`: the identifier.
@@ -54,12 +66,13 @@ pub(crate) fn get(key: i32, count: i32, flags: u32) -> Result<i32, Errno> {
     if let Found::Existing(id) = sets.find(key, flags, &who, fits)? {
         return Ok(id);
     }
-    let used: usize = sets.iter().map(|set| set.object.count()).sum();
-    if (used + count) as u64 > limits.all {
+    if SEMAPHORES.load(Ordering::Relaxed) + count as u64 > limits.all {
         return Err(Errno::ENOSPC);
     }
     let id = sets.insert(Permissions::new(key, flags, &who), set, limits.sets as usize);
-    id.map_err(|(errno, _)| errno)
+    let id = id.map_err(|(errno, _)| errno)?;
+    SEMAPHORES.fetch_add(count as u64, Ordering::Relaxed);
+    Ok(id)
 }
 
 /// `semop` and `semtimedop`.
@@ -221,6 +234,7 @@ pub(crate) fn remove(id: i32) -> Result<(), Errno> {
     let mut sets = SETS.lock();
     sets.get(id)?.permissions.check_owner(&who)?;
     let mut entry = sets.remove(id)?;
+    SEMAPHORES.fetch_sub(entry.object.count() as u64, Ordering::Relaxed);
     entry.object.expel().for_each(|waiter| waiter.tell(Err(Errno::EIDRM)));
     drop(sets);
     drop(entry);
@@ -230,8 +244,7 @@ pub(crate) fn remove(id: i32) -> Result<(), Errno> {
 /// How many sets there are, the highest place, and the semaphores of all.
 pub(crate) fn usage() -> [u64; 3] {
     let sets = SETS.lock();
-    let all: usize = sets.iter().map(|set| set.object.count()).sum();
-    [sets.count() as u64, sets.highest() as u64, all as u64]
+    [sets.count() as u64, sets.highest() as u64, SEMAPHORES.load(Ordering::Relaxed)]
 }
 
 /// /proc/sysvipc/sem.

@@ -198,6 +198,16 @@ impl UserBuffer {
         Ok(buffer)
     }
 
+    /// Forgets all but the first `bytes`, of which there are as many.
+    pub(crate) fn shorten(&mut self, bytes: usize) {
+        let mut left = bytes;
+        for range in core::iter::once(&mut self.first).chain(self.rest.iter_mut().rev()) {
+            range.length = range.length.min(left);
+            left -= range.length;
+        }
+        self.remaining = bytes;
+    }
+
     /// Bytes left.
     pub(crate) fn remaining(&self) -> usize {
         self.remaining

@@ -94,6 +94,9 @@ fn kernel() -> Node {
         ("osrelease", || text(|out| put!(out, "{}\n", uts::OSRELEASE))),
         ("version", || text(|out| put!(out, "{}\n", uts::VERSION))),
         ("sem", sysvipc::semaphore_limits),
+        sysvipc::NEXT_IDS[0],
+        sysvipc::NEXT_IDS[1],
+        sysvipc::NEXT_IDS[2],
         ("hostname", || {
             switch(
                 |out| put!(out, "{}\n", uts::hostname().escape_ascii()),

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use guest::errno::Errno;
-use guest::proc_text::tunable::Tunable;
+use guest::proc_text::tunable::{self, Tunable};
 
 use super::nodes::{READ_WRITE, directory, put, switch, switch_of, text};
 use crate::fs::synthetic::{Directory, Node};
@@ -47,6 +47,22 @@ impl Directory for Numbers {
     fn lookup(&self, name: &str) -> Option<Node> {
         self.find(name)
     }
+}
+
+/// /proc/sys/kernel/{msg,sem,shm}_next_id.
+pub(super) const NEXT_IDS: [(&str, fn() -> Node); 3] = [
+    ("msg_next_id", || next_id(messages::next_id, messages::set_next_id)),
+    ("sem_next_id", || next_id(semaphores::next_id, semaphores::set_next_id)),
+    ("shm_next_id", || next_id(segments::next_id, segments::set_next_id)),
+];
+
+fn next_id(get: fn() -> i32, set: fn(i32)) -> Node {
+    let show = move |out: &mut String| put!(out, "{}\n", get());
+    switch_of(READ_WRITE, show, move |text| {
+        let id = tunable::number(text).and_then(|number| i32::try_from(number).ok());
+        set(id.ok_or(Errno::EINVAL)?);
+        Ok(())
+    })
 }
 
 /// /proc/sys/kernel/sem: four numbers.

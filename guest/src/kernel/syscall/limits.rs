@@ -3,12 +3,13 @@
 use alloc::sync::Arc;
 
 use guest::errno::Errno;
-use guest::task::limits::{Limit, Right};
+use guest::task::limits::{FSIZE, Limit, Right};
 use linux_raw_sys::general as linux;
 
 use super::{Answer, Row};
 use crate::arch::hart;
 use crate::arch::trap::TrapFrame;
+use crate::fs::size_limit;
 use crate::mm::{tunables, user};
 use crate::sched;
 use crate::task::{self, Process, current_process, table};
@@ -49,6 +50,9 @@ fn set_limit(process: &Process, resource: u32, limit: Limit) -> Result<(), Errno
     let right = if is_root { Right::Raise } else { Right::LowerOnly };
     process.change_limits(|limits| limits.set(resource, limit, right))?;
     tunables::limits_changed();
+    if resource == FSIZE {
+        size_limit::noticed(limit.soft);
+    }
     Ok(())
 }
 

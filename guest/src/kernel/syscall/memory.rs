@@ -1,10 +1,12 @@
 //! System calls: memory. Arguments are checked here in the order in which Linux does; what they
 //! mean is `guest::mm::space`'s. `memory/lock.rs` holds pages in RAM, `memory/peek.rs` copies
-//! between processes, `memory/advise.rs` has what only asks or advises.
+//! between processes, `memory/advise.rs` has what only asks or advises, `memory/window.rs` shows
+//! other pages of a file.
 
 mod advise;
 mod lock;
 mod peek;
+mod window;
 
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
@@ -35,6 +37,11 @@ pub(super) const ROWS: &[Row] = &[
     Row { number: linux::__NR_munlock, name: "munlock", call: lock::munlock },
     Row { number: linux::__NR_mlockall, name: "mlockall", call: lock::mlockall },
     Row { number: linux::__NR_munlockall, name: "munlockall", call: lock::munlockall },
+    Row {
+        number: linux::__NR_remap_file_pages,
+        name: "remap_file_pages",
+        call: window::remap_file_pages,
+    },
     Row { number: linux::__NR_process_vm_readv, name: "process_vm_readv", call: peek::readv },
     Row { number: linux::__NR_process_vm_writev, name: "process_vm_writev", call: peek::writev },
 ];
@@ -189,6 +196,7 @@ fn mmap(frame: &mut TrapFrame) -> Answer {
 type Kind = (Sharing, Prot, Option<Object>);
 
 fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> {
+    file.file()?;
     let (reads, writes) = file.access();
     let sharing = match wish.flags & linux::MAP_TYPE {
         linux::MAP_SHARED => Sharing::Shared,
@@ -203,11 +211,16 @@ fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> 
     if is_shared && wish.prot.write && !writes || !reads {
         return Err(Errno::EACCES);
     }
+    let runs_nothing = file.place().mount.as_ref().is_some_and(|on| on.has(linux::MS_NOEXEC));
+    if runs_nothing && wish.prot.exec {
+        return Err(Errno::EPERM);
+    }
     let object = file.object()?;
     if wish.has(linux::MAP_GROWSDOWN) {
         return Err(Errno::EINVAL);
     }
-    let max_prot = if is_shared && !writes { Prot::READ_EXEC } else { Prot::ALL };
+    let mut max_prot = if is_shared && !writes { Prot::READ_EXEC } else { Prot::ALL };
+    max_prot.exec &= !runs_nothing;
     Ok((sharing, max_prot, Some(object)))
 }
 

@@ -79,13 +79,14 @@ const CALLS: usize = {
 
 /// Calls that take memory of the kernel's which nobody could take from it again: they begin when
 /// there is enough.
-const TAKERS: [u32; 49] = [
+const TAKERS: [u32; 50] = [
     linux::__NR_clone,
     linux::__NR_clone3,
     linux::__NR_execve,
     linux::__NR_execveat,
     linux::__NR_mmap,
     linux::__NR_mremap,
+    linux::__NR_remap_file_pages,
     linux::__NR_mprotect,
     linux::__NR_mlock,
     linux::__NR_mlock2,

@@ -110,7 +110,7 @@ impl<M: Machine> Space<M> {
     }
 
     /// A free range: at the hint, or the highest in the mapping region, or the highest at all.
-    pub(super) fn find_room(&self, hint: u64, pages: u64) -> Option<PageRange> {
+    pub fn find_room(&self, hint: u64, pages: u64) -> Option<PageRange> {
         let lowest = Vpn(self.limits.min_address.div_ceil(PAGE_SIZE_BYTES));
         if hint != 0 {
             let wanted = Vpn::of(hint).max(lowest);

@@ -8,7 +8,7 @@ use guest::fs::path::{Goal, Walked};
 use guest::fs::{Attributes, Kind};
 use linux_raw_sys::general as linux;
 
-use super::{Answer, Start, descriptor_limit, install, only, path};
+use super::{Answer, Start, check_room, descriptor_limit, install, only, path};
 use crate::arch::trap::TrapFrame;
 use crate::fs::inode::{Flags, New};
 use crate::fs::names::{actor, now, who};
@@ -31,6 +31,7 @@ pub(super) fn openat(frame: &mut TrapFrame) -> Answer {
     if flags.has(linux::O_CREAT | linux::O_DIRECTORY) {
         return Err(Errno::EINVAL);
     }
+    check_room()?;
     let start = Start::at(frame.a(0), &path)?;
     let place = find_or_make(&start, &path, flags, frame.a(3) as u16)?;
     if flags.is_path() {
@@ -130,16 +131,19 @@ pub(super) fn close(frame: &mut TrapFrame) -> Answer {
 
 pub(super) fn close_range(frame: &mut TrapFrame) -> Answer {
     let (first, last) = (frame.a(0) as u32, frame.a(1) as u32);
+    /// CLOSE_RANGE_UNSHARE: those of others stay.
+    const OWN: u32 = 1 << 1;
     /// CLOSE_RANGE_CLOEXEC: they are closed by exec.
     const AT_EXEC: u32 = 1 << 2;
-    let flags = only(frame.a(2), AT_EXEC)?;
+    let flags = only(frame.a(2), OWN | AT_EXEC)?;
     if first > last {
         return Err(Errno::EINVAL);
     }
-    let files = current_process().files();
+    let process = current_process();
+    let files = if flags & OWN == 0 { process.files() } else { process.own_files() };
     let closed = {
         let mut files = files.lock();
-        if flags == AT_EXEC {
+        if flags & AT_EXEC != 0 {
             files.mark_range(first, last);
             Vec::new()
         } else {

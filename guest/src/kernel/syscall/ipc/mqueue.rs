@@ -9,7 +9,7 @@ use guest::task::{signal, time};
 use linux_raw_sys::general as linux;
 
 use super::super::Answer;
-use super::super::file::install;
+use super::super::file::{check_room, install};
 use super::super::time::instant_of_day;
 use crate::arch::trap::TrapFrame;
 use crate::fs::OpenFile;
@@ -39,6 +39,7 @@ pub(super) fn mq_open(frame: &mut TrapFrame) -> Answer {
         at => Some(QueueAttributes::of_words(user::read::<[u64; QUEUE_WORDS]>(at)?)),
     };
     let name = user::read_string(frame.a(0), PATH_MAX_BYTES)?;
+    check_room()?;
     let umask = current_process().fs().lock().umask;
     let mode = mode & PERMISSION_BITS & !umask;
     let open_flags = KEPT_FLAGS | linux::O_CREAT | linux::O_EXCL;
