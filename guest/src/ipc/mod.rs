@@ -1,8 +1,9 @@
 //! What processes talk through, as far as it is policy: the ring behind a pipe, POSIX message
 //! queues, and System V's queues, semaphores and segments, which share one kind of table.
 //!
-//! Nothing here sleeps or knows who does: those who wait are handles (`W`), which a call hands out
-//! together with what they waited for. The kernel's are threads, the tests' are numbers.
+//! Objects do not sleep or know who does: those who wait are handles (`W`), which a call hands out
+//! together with what they waited for. Around them `messages/queues.rs`, `semaphores/sets.rs` and
+//! `mqueue/shared.rs` lock and sleep, with what `sync::System` has.
 
 pub mod ids;
 pub mod layout;
