@@ -90,6 +90,7 @@ pub(crate) const PROGRAMS: &[Case] = &[
     on_linux("sysv_semaphores", "the peer is not run by the superuser, or it should not be"),
     on_linux("sysv_shared", "the peer is not run by the superuser, and has addresses of its own"),
     on_linux("futexes", "qemu-user doubles no mapping with mremap"),
+    on_linux("splicing", "the peer has the calls of its host, whatever Linux that is"),
     Case {
         env: &[("SET_HERE", "x y"), ("WITH_EQUALS", "a=b=c"), ("EMPTY", "")],
         ..program("environment", "environment", &["a", "", "c d"])

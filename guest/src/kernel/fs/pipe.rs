@@ -1,6 +1,6 @@
 //! [`Pipe`]: bytes from one process to another, through a ring of pages (`guest::ipc::ring`) to and
 //! from which user memory is copied straight. `pipe/state.rs` is what its lock protects,
-//! `pipe/named.rs` makes files of pipes.
+//! `pipe/named.rs` makes files of pipes, `pipe/splice.rs` moves bytes between them and other files.
 //!
 //! The ring is behind a spin lock, because copies under it never fault: what would is brought in
 //! without the lock, and tried again. Wake-ups are handed on: a reader who leaves bytes behind
@@ -8,11 +8,11 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::fs::{Attributes, Kind};
-use guest::ipc::Ring;
 use guest::ipc::ring::PIPE_BUF_BYTES;
 use linux_raw_sys::general as linux;
 use linux_raw_sys::ioctl;
@@ -26,11 +26,13 @@ use crate::task;
 use guest::errno::Answer;
 
 mod named;
+mod splice;
 mod state;
 
 pub(crate) use named::new;
 pub(super) use named::{FifoEnd, open_fifo};
-use state::{Ends, State, Step, Together, free_page};
+pub(crate) use splice::Transit;
+use state::{State, Step, Together, free_page};
 
 /// A pipe.
 pub(crate) struct Pipe {
@@ -49,11 +51,10 @@ impl Pipe {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let mut attributes = Attributes::new(Kind::Fifo, PERMISSIONS, &who(), now());
         attributes.links = 1;
-        let (reading, writing) = (Ends::default(), Ends::default());
         Ok(Arc::new(Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             attributes,
-            state: SpinLock::new(State { ring: Ring::new()?, reading, writing }),
+            state: SpinLock::new(State::new()?),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
             watchers: WaitQueue::new(),
@@ -66,13 +67,13 @@ impl Pipe {
         let (before, free) = (state.ring.len(), state.ring.free());
         let step = state.read(to);
         let left = state.ring.len();
-        let hung_up = state.writing.open == 0;
+        let must_wait = state.has_to_come();
         drop(state);
         if left < before {
             self.wake_after_reading(left, free);
         }
         match step {
-            Step::Wait if hung_up => (Step::Done, before - left),
+            Step::Wait if !must_wait => (Step::Done, before - left),
             step => (step, before - left),
         }
     }
@@ -158,8 +159,7 @@ impl Pipe {
             if !core::mem::replace(&mut is_queued, true) {
                 return None;
             }
-            let state = self.state.lock();
-            (!state.ring.is_empty() || state.writing.open == 0).then_some(())
+            (!self.state.lock().has_to_come()).then_some(())
         };
         self.readers.wait_interruptible(None, attempt).map_err(|_| {
             // Whoever was woken in our place must not be forgotten.
@@ -191,14 +191,19 @@ impl Pipe {
                 Err(errno) => Err(errno),
             };
             if let Err(errno) = outcome {
-                let done = wanted - from.remaining();
-                if errno == Errno::EPIPE {
-                    task::signal::send_to_self(linux::SIGPIPE as u8);
-                }
-                return moved_or(done, errno);
+                return moved_or(wanted - from.remaining(), self.give_up(errno));
             }
             step = self.write_once(from, together);
         }
+    }
+
+    /// A writer ends early: whoever waits behind it goes on.
+    fn give_up(&self, errno: Errno) -> Errno {
+        self.writers.wake(1);
+        if errno == Errno::EPIPE {
+            task::signal::send_to_self(linux::SIGPIPE as u8);
+        }
+        errno
     }
 
     /// Sleeps until everything is written, or a page is to be brought in, or nobody reads.
@@ -249,7 +254,7 @@ impl File for Pipe {
         loop {
             let mut state = self.state.lock();
             // The short way: everything that is to be read lies in one page.
-            if let Some(span) = state.ring.readable()
+            if let Some(span) = state.readable()
                 && (wanted <= span.count || span.count == state.ring.len())
             {
                 let free = state.ring.free();
@@ -265,7 +270,7 @@ impl File for Pipe {
                 to.restore(Saved::Range((at + moved as u64, wanted - moved)));
                 return self.read_on(to, flags, (Step::Fault, moved));
             }
-            let is_to_wait = state.ring.is_empty() && state.writing.open > 0 && wanted > 0;
+            let is_to_wait = state.has_to_come() && wanted > 0;
             drop(state);
             if !is_to_wait || flags.nonblocking() {
                 return self.read_on(to, flags, (Step::Begin, 0));
@@ -338,6 +343,10 @@ impl File for Pipe {
             Some(bytes) => self.resize(bytes).map(|bytes| bytes as u64),
             None => Ok(self.state.lock().ring.capacity() as u64),
         }
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 
     fn close(&self, flags: Flags) {

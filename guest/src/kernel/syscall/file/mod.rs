@@ -1,4 +1,5 @@
-//! System calls about files. `transfer.rs` moves bytes, `open.rs` makes descriptors and
+//! System calls about files. `transfer.rs` moves bytes between files
+//! and memory, `copy.rs` and `splice.rs` between files, `open.rs` makes descriptors and
 //! `descriptor.rs` changes them, `names.rs` changes directories, `status.rs` tells of files and
 //! `change.rs` changes them, `poll.rs` waits for several, `mount.rs` puts file systems in place.
 //!
@@ -20,11 +21,13 @@ use crate::mm::user;
 use crate::task::current_process;
 
 mod change;
+mod copy;
 mod descriptor;
 mod mount;
 mod names;
 mod open;
 mod poll;
+mod splice;
 mod status;
 mod swap;
 mod transfer;
@@ -79,8 +82,11 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_pwrite64 transfer::pwrite64
     __NR_preadv transfer::preadv
     __NR_pwritev transfer::pwritev
-    __NR_sendfile transfer::sendfile
-    __NR_copy_file_range transfer::copy_file_range
+    __NR_sendfile copy::sendfile
+    __NR_copy_file_range copy::copy_file_range
+    __NR_vmsplice splice::vmsplice
+    __NR_splice splice::splice
+    __NR_tee splice::tee
     __NR_pselect6 poll::pselect6
     __NR_ppoll poll::ppoll
     __NR_readlinkat status::readlinkat
