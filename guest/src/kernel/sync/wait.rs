@@ -246,18 +246,19 @@ struct Wait<'a> {
 }
 
 impl Waiting for Wait<'_> {
+    #[inline(always)]
     fn enlist(&mut self) {
         for queue in self.queues {
             queue.waiters.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn announce(&mut self) {
         sched::announce(self.sleep);
     }
 
-    #[inline]
+    #[inline(always)]
     fn queue_up(&mut self) {
         for (queue, node) in self.queues.iter().zip(self.nodes) {
             let mut list = queue.list.lock();
@@ -269,12 +270,12 @@ impl Waiting for Wait<'_> {
         fence(Ordering::SeqCst);
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_woken(&self) -> bool {
         self.nodes.iter().any(|node| !node.is_queued.load(Ordering::Relaxed))
     }
 
-    #[inline]
+    #[inline(always)]
     fn must_end(&mut self) -> Option<WaitError> {
         if self.sleep == Sleep::Interruptible && sched::interrupted() {
             return Some(WaitError::Interrupted);
@@ -288,12 +289,12 @@ impl Waiting for Wait<'_> {
         None
     }
 
-    #[inline]
+    #[inline(always)]
     fn block(&mut self) {
         sched::block();
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&mut self) -> bool {
         sched::withdraw();
         self.timer = None;
@@ -308,6 +309,7 @@ impl Waiting for Wait<'_> {
         woken
     }
 
+    #[inline(always)]
     fn hand_on(&mut self) {
         self.queues.iter().for_each(|queue| {
             queue.wake(1);

@@ -82,8 +82,8 @@ fn wait(cell: &Cell) {
 fn no_wake_up_is_lost() {
     let runs = all(2, usize::MAX, || putting_and_taking(1, wait)).expect("nothing is lost");
     assert!(runs > 30, "{runs}");
-    all(2, 4000, || putting_and_taking(2, wait)).expect("nothing is lost");
-    seeds(1500, || putting_and_taking(3, wait)).expect("nothing is lost");
+    all(2, 1500, || putting_and_taking(2, wait)).expect("nothing is lost");
+    seeds(500, || putting_and_taking(3, wait)).expect("nothing is lost");
 }
 
 #[test]

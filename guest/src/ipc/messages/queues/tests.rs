@@ -88,8 +88,8 @@ fn everybody() -> Play {
 
 #[test]
 fn each_message_comes_once_and_in_order() {
-    explore::all(1, 1500, everybody).unwrap();
-    explore::seeds(1500, everybody).unwrap();
+    explore::all(1, 600, everybody).unwrap();
+    explore::seeds(500, everybody).unwrap();
 }
 
 /// Receivers that choose types do not keep each other's messages.
@@ -106,8 +106,8 @@ fn nobody_waits_for_what_is_there() {
         }
         play
     };
-    explore::all(1, 1500, play).unwrap();
-    explore::seeds(1500, play).unwrap();
+    explore::all(1, 600, play).unwrap();
+    explore::seeds(500, play).unwrap();
 }
 
 /// A signal ends a wait, or comes too late: no message is lost or comes twice.
@@ -128,7 +128,7 @@ fn whoever_is_interrupted_has_done_nothing() {
                 if asleep.is_empty() && count == 1 { Ok(()) } else { Err(format!("{count}")) }
             })
     };
-    assert!(explore::all(2, 4000, receiver).unwrap() > 100);
+    assert!(explore::all(2, 1500, receiver).unwrap() > 100);
     let sender = || {
         let (stage, sent) = (Stage::new(1), Arc::new(Mutex::new(1)));
         stage.send(0, 1, 4).unwrap();
@@ -147,7 +147,7 @@ fn whoever_is_interrupted_has_done_nothing() {
                 if is_good { Ok(()) } else { Err(format!("{count} of {sent}")) }
             })
     };
-    assert!(explore::all(2, 4000, sender).unwrap() > 100);
+    assert!(explore::all(2, 1500, sender).unwrap() > 100);
 }
 
 /// Whoever waits learns that the queue goes; whoever comes later finds none.
@@ -163,7 +163,7 @@ fn the_end_of_a_queue_ends_all_waits() {
             .task(move || assert!(receiving.receive(2, Choice::Only(7)).is_err_and(is_gone)))
             .task(move || removing.queues.remove(removing.id, &WHO).unwrap())
     };
-    assert!(explore::all(2, 4000, play).unwrap() > 100);
+    assert!(explore::all(2, 1500, play).unwrap() > 100);
 }
 
 /// With another limit whoever waits looks again.
@@ -180,5 +180,5 @@ fn a_higher_limit_is_noticed() {
                 if is_good { Ok(()) } else { Err(format!("{asleep:?}")) }
             })
     };
-    assert!(explore::all(3, 4000, play).unwrap() > 30);
+    assert!(explore::all(3, 1500, play).unwrap() > 30);
 }

@@ -76,8 +76,8 @@ fn each_message_comes_once() {
         }
         stage.loses_nothing(play)
     };
-    explore::all(1, 1500, play).unwrap();
-    explore::seeds(1500, play).unwrap();
+    explore::all(1, 600, play).unwrap();
+    explore::seeds(500, play).unwrap();
 }
 
 /// A receiver gets nothing as long as something more urgent is there.
@@ -107,8 +107,8 @@ fn the_most_urgent_comes_first() {
         });
         stage.loses_nothing(play)
     };
-    explore::all(1, 1500, play).unwrap();
-    explore::seeds(2000, play).unwrap();
+    explore::all(1, 600, play).unwrap();
+    explore::seeds(700, play).unwrap();
 }
 
 /// A deadline or a signal ends a wait, or comes too late.
@@ -134,7 +134,7 @@ fn whoever_gives_up_has_done_nothing() {
                 .task(move || assert_eq!(sending.send(5, Patience::Endless), Ok(0)));
             stage.loses_nothing(ends(play))
         };
-        explore::all(2, 3000, receiver).unwrap();
+        explore::all(2, 1200, receiver).unwrap();
         let sender = || {
             let stage = Stage::new(1);
             stage.send(3, Patience::None).unwrap();
@@ -147,7 +147,7 @@ fn whoever_gives_up_has_done_nothing() {
                 .task(move || assert_eq!(receiving.receive(Patience::Endless), Ok(3)));
             stage.loses_nothing(ends(play))
         };
-        explore::all(2, 3000, sender).unwrap();
+        explore::all(2, 1200, sender).unwrap();
         explore::seeds(500, sender).unwrap();
     }
 }
@@ -182,7 +182,7 @@ fn one_message_is_told_of() {
         })
     };
     for receivers in [0, 1, 2] {
-        explore::all(2, 1500, || play(receivers)).unwrap();
+        explore::all(2, 600, || play(receivers)).unwrap();
         explore::seeds(500, || play(receivers)).unwrap();
     }
 }
@@ -209,5 +209,5 @@ fn watchers_are_woken() {
             });
         stage.loses_nothing(play)
     };
-    explore::all(3, 4000, play).unwrap();
+    explore::all(3, 1500, play).unwrap();
 }

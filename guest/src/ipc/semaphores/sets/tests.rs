@@ -82,8 +82,8 @@ fn one_at_a_time_is_inside() {
         }
         stage.ends_with(play, &[1])
     };
-    explore::all(2, 2000, play).unwrap();
-    explore::seeds(1500, play).unwrap();
+    explore::all(2, 800, play).unwrap();
+    explore::seeds(500, play).unwrap();
 }
 
 /// Both or none: those who take two in different orders do not block each other.
@@ -107,8 +107,8 @@ fn operations_on_several_are_one() {
         let play = play.task(move || last.operate(3, &[(2, -2, 0), (2, 0, 0)]).unwrap());
         stage.ends_with(play, &[1, 1, 0])
     };
-    explore::all(1, 2000, play).unwrap();
-    explore::seeds(1500, play).unwrap();
+    explore::all(1, 600, play).unwrap();
+    explore::seeds(500, play).unwrap();
 }
 
 /// Whoever gives up has taken nothing; a value is never lost between those who wait.
@@ -140,8 +140,8 @@ fn whoever_gives_up_has_done_nothing() {
                 if is_good { Ok(()) } else { Err(format!("{asleep:?} {taken} {left}")) }
             })
         };
-        explore::all(2, 3000, play).unwrap();
-        explore::seeds(1000, play).unwrap();
+        explore::all(2, 1200, play).unwrap();
+        explore::seeds(400, play).unwrap();
     }
 }
 
@@ -165,8 +165,8 @@ fn the_end_of_a_process_gives_back() {
             .task(move || zero.operate(3, &[(1, 0, 0)]).unwrap());
         stage.ends_with(play, &[2, 0])
     };
-    explore::all(2, 3000, play).unwrap();
-    explore::seeds(1000, play).unwrap();
+    explore::all(2, 1200, play).unwrap();
+    explore::seeds(400, play).unwrap();
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn the_end_of_a_set_ends_all_waits() {
             })
             .task(move || removing.sets.remove(removing.id, &WHO).unwrap())
     };
-    explore::all(2, 3000, play).unwrap();
+    explore::all(2, 1200, play).unwrap();
 }
 
 /// SETVAL and SETALL let those go on who can.
@@ -202,5 +202,5 @@ fn set_values_are_noticed() {
             });
         stage.ends_with(play, &[0, 0])
     };
-    assert!(explore::all(3, 3000, play).unwrap() > 50);
+    assert!(explore::all(3, 1200, play).unwrap() > 50);
 }
