@@ -223,6 +223,25 @@ impl<D: Disk> Ext2<D> {
         Ok(())
     }
 
+    /// Changes what is done with it. To be read only, it is written as when it is
+    /// [unmounted](Self::unmount).
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`] where unknown features or the disk forbid to write; the disk's.
+    pub fn set_access(&mut self, access: Access, now: Time) -> Result<(), Error> {
+        match (self.access, access) {
+            (Access::ReadWrite, Access::ReadOnly) => self.unmount(now),
+            (Access::ReadOnly, Access::ReadWrite) => {
+                if self.shape.is_read_only || self.cache.disk().is_read_only() {
+                    return Err(Error::ReadOnly);
+                }
+                self.access = access;
+                self.begin(now)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes all metadata that was changed, and waits until the disk has it.
     ///
     /// # Errors

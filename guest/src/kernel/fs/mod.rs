@@ -1,7 +1,7 @@
 //! Files: the tree of directories, descriptors, terminals, pipes.
 //!
 //! `inode.rs` says what a file is and does; `tmpfs.rs`, `synthetic.rs`, `pipe.rs`, `tty.rs`,
-//! `device.rs`, `block.rs`, `ext2/` and `port.rs` are files. `names.rs` and `mount.rs` find them, `open_file.rs` and
+//! `device.rs`, `block.rs`, `ext2/`, `port.rs` and `process_file.rs` are files. `names.rs` and `mount.rs` find them, `open_file.rs` and
 //! `table.rs` are what processes hold of them. `start.rs` makes the first ones.
 
 use alloc::sync::Arc;
@@ -29,6 +29,7 @@ pub(crate) mod names;
 mod open_file;
 pub(crate) mod pipe;
 pub(crate) mod port;
+pub(crate) mod process_file;
 mod start;
 pub(crate) mod synthetic;
 mod table;

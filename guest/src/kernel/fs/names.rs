@@ -76,9 +76,12 @@ impl Place {
     /// Its path from the root of everything.
     pub(crate) fn path(&self) -> Vec<u8> {
         let inner = self.inode.path();
-        let Some(covered) = self.mount.as_ref().and_then(|mount| mount.covers()) else {
+        let Some((mount, covered)) =
+            self.mount.as_ref().and_then(|mount| mount.covers().map(|covered| (mount, covered)))
+        else {
             return inner;
         };
+        let inner = mount.strip(inner);
         let mut path = covered.path();
         match &inner[..] {
             b"/" => path,
@@ -102,7 +105,8 @@ impl Place {
             if at.is(root) {
                 return at;
             }
-            if let Some(inode) = at.inode.parent() {
+            let is_top = at.mount.as_ref().is_some_and(|mount| mount.is_root(&*at.inode));
+            if !is_top && let Some(inode) = at.inode.parent() {
                 return mount::topmost(Place { inode, mount: at.mount });
             }
             // The root of a file system: on to what it covers.

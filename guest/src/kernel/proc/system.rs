@@ -264,7 +264,9 @@ pub(super) fn mounts(out: &mut String) -> Result<(), Errno> {
 
 /// The text of filesystems.
 pub(super) fn filesystems(out: &mut String) -> Result<(), Errno> {
-    ["tmpfs", "devtmpfs", "proc", "mqueue"].iter().try_for_each(|kind| put!(out, "nodev\t{kind}\n"))
+    let without_disk = ["tmpfs", "ramfs", "devtmpfs", "proc", "mqueue"];
+    without_disk.iter().try_for_each(|kind| put!(out, "nodev\t{kind}\n"))?;
+    put!(out, "\text2\n")
 }
 
 /// The text of swaps: there are none.

@@ -189,6 +189,7 @@ fn mmap(frame: &mut TrapFrame) -> Answer {
 type Kind = (Sharing, Prot, Option<Object>);
 
 fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> {
+    file.file()?;
     let (reads, writes) = file.access();
     let sharing = match wish.flags & linux::MAP_TYPE {
         linux::MAP_SHARED => Sharing::Shared,
@@ -203,11 +204,16 @@ fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> 
     if is_shared && wish.prot.write && !writes || !reads {
         return Err(Errno::EACCES);
     }
+    let runs_nothing = file.place().mount.as_ref().is_some_and(|on| on.has(linux::MS_NOEXEC));
+    if runs_nothing && wish.prot.exec {
+        return Err(Errno::EPERM);
+    }
     let object = file.object()?;
     if wish.has(linux::MAP_GROWSDOWN) {
         return Err(Errno::EINVAL);
     }
-    let max_prot = if is_shared && !writes { Prot::READ_EXEC } else { Prot::ALL };
+    let mut max_prot = if is_shared && !writes { Prot::READ_EXEC } else { Prot::ALL };
+    max_prot.exec &= !runs_nothing;
     Ok((sharing, max_prot, Some(object)))
 }
 

@@ -318,14 +318,32 @@ pub fn set_umask(mask: u32) -> u32 {
 
 /// Mounts a file system of this type.
 pub fn mount(source: &[u8], target: &[u8], kind: &[u8], flags: u32) -> Result<()> {
-    let (source, target, kind) = (c_path(source)?, c_path(target)?, c_path(kind)?);
-    let (source, target, kind) = (source.as_c_str(), target.as_c_str(), kind.as_c_str());
-    call(g::__NR_mount, args![source, target, kind, flags, 0_usize]).map(drop)
+    mount_with(source, target, kind, flags, b"")
+}
+
+/// The same with options that are the file system's own.
+pub fn mount_with(
+    source: &[u8],
+    target: &[u8],
+    kind: &[u8],
+    flags: u32,
+    options: &[u8],
+) -> Result<()> {
+    let (source, target) = (c_path(source)?, c_path(target)?);
+    let (kind, options) = (c_path(kind)?, c_path(options)?);
+    let (source, target) = (source.as_c_str(), target.as_c_str());
+    let (kind, options) = (kind.as_c_str(), options.as_c_str());
+    call(g::__NR_mount, args![source, target, kind, flags, options]).map(drop)
 }
 
 /// Takes the file system away that is mounted there.
 pub fn unmount(target: &[u8]) -> Result<()> {
-    call(g::__NR_umount2, args![c_path(target)?.as_c_str(), 0_usize]).map(drop)
+    unmount_with(target, 0)
+}
+
+/// The same with flags: MNT_DETACH and so on.
+pub fn unmount_with(target: &[u8], flags: u32) -> Result<()> {
+    call(g::__NR_umount2, args![c_path(target)?.as_c_str(), flags]).map(drop)
 }
 
 /// Makes all that was written survive, on every file system.

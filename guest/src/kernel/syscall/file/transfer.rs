@@ -3,12 +3,15 @@
 
 use guest::errno::Errno;
 use guest::fs::Kind;
+use linux_raw_sys::general as linux;
 
 use super::copy::{BOUNCE_BYTES, bounce};
 use super::{Answer, file};
 use crate::arch::trap::TrapFrame;
 use crate::fs::buffer::Buffer;
-use crate::fs::listing;
+use crate::fs::inode::{Flags, Seeking};
+use crate::fs::pipe::Pipe;
+use crate::fs::{OpenFile, listing};
 use crate::mm::user::UserBuffer;
 
 /// The buffer of arguments 1 and 2: address and length.
@@ -77,6 +80,79 @@ pub(super) fn pwritev(frame: &mut TrapFrame) -> Answer {
     let (file, mut buffer) = (file(frame, 0)?, vector(frame)?);
     let offset = position(frame, &buffer)?;
     Ok(file.pwrite(offset, &mut buffer)? as u64)
+}
+
+/// Flags of preadv2 and pwritev2 that there are.
+const RWF_HIPRI: u32 = 1;
+const RWF_DSYNC: u32 = 1 << 1;
+const RWF_SYNC: u32 = 1 << 2;
+const RWF_NOWAIT: u32 = 1 << 3;
+const RWF_APPEND: u32 = 1 << 4;
+const RWF_NOAPPEND: u32 = 1 << 5;
+
+/// How a file is open for one transfer with these flags.
+fn flags_with(open: &OpenFile, wish: u32) -> Result<Flags, Errno> {
+    let known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
+    if wish & !known != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let has = |flag| wish & flag != 0;
+    if has(RWF_APPEND) && has(RWF_NOAPPEND) {
+        return Err(Errno::EINVAL);
+    }
+    // Only pipes know beforehand whether they would wait.
+    if has(RWF_NOWAIT) && Pipe::of(open).is_none() {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let mut flags = open.flags().0;
+    for (wished, flag) in [
+        (RWF_DSYNC, linux::O_DSYNC),
+        (RWF_SYNC, linux::O_SYNC),
+        (RWF_NOWAIT, linux::O_NONBLOCK),
+        (RWF_APPEND, linux::O_APPEND),
+    ] {
+        flags |= if has(wished) { flag } else { 0 };
+    }
+    Ok(Flags(if has(RWF_NOAPPEND) { flags & !linux::O_APPEND } else { flags }))
+}
+
+/// The position that stands for the file's own.
+const OWN_POSITION: u64 = u64::MAX;
+
+pub(super) fn preadv2(frame: &mut TrapFrame) -> Answer {
+    let file = file(frame, 0)?;
+    if frame.a(3) != OWN_POSITION && file.file()?.seeking() == Seeking::Stream {
+        return Err(Errno::ESPIPE);
+    }
+    let (does, _) = file.reader()?;
+    let mut buffer = vector(frame)?;
+    if buffer.remaining() == 0 {
+        return Ok(0);
+    }
+    let flags = flags_with(&file, frame.a(5) as u32)?;
+    let read = match frame.a(3) {
+        OWN_POSITION => file.read_as((does, flags), &mut buffer)?,
+        _ => does.read(&mut position(frame, &buffer)?, &mut buffer, flags)?,
+    };
+    Ok(read as u64)
+}
+
+pub(super) fn pwritev2(frame: &mut TrapFrame) -> Answer {
+    let file = file(frame, 0)?;
+    if frame.a(3) != OWN_POSITION && file.file()?.seeking() == Seeking::Stream {
+        return Err(Errno::ESPIPE);
+    }
+    let (does, _) = file.writer()?;
+    let mut buffer = vector(frame)?;
+    if buffer.remaining() == 0 {
+        return Ok(0);
+    }
+    let flags = flags_with(&file, frame.a(5) as u32)?;
+    let written = match frame.a(3) {
+        OWN_POSITION => file.write_as((does, flags), &mut buffer)?,
+        _ => does.write(&mut position(frame, &buffer)?, &mut buffer, flags)?,
+    };
+    Ok(written as u64)
 }
 
 pub(super) fn lseek(frame: &mut TrapFrame) -> Answer {
