@@ -7,7 +7,6 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use guest::errno::Errno;
 use guest::fs::Kind;
-use guest::task::limits::INFINITY;
 use linux_raw_sys::general as linux;
 
 use super::buffer::Buffer;

@@ -1,13 +1,15 @@
 //! What splice, tee and vmsplice do to pipes: they wait for bytes or room like any reader or
 //! writer, but take only what there is then. Bytes are copied; what a file has not taken stays.
 
+use guest::Ppn;
 use guest::errno::Errno;
+use guest::ipc::pipe::{State, Step, Together};
 
 use super::super::OpenFile;
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::Flags;
 use super::Pipe;
-use super::state::{State, Step, Together};
+use super::pages::{copy_some, look};
 use crate::mm::reclaim;
 
 /// What becomes of bytes that go from one pipe to another.
@@ -113,7 +115,7 @@ impl Pipe {
                 self.await_bytes(flags)?;
             }
             let wanted = part.len().min(count - done);
-            let held = match self.hold(&mut part[..wanted]) {
+            let held = match self.hold(|state| look(state, &mut part[..wanted])) {
                 Some(0) => break,
                 Some(held) => held,
                 // It was there, but somebody else was faster.
@@ -131,32 +133,6 @@ impl Pipe {
             }
         }
         Ok(done)
-    }
-
-    /// Copies the next bytes, which nobody else may read before [`let_go`](Self::let_go); how many:
-    /// none where none will come; `None` where some may.
-    fn hold(&self, to: &mut [u8]) -> Option<usize> {
-        let mut state = self.state.lock();
-        if state.has_to_come() {
-            return None;
-        }
-        let count = state.look(to);
-        state.is_held = count > 0;
-        Some(count)
-    }
-
-    /// So many of the bytes that were held have been read, and others may read again.
-    fn let_go(&self, taken: usize) {
-        let mut state = self.state.lock();
-        let free = state.ring.free();
-        state.is_held = false;
-        state.ring.consume(taken);
-        let (left, hung_up) = (state.ring.len(), state.writing.open == 0);
-        drop(state);
-        self.wake_after_reading(left, free);
-        if hung_up {
-            self.readers.wake_all();
-        }
     }
 
     /// Moves or copies up to `count` bytes to another pipe, as many as there are, and there is room
@@ -225,15 +201,15 @@ impl Pipe {
 
 /// Moves or copies between two pipes; how many bytes. An error comes only before the first one.
 fn pass_all(
-    source: &mut State,
-    target: &mut State,
+    source: &mut State<Ppn>,
+    target: &mut State<Ppn>,
     count: usize,
     transit: Transit,
 ) -> Result<usize, Errno> {
     let mut done = 0;
     loop {
         let skip = if transit == Transit::Copy { done } else { 0 };
-        match source.copy_some((skip, count - done), target) {
+        match copy_some(source, (skip, count - done), target) {
             Ok(0) => return Ok(done),
             Ok(moved) => {
                 done += moved;
