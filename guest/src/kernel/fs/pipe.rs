@@ -1,6 +1,6 @@
 //! [`Pipe`]: bytes from one process to another, through a ring of pages (`guest::ipc::ring`) to and
 //! from which user memory is copied straight. `pipe/state.rs` is what its lock protects,
-//! `pipe/named.rs` makes files of pipes.
+//! `pipe/named.rs` makes files of pipes, `pipe/users.rs` limits them.
 //!
 //! The ring is behind a spin lock, because copies under it never fault: what would is brought in
 //! without the lock, and tried again. Wake-ups are handed on: a reader who leaves bytes behind
@@ -10,10 +10,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::fs::{Attributes, Kind};
 use guest::ipc::Ring;
-use guest::ipc::ring::PIPE_BUF_BYTES;
+use guest::ipc::ring::{self, PIPE_BUF_BYTES};
 use linux_raw_sys::general as linux;
 use linux_raw_sys::ioctl;
 
@@ -21,16 +22,18 @@ use super::buffer::{Buffer, Saved, moved_or};
 use super::inode::{File, Flags, Seeking};
 use super::names::{now, who};
 use crate::mm::{reclaim, try_frame_to_user, try_user_to_frame, user};
-use crate::sync::{SpinLock, WaitQueue};
+use crate::sync::{Mutex, SpinLock, WaitQueue};
 use crate::task;
 use guest::errno::Answer;
 
 mod named;
 mod state;
+pub(crate) mod users;
 
 pub(crate) use named::new;
 pub(super) use named::{FifoEnd, open_fifo};
 use state::{Ends, State, Step, Together, free_page};
+use users::Share;
 
 /// A pipe.
 pub(crate) struct Pipe {
@@ -41,6 +44,8 @@ pub(crate) struct Pipe {
     writers: WaitQueue,
     /// Those who poll, or wait for the other end of a FIFO to be opened.
     watchers: WaitQueue,
+    /// Whose pages the ring's are. Before the state's lock.
+    share: Mutex<Share>,
 }
 
 impl Pipe {
@@ -50,13 +55,19 @@ impl Pipe {
         let mut attributes = Attributes::new(Kind::Fifo, PERMISSIONS, &who(), now());
         attributes.links = 1;
         let (reading, writing) = (Ends::default(), Ends::default());
+        let mut ring = Ring::new()?;
+        let share = Share::new(ring.capacity() as u64 / PAGE_SIZE_BYTES)?;
+        if share.pages() * PAGE_SIZE_BYTES < ring.capacity() as u64 {
+            ring.resize((share.pages() * PAGE_SIZE_BYTES) as usize, free_page)?;
+        }
         Ok(Arc::new(Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             attributes,
-            state: SpinLock::new(State { ring: Ring::new()?, reading, writing }),
+            state: SpinLock::new(State { ring, reading, writing }),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
             watchers: WaitQueue::new(),
+            share: Mutex::new(share),
         }))
     }
 
@@ -225,11 +236,20 @@ impl Pipe {
     }
 
     fn resize(&self, bytes: usize) -> Result<usize, Errno> {
+        let pages = ring::pages_of(bytes)? as u64;
+        let mut share = self.share.lock();
+        let before = share.pages();
+        share.resize(pages)?;
         let mut freed = Vec::new();
         let mut state = self.state.lock();
         let resized = state.ring.resize(bytes, |page| freed.push(page));
         let capacity = state.ring.capacity();
         drop(state);
+        if resized.is_err() {
+            // Nobody can be in the way of what was there before, but others may have taken it.
+            let _ = share.resize(before);
+        }
+        drop(share);
         freed.into_iter().for_each(free_page);
         self.writers.wake(1);
         self.watchers.wake_all();
