@@ -11,6 +11,7 @@ pub mod ext2;
 pub mod layout;
 pub mod path;
 pub mod records;
+pub mod seals;
 pub mod tree;
 
 pub use access::{Attributes, Identity, Kind, Time};

@@ -12,8 +12,8 @@ use crate::errno::Errno;
 pub const PIPE_BUF_BYTES: usize = 4096;
 /// What a new pipe holds.
 pub const DEFAULT_CAPACITY_BYTES: usize = 65_536;
-/// Most that anybody may ask for: Linux's `fs.pipe-max-size`.
-pub const MAX_CAPACITY_BYTES: usize = 1 << 20;
+/// Most that anybody may ask for, as on Linux.
+pub const MAX_CAPACITY_BYTES: usize = 1 << 31;
 
 const PAGE: usize = PAGE_SIZE_BYTES as usize;
 
@@ -147,10 +147,7 @@ impl<P: Copy> Ring<P> {
     /// EBUSY where the pages with content do not fit (or the first and the last of them are the
     /// same one), ENOMEM, EINVAL beyond [`MAX_CAPACITY_BYTES`].
     pub fn resize(&mut self, bytes: usize, mut free: impl FnMut(P)) -> Result<(), Errno> {
-        if bytes > MAX_CAPACITY_BYTES {
-            return Err(Errno::EINVAL);
-        }
-        let pages = bytes.div_ceil(PAGE).max(1).next_power_of_two();
+        let pages = pages_of(bytes)?;
         let first = self.start / PAGE;
         let used = (self.start % PAGE + self.length).div_ceil(PAGE);
         let wrapped = used > self.pages.len();
@@ -189,6 +186,17 @@ impl<P: Copy> Ring<P> {
     fn wrap(&self, at: usize) -> usize {
         if at >= self.capacity() { at - self.capacity() } else { at }
     }
+}
+
+/// Pages of a ring for at least so many bytes: a power of two.
+///
+/// # Errors
+/// EINVAL beyond [`MAX_CAPACITY_BYTES`].
+pub fn pages_of(bytes: usize) -> Result<usize, Errno> {
+    if bytes > MAX_CAPACITY_BYTES {
+        return Err(Errno::EINVAL);
+    }
+    Ok(bytes.div_ceil(PAGE).max(1).next_power_of_two())
 }
 
 fn places<P: Copy>(count: usize) -> Result<Vec<Option<P>>, Errno> {

@@ -10,6 +10,7 @@ use guest::errno::Errno;
 use guest::fs::access::Change;
 use guest::fs::layout::{Dirent, Stat};
 use guest::fs::path::Target;
+use guest::fs::seals::Seals;
 use guest::fs::tree::{Actor, Manner};
 use guest::fs::{Attributes, Kind};
 use linux_raw_sys::general as linux;
@@ -219,6 +220,14 @@ pub(crate) trait File: Send + Sync {
     /// Makes what was written survive.
     fn sync(&self) -> Result<(), Errno> {
         Ok(())
+    }
+    /// F_GET_SEALS; `None` for what cannot be sealed.
+    fn seals(&self) -> Option<Seals> {
+        None
+    }
+    /// F_ADD_SEALS.
+    fn add_seals(&self, _bits: u32) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
     }
     /// F_GETPIPE_SZ, and with a size F_SETPIPE_SZ.
     fn pipe_size(&self, _set: Option<usize>) -> Answer {

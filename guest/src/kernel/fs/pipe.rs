@@ -1,17 +1,18 @@
 //! [`Pipe`]: a pipe as a file. What is read and written when, and who waits and is woken, is
 //! `guest::ipc::pipe`'s ([`Channel`]); here user memory is copied straight to and from its pages.
 //! `pipe/pages.rs` is those copies, `pipe/named.rs` makes files of pipes, `pipe/splice.rs` moves
-//! bytes between them and other files.
+//! bytes between them and other files, `pipe/users.rs` limits what pipes of a user take.
 
 use alloc::sync::Arc;
 use core::any::Any;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use guest::PAGE_SIZE_BYTES;
 use guest::errno::{Answer, Errno};
 use guest::fs::{Attributes, Kind};
 use guest::ipc::pipe::{Access, Channel, Patience, Step};
-use guest::ipc::ring::PIPE_BUF_BYTES;
+use guest::ipc::ring::{self, PIPE_BUF_BYTES};
 use linux_raw_sys::general as linux;
 use linux_raw_sys::ioctl;
 
@@ -19,23 +20,27 @@ use super::buffer::{Buffer, Saved, moved_or};
 use super::inode::{File, Flags, Seeking};
 use super::names::{now, who};
 use crate::mm::{try_frame_to_user, try_user_to_frame, user};
-use crate::sync::{Kernel, WaitQueue};
+use crate::sync::{Kernel, Mutex, WaitQueue};
 use crate::task;
 
 mod named;
 mod pages;
 mod splice;
+pub(crate) mod users;
 
 pub(crate) use named::new;
 pub(super) use named::{FifoEnd, open_fifo};
 use pages::Frames;
 pub(crate) use splice::Transit;
+use users::Share;
 
 /// A pipe.
 pub(crate) struct Pipe {
     number: u64,
     attributes: Attributes,
     channel: Channel<Kernel, Frames>,
+    /// Whose pages it has. Before the channel's lock.
+    share: Mutex<Share>,
 }
 
 impl Deref for Pipe {
@@ -53,11 +58,28 @@ impl Pipe {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let mut attributes = Attributes::new(Kind::Fifo, PERMISSIONS, &who(), now());
         attributes.links = 1;
-        Ok(Arc::new(Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
-            attributes,
-            channel: Channel::new()?,
-        }))
+        let channel = Channel::<Kernel, Frames>::new()?;
+        let usual = channel.state.lock().ring.capacity() as u64 / PAGE_SIZE_BYTES;
+        let share = Share::new(usual)?;
+        if share.pages() < usual {
+            channel.resize((share.pages() * PAGE_SIZE_BYTES) as usize)?;
+        }
+        let (number, share) = (NEXT.fetch_add(1, Ordering::Relaxed), Mutex::new(share));
+        Ok(Arc::new(Self { number, attributes, channel, share }))
+    }
+
+    /// Gives it room for so many bytes, if its user may have as many; how many it has room for.
+    fn set_size(&self, bytes: usize) -> Result<usize, Errno> {
+        let pages = ring::pages_of(bytes)? as u64;
+        let mut share = self.share.lock();
+        let before = share.pages();
+        share.resize(pages)?;
+        let resized = self.channel.resize(bytes);
+        if resized.is_err() {
+            // Nobody can be in the way of what was there before, but others may have taken it.
+            let _ = share.resize(before);
+        }
+        resized
     }
 
     /// A writer ends early: whoever waits behind it goes on.
@@ -167,7 +189,7 @@ impl File for Pipe {
 
     fn pipe_size(&self, set: Option<usize>) -> Answer {
         match set {
-            Some(bytes) => self.resize(bytes).map(|bytes| bytes as u64),
+            Some(bytes) => self.set_size(bytes).map(|bytes| bytes as u64),
             None => Ok(self.state.lock().ring.capacity() as u64),
         }
     }

@@ -1,6 +1,6 @@
 //! tmpfs: files in memory. [`Tmpfs`] is a tree of [`TmpNode`]s; the rules of directories are
-//! `guest::fs::tree`'s, the pages of files are in `content.rs`. It also holds device nodes,
-//! FIFOs and, without a name, what memfd_create makes.
+//! `guest::fs::tree`'s, the pages of files are in `content.rs` (`sealing.rs`, `usage.rs`). It also
+//! holds device nodes, FIFOs and, without a name, what memfd_create makes.
 
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
@@ -25,8 +25,11 @@ use crate::mm::memory;
 use crate::sync::SpinLock;
 
 mod content;
+mod sealing;
+mod usage;
 
-use content::{Content, Usage};
+use content::Content;
+use usage::Usage;
 
 /// Magic number in statfs, of Linux's `TMPFS_MAGIC`.
 const MAGIC: u64 = 0x0102_1994;
@@ -433,6 +436,10 @@ impl Inode for TmpNode {
     }
 
     fn change(&self, change: Change, by: &Actor) -> Result<(), Errno> {
+        if let (Change::Permissions(new), Ok(content)) = (change, self.content()) {
+            let old = self.with_attributes(|attributes| attributes.permissions);
+            content.seals().check_permissions(old, new)?;
+        }
         self.with_attributes(|attributes| access::apply(attributes, change, &by.who, by.now))
     }
 

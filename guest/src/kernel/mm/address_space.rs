@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use guest::errno::Errno;
 use guest::locked::Locked;
 use guest::mm::space::{Copies, PageState, Repair, Trouble};
-use guest::mm::{CellId, ObjectAccess, PageError, PageRange, Space, Vpn};
+use guest::mm::{CellId, ObjectAccess, PageError, PageRange, Sharing, Space, Vma, Vpn};
 use guest::walk::Access;
 use guest::{Flags, PAGE_SIZE_BYTES, Ppn};
 
@@ -145,6 +145,21 @@ pub(crate) fn clean_mappings(identity: (u64, u64)) {
             space.clean_object(own.machine(), &object);
         }
     });
+}
+
+/// Whether anybody has an object mapped so that what they write is seen by others, or may have it
+/// so. The caller holds neither a space nor the object.
+pub(crate) fn is_mapped_for_writing(identity: (u64, u64)) -> bool {
+    let mut found = false;
+    for_each_space(|own| {
+        let shows = |area: &Vma<Object>| {
+            let object = area.object_at(area.pages.start).map(|(object, _)| object);
+            let may_write = area.sharing == Sharing::Shared && area.max_prot.write;
+            may_write && object.is_some_and(|object| object.0.identity() == identity)
+        };
+        found = found || own.lock().vmas().iter().any(shows);
+    });
+    found
 }
 
 /// The object with this identity, if it is mapped.

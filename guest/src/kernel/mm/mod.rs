@@ -37,7 +37,7 @@ pub(crate) mod write_back;
 
 pub(crate) use address_space::{
     AddressSpace, Object, ObjectKind, Paged, announce, clean_mappings, cut_out, for_each_object,
-    for_each_space, object_count, space_count,
+    for_each_space, is_mapped_for_writing, object_count, space_count,
 };
 pub(crate) use books::{count, events, memory, total_frames};
 pub(crate) use direct::{read_frame, try_frame_to_user, try_user_to_frame, write_frame};

@@ -8,11 +8,13 @@ use alloc::vec::Vec;
 
 use guest::errno::Errno;
 use guest::mm::policy::Kind;
+use guest::proc_text::tunable::Tunable;
 
 use super::audit;
 use super::nodes::{DIRECTORY, READ_WRITE, Show, Store, directory, put, switch, switch_of, text};
 use super::sysvipc::{self, Numbers};
 use super::uts;
+use crate::fs::pipe::users;
 use crate::fs::synthetic::{Directory, Node};
 use crate::ipc::limits;
 use crate::mm::{memory, tunables};
@@ -109,8 +111,13 @@ fn kernel() -> Node {
 }
 
 fn fs() -> Node {
-    const OTHERS: &[(&str, fn() -> Node)] =
-        &[("mqueue", || Node::Directory(DIRECTORY, Arc::new(Numbers(&limits::POSIX))))];
-    let more = Numbers(&[]);
+    const OTHERS: &[(&str, fn() -> Node)] = &[
+        ("mqueue", || Node::Directory(DIRECTORY, Arc::new(Numbers(&limits::POSIX)))),
+        ("pipe-max-size", || {
+            switch(|out| put!(out, "{}\n", users::MAX_BYTES.get()), users::store_max_bytes)
+        }),
+    ];
+    const PIPES: [&Tunable; 2] = [&users::SOFT_PAGES, &users::HARD_PAGES];
+    let more = Numbers(&PIPES);
     Node::Directory(DIRECTORY, Arc::new(Switches { prefix: "fs/", others: OTHERS, more }))
 }

@@ -10,6 +10,7 @@ mod window;
 
 use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
+use guest::fs::seals::Seals;
 use guest::mm::space::{Mobility, Place, Remap, Request, Rest};
 use guest::mm::vma::Purpose;
 use guest::mm::{Backing, PageRange, Prot, Sharing, Space};
@@ -216,10 +217,16 @@ fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> 
         return Err(Errno::EPERM);
     }
     let object = file.object()?;
+    let allows = |seals: Seals| seals.allow_shared_writes();
+    let is_sealed = is_shared && !file.file()?.seals().is_none_or(allows);
+    if is_sealed && wish.prot.write {
+        return Err(Errno::EPERM);
+    }
     if wish.has(linux::MAP_GROWSDOWN) {
         return Err(Errno::EINVAL);
     }
-    let mut max_prot = if is_shared && !writes { Prot::READ_EXEC } else { Prot::ALL };
+    let is_only_read = is_shared && !writes || is_sealed;
+    let mut max_prot = if is_only_read { Prot::READ_EXEC } else { Prot::ALL };
     max_prot.exec &= !runs_nothing;
     Ok((sharing, max_prot, Some(object)))
 }

@@ -22,6 +22,7 @@ use crate::fs::{self, OpenFile};
 use crate::ipc;
 use crate::mm::AddressSpace;
 use crate::sched::{self, Task, fp};
+use crate::sync::SpinLock;
 
 /// What a stack begins with besides what is on it, in bytes: it grows when it is touched.
 const STACK_SPARE_BYTES: u64 = 128 << 10;
@@ -182,7 +183,14 @@ pub(crate) fn exec(
 
 /// Signals and what else a thread has told the kernel about its memory.
 fn forget_old_program(thread: &Thread, process: &Process) {
-    process.signals.lock().actions.reset_for_exec();
+    let mut signals = process.signals.lock();
+    if Arc::strong_count(&signals.actions) > 1 {
+        // Others keep theirs.
+        let own = signals.actions.lock().clone();
+        signals.actions = Arc::new(SpinLock::new(own));
+    }
+    signals.actions.lock().reset_for_exec();
+    drop(signals);
     timers::clear(process);
     ipc::mqueue::forget_process(process.pid);
     thread.forget_memory();

@@ -179,7 +179,7 @@ fn tell_parent(tree: &mut Tree, process: &Arc<Process>, change: Change, orphans:
     let Some(node) = tree.get(process.pid) else { return };
     let exit_signal = node.exit_signal;
     let Some(parent) = tree.get(node.parent()).map(|parent| parent.payload.clone()) else { return };
-    let action = parent.signals.lock().actions.get(SIGCHLD);
+    let action = parent.signals.lock().actions.lock().get(SIGCHLD);
     let ignores = action.handler == IGNORE || action.flags.has(Flags::NO_CHILD_WAIT);
     let is_forgotten = exit_signal == SIGCHLD && ignores;
     if exit_signal != 0 && !(is_forgotten && action.handler == IGNORE) {

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use guest::errno::Errno;
-use guest::task::signal::{Number, Pending};
+use guest::task::signal::Number;
 use guest::task::{Pid, limits};
 use linux_raw_sys::general as linux;
 
@@ -36,12 +36,11 @@ pub(crate) struct Request {
 }
 
 /// Flags that make sense together with others only: (flag, what it needs).
-const NEEDS: [(u32, u32); 4] = [
+const NEEDS: [(u32, u32); 3] = [
     (linux::CLONE_SIGHAND, linux::CLONE_VM),
     (linux::CLONE_THREAD, linux::CLONE_SIGHAND),
     // Threads of a process share these here.
     (linux::CLONE_THREAD, linux::CLONE_FILES | linux::CLONE_FS),
-    (linux::CLONE_SIGHAND, linux::CLONE_THREAD),
 ];
 /// Flags that mean something here, or nothing anywhere.
 const KNOWN: u32 = linux::CLONE_VM
@@ -194,7 +193,7 @@ fn make_process(frame: &TrapFrame, request: &Request, pid: Pid) -> Result<Arc<Th
     let space = creator.space().ok_or(Errno::ESRCH)?;
     let space = if request.has(linux::CLONE_VM) { space } else { copy(&space)? };
     let resources = creator.resources_for_child(request, space.clone());
-    let signals = creator.signals_for_child();
+    let signals = creator.signals_for_child(request);
     let process = Arc::new(creator.child(pid, resources, signals));
     process.holds_parent.store(request.has(linux::CLONE_VFORK), Ordering::Relaxed);
     let thread = Thread::new(pid, process.clone(), parent.name(), parent.mask());
@@ -264,9 +263,13 @@ impl Process {
         }
     }
 
-    fn signals_for_child(&self) -> ProcessSignals {
+    fn signals_for_child(&self, request: &Request) -> ProcessSignals {
         let actions = self.signals.lock().actions.clone();
-        ProcessSignals { actions, pending: Pending::new(), ..ProcessSignals::default() }
+        if request.has(linux::CLONE_SIGHAND) {
+            return ProcessSignals::new(actions);
+        }
+        let own = actions.lock().clone();
+        ProcessSignals::new(Arc::new(SpinLock::new(own)))
     }
 
     /// Its root, working directory and umask, made its own where they were shared.

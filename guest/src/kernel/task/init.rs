@@ -7,7 +7,7 @@ use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::fs::access::Groups;
 use guest::task::limits::Limits;
-use guest::task::signal::{SIGCHLD, SigSet};
+use guest::task::signal::{Actions, SIGCHLD, SigSet};
 use guest::task::stack::{Arguments, arguments_max_bytes};
 use guest::task::{limits, tree};
 
@@ -68,7 +68,11 @@ pub(crate) fn start_init(
     let name = program.name;
     let space = program.space.clone();
     let resources = resources(program, caller.credentials, limits)?;
-    let process = Arc::new(Process::new(pid, resources, ProcessSignals::default()));
+    let process = Arc::new(Process::new(
+        pid,
+        resources,
+        ProcessSignals::new(Arc::new(SpinLock::new(Actions::default()))),
+    ));
     process.trampoline.store(trampoline, Ordering::Relaxed);
     let is_protected = !IS_ORDINARY.load(Ordering::Relaxed);
     process.is_protected.store(is_protected, Ordering::Relaxed);

@@ -230,7 +230,7 @@ impl Thread {
     /// What it has pending, blocks, ignores and handles, for /proc/PID/status.
     pub(crate) fn signals(&self) -> guest::proc_text::process::Signals {
         let signals = self.process.signals.lock();
-        let (ignored, caught) = signals.actions.sets();
+        let (ignored, caught) = signals.actions.lock().sets();
         guest::proc_text::process::Signals {
             pending: self.pending_set().0,
             shared_pending: signals.pending.set().0,

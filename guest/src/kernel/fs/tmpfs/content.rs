@@ -4,9 +4,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use guest::errno::Errno;
+use guest::fs::seals::Seals;
 use guest::mm::object::Pages;
 use guest::mm::space::Copies;
 use guest::mm::{CellId, ObjectAccess, PageError};
@@ -16,6 +17,7 @@ use linux_raw_sys::general as linux;
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
 use super::TmpNode;
+use super::usage::Usage;
 use crate::mm::reclaim::Patience;
 use crate::mm::{Object, Paged, commit, cut_out, machine, memory, write_frame};
 use crate::sync::Mutex;
@@ -25,42 +27,18 @@ const SIZE_MAX_BYTES: u64 = i64::MAX as u64;
 
 /// Pages, how many of their bytes count, and who may write.
 pub(in super::super) struct Content {
-    data: Mutex<Data>,
+    pub(super) data: Mutex<Data>,
     /// Who has it open for writing; negative: so many run it.
     writers: AtomicI32,
 }
 
-struct Data {
+pub(super) struct Data {
     pages: Pages,
-    size: u64,
+    pub(super) size: u64,
+    pub(super) seals: Seals,
     usage: Arc<Usage>,
     /// How often pages or the size were changed, or pages shown to somebody, wrapping.
     changes: u64,
-}
-
-/// How many pages the files of a file system have, and may have.
-pub(in super::super) struct Usage {
-    pages: AtomicU64,
-    limit_pages: u64,
-}
-
-impl Usage {
-    /// None of so many.
-    pub(super) fn new(limit_pages: u64) -> Arc<Self> {
-        Arc::new(Self { pages: AtomicU64::new(0), limit_pages })
-    }
-
-    /// How many there are, and how many there may be.
-    pub(super) fn get(&self) -> (u64, u64) {
-        (self.pages.load(Ordering::Relaxed), self.limit_pages)
-    }
-
-    /// Lets a page more be promised.
-    fn promise(&self) -> Result<(), PageError> {
-        let has_room = self.pages.load(Ordering::Relaxed) < self.limit_pages;
-        let promised = has_room && commit::commit(1, 0).is_ok();
-        if promised { Ok(()) } else { Err(PageError::Full) }
-    }
 }
 
 /// Page and offset of a position, and how many bytes from there on are in that page.
@@ -141,9 +119,12 @@ impl Data {
     }
 
     /// Copies to `at` and on, as far as no fault is needed; whether all is done that a file has room
-    /// for.
+    /// for, and that its seals allow.
     fn write(&mut self, at: &mut u64, from: &mut Buffer<'_>) -> Result<bool, PageError> {
         self.changes = self.changes.wrapping_add(1);
+        if !self.seals.allow_write(self.size, at.saturating_add(from.remaining() as u64)) {
+            return Ok(true);
+        }
         while from.remaining() > 0 {
             let (index, offset, in_page) = split(*at);
             let left = SIZE_MAX_BYTES.saturating_sub(*at);
@@ -238,7 +219,8 @@ impl Data {
 
 impl Content {
     pub(super) fn new(usage: Arc<Usage>) -> Self {
-        let data = Data { pages: Pages::default(), size: 0, usage, changes: 0 };
+        let (pages, seals) = (Pages::default(), Seals::CLOSED);
+        let data = Data { pages, size: 0, seals, usage, changes: 0 };
         Self { data: Mutex::new(data), writers: AtomicI32::new(0) }
     }
 
@@ -274,6 +256,9 @@ impl Content {
         if self.writers.load(Ordering::Acquire) < 0 {
             return Err(Errno::ETXTBSY);
         }
+        let data = self.data.lock();
+        data.seals.check_size(data.size, size)?;
+        drop(data);
         self.work(|data| data.truncate(size))
     }
 
@@ -388,7 +373,7 @@ impl File for TmpNode {
                 data.write(at, from)
             });
             match step {
-                Ok(true) if from.remaining() > 0 => break Err(Errno::EFBIG),
+                Ok(true) if from.remaining() > 0 => break Err(content.refusal()),
                 Ok(true) => break Ok(()),
                 Ok(false) => {
                     if let Err(errno) = from.touch_to_get() {
@@ -437,6 +422,11 @@ impl File for TmpNode {
     fn allocate(&self, start: u64, end: u64, how: Allocation) -> Result<(), Errno> {
         let content = self.regular()?;
         let mut gone = 0..0;
+        let (seals, size) = (content.seals(), content.size_and_pages().0);
+        match how {
+            Allocation::Punch => seals.check_punch()?,
+            Allocation::KeepSize | Allocation::Grow => seals.check_size(size, end.max(size))?,
+        }
         match how {
             Allocation::Punch => gone = content.work(|data| data.punch(start, end))?,
             Allocation::KeepSize => content.make_room(start, end)?,
@@ -451,6 +441,14 @@ impl File for TmpNode {
         }
         self.written();
         Ok(())
+    }
+
+    fn seals(&self) -> Option<Seals> {
+        self.content().ok().map(Content::seals)
+    }
+
+    fn add_seals(&self, bits: u32) -> Result<(), Errno> {
+        self.seal(bits)
     }
 
     fn close(&self, flags: Flags) {

@@ -74,6 +74,12 @@ pub(super) fn fcntl(frame: &mut TrapFrame) -> Answer {
             let bytes = usize::try_from(argument as i32).map_err(|_| Errno::EINVAL)?;
             open.file()?.pipe_size(Some(bytes))
         }
+        linux::F_GET_SEALS => {
+            let seals = open.file()?.seals().ok_or(Errno::EINVAL)?;
+            Ok(u64::from(seals.bits()))
+        }
+        linux::F_ADD_SEALS if !open.flags().writes() => Err(Errno::EPERM),
+        linux::F_ADD_SEALS => open.file()?.add_seals(argument as u32).map(|()| 0),
         // Nobody is told of input by a signal.
         linux::F_GETOWN | linux::F_SETOWN => Ok(0),
         linux::F_GETLK | linux::F_SETLK | linux::F_SETLKW => lock_part(&open, command, argument),

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use guest::errno::Errno;
 use guest::fs::access::{PERMISSION_BITS, Wish};
 use guest::fs::path::{Goal, Walked};
+use guest::fs::seals::Seals;
 use guest::fs::{Attributes, Kind};
 use linux_raw_sys::general as linux;
 
@@ -179,16 +180,25 @@ pub(super) fn pipe2(frame: &mut TrapFrame) -> Answer {
 pub(super) fn memfd_create(frame: &mut TrapFrame) -> Answer {
     const NAME_MAX_BYTES: usize = 250;
     const PERMISSIONS: u16 = 0o777;
+    const NO_EXEC: u16 = 0o666;
     let allowed =
         linux::MFD_CLOEXEC | linux::MFD_ALLOW_SEALING | linux::MFD_NOEXEC_SEAL | linux::MFD_EXEC;
     let flags = only(frame.a(1), allowed)?;
+    let has = |flag| flags & flag != 0;
+    let (permissions, seals) = match has(linux::MFD_NOEXEC_SEAL) {
+        true if has(linux::MFD_EXEC) => return Err(Errno::EINVAL),
+        true => (NO_EXEC, Seals::NO_EXEC),
+        false if has(linux::MFD_ALLOW_SEALING) => (PERMISSIONS, Seals::NONE),
+        false => (PERMISSIONS, Seals::CLOSED),
+    };
     let too_long = |errno| if errno == Errno::ENAMETOOLONG { Errno::EINVAL } else { errno };
     let name = user::read_string(frame.a(0), NAME_MAX_BYTES).map_err(too_long)?;
-    let attributes = Attributes::new(Kind::Regular, PERMISSIONS, &who(), now());
+    let attributes = Attributes::new(Kind::Regular, permissions, &who(), now());
     let node = tmpfs::anonymous().nameless(attributes, &[b"memfd:", &name[..]].concat());
+    node.begin_with(seals);
     let open_flags = Flags(linux::O_RDWR);
     let place = Place::nameless(node);
     let file = place.inode.clone().open(open_flags)?;
-    let cloexec = if flags & linux::MFD_CLOEXEC != 0 { linux::O_CLOEXEC } else { 0 };
+    let cloexec = if has(linux::MFD_CLOEXEC) { linux::O_CLOEXEC } else { 0 };
     install(OpenFile::new(place, file, open_flags), cloexec)
 }

@@ -23,12 +23,15 @@ use crate::time::Instant;
 /// EINVAL for what cannot be handled.
 pub(crate) fn set_action(number: Number, action: Option<Action>) -> Result<Action, Errno> {
     let mut signals = current_process().signals.lock();
-    let Some(action) = action else { return Ok(signals.actions.get(number)) };
+    let Some(action) = action else { return Ok(signals.actions.lock().get(number)) };
     if matches!(number, SIGKILL | SIGSTOP) {
         return Err(Errno::EINVAL);
     }
-    let old = signals.actions.set(number, action);
-    if signals.actions.is_ignored(number) {
+    let (old, is_ignored) = {
+        let mut actions = signals.actions.lock();
+        (actions.set(number, action), actions.is_ignored(number))
+    };
+    if is_ignored {
         signals.discard(SigSet::of(&[number]));
     }
     Ok(old)

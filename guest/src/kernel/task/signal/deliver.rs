@@ -71,7 +71,8 @@ fn next_handler(thread: &Thread, user: &TrapFrame) -> Option<Delivery> {
             signals = follow(thread, signals);
         }
         let info = take(thread, &mut signals, thread.mask())?;
-        match signals.actions.deliver(info.number()) {
+        let handling = signals.actions.lock().deliver(info.number());
+        match handling {
             Handling::Ignore => {}
             Handling::Default(default) => act(thread, signals, &info, default, user),
             Handling::Handler(action) => {
@@ -168,10 +169,10 @@ pub(super) fn take(
 /// There was no room for the frame: SIGSEGV, which kills if its own handler was to be called.
 #[cold]
 fn failed_to_call(thread: &Thread, delivery: &Delivery) {
-    let mut signals = thread.process.signals.lock();
+    let signals = thread.process.signals.lock();
     signals.set_mask(thread, delivery.mask);
     if delivery.info.number() == SIGSEGV {
-        signals.actions.set(SIGSEGV, Action::default());
+        signals.actions.lock().set(SIGSEGV, Action::default());
     }
     drop(signals);
     force_segv();

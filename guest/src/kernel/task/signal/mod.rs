@@ -21,7 +21,7 @@ use guest::walk::Access;
 use super::table::{self, TREE};
 use super::{Process, Thread};
 use crate::sched;
-use crate::sync::WaitError;
+use crate::sync::{SpinLock, WaitError};
 use crate::time::Instant;
 
 pub(crate) mod alarm;
@@ -34,10 +34,14 @@ pub(crate) mod timers;
 
 pub(crate) use frame::{FRAME_BYTES, return_from_handler};
 
+/// What happens on each signal. Locked after the signals of a process.
+pub(super) type SharedActions = Arc<SpinLock<Actions>>;
+
 /// What the threads of a process share about signals, and who they are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ProcessSignals {
-    pub(super) actions: Actions,
+    /// Other processes may share them: CLONE_SIGHAND.
+    pub(super) actions: SharedActions,
     pub(super) pending: Pending,
     /// Those that live.
     pub(super) threads: Vec<Arc<Thread>>,
@@ -90,13 +94,33 @@ impl Own {
 }
 
 impl ProcessSignals {
+    /// Those of a process that has had none yet.
+    pub(super) fn new(actions: SharedActions) -> Self {
+        Self {
+            actions,
+            pending: Pending::new(),
+            threads: Vec::new(),
+            end: None,
+            leader_end: None,
+            survivor: None,
+            stop_signal: 0,
+            stopped: 0,
+            stop_taken: false,
+            news: None,
+        }
+    }
+
     /// Whether nothing needs to be done for this signal when it comes.
     fn drops(&self, process: &Process, thread: &Thread, number: Number) -> bool {
-        if self.actions.is_handled(number) || thread.mask().contains(number) {
+        let (is_handled, is_ignored) = {
+            let actions = self.actions.lock();
+            (actions.is_handled(number), actions.is_ignored(number))
+        };
+        if is_handled || thread.mask().contains(number) {
             return false;
         }
         let is_protected = process.is_protected.load(Ordering::Relaxed);
-        (is_protected || self.actions.is_ignored(number)) && !thread.awaits(number)
+        (is_protected || is_ignored) && !thread.awaits(number)
     }
 
     /// Ends all threads, which have to look.
@@ -149,7 +173,9 @@ impl ProcessSignals {
         };
         if let Some(thread) = taker {
             thread.interrupt();
-            if self.actions.terminates(number) && !process.is_protected.load(Ordering::Relaxed) {
+            if self.actions.lock().terminates(number)
+                && !process.is_protected.load(Ordering::Relaxed)
+            {
                 // Its end must not wait until it would be its turn.
                 process.resume();
             }
@@ -261,7 +287,7 @@ pub(crate) fn send_to_group(group: Pid, signal: u8) {
 pub(crate) fn is_ignored_or_blocked(signal: u8) -> bool {
     let thread = sched::current_thread();
     let signals = thread.process.signals.lock();
-    thread.mask().contains(signal) || signals.actions.is_ignored(signal)
+    thread.mask().contains(signal) || signals.actions.lock().is_ignored(signal)
 }
 
 /// SEGV_MAPERR and the like with an address, for a fault of the current thread: not to be blocked
@@ -271,13 +297,13 @@ pub(crate) fn force(signal: u8, code: i32, address: u64) {
     let process = &thread.process;
     let mut signals = process.signals.lock();
     let mask = thread.mask();
-    signals.actions.make_deliverable(signal, mask);
+    signals.actions.lock().make_deliverable(signal, mask);
     if mask.contains(signal) {
         let mut mask = mask;
         mask.remove(signal);
         thread.mask.store(mask.0, Ordering::Relaxed);
     }
-    if !signals.actions.is_handled(signal) {
+    if !signals.actions.lock().is_handled(signal) {
         process.is_protected.store(false, Ordering::Relaxed);
     }
     // There is always room for the number, and the report needs no more.

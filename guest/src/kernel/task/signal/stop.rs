@@ -89,7 +89,8 @@ pub(super) fn on_signal(thread: &Thread, number: Number) {
 pub(in crate::task) fn tell_parent(process: &Process, change: Change) {
     let parent = TREE.lock().get(process.parent_pid()).map(|node| node.payload.clone());
     let Some(parent) = parent else { return };
-    let wants = !parent.signals.lock().actions.get(SIGCHLD).flags.has(Flags::NO_CHILD_STOP);
+    let action = parent.signals.lock().actions.lock().get(SIGCHLD);
+    let wants = !action.flags.has(Flags::NO_CHILD_STOP);
     if wants {
         let uid = process.credentials().uid;
         // SIGCHLD does not queue: nothing is lost.
