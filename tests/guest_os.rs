@@ -311,7 +311,7 @@ const LIMITS_INSNS: [(&str, u64); 35] = [
     ("semop", 1450),
     ("shmat-shmdt", 3100),
     ("read-4k", 1900),
-    ("splice-64k", 300_000),
+    ("splice-64k", 110_000),
     ("open-close", 4500),
     ("stat", 3700),
     ("file-fault", 250),
