@@ -16,7 +16,7 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::files::{self, Image, run_tool};
 use crate::operating_system::GUEST;
-use crate::{MAX_INSNS, TIMEOUT_SECONDS, check, end_of, last_lines, run};
+use crate::{MAX_INSNS, TIMEOUT_SECONDS, boot, check, end_of, last_lines, run, sharing};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// What `scripts/disk` has fetched, below the target directory.
@@ -62,6 +62,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("dynamic::typed", typed),
         Trial::test("dynamic::chroot", chroot),
         Trial::test("dynamic::only_disk", only_disk),
+        Trial::test("dynamic::scenes", scenes),
         // It takes long: only when asked for.
         Trial::test("dynamic::recorded", recorded).with_ignored_flag(true),
     ];
@@ -80,6 +81,13 @@ fn disk(name: &str) -> Result<Image, Failed> {
     let write = format!("write {} {SCRIPT}", source.display());
     run_tool("debugfs", &["-w", "-R", &write, &image.name()])?;
     Ok(image)
+}
+
+/// What is shown of sharing where such a disk is.
+fn scenes() -> Result<(), Failed> {
+    let image = disk("scenes")?;
+    sharing::on_disk(&image)?;
+    image.remove()
 }
 
 fn golden() -> PathBuf {

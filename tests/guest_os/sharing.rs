@@ -3,8 +3,9 @@
 
 use libtest_mimic::Failed;
 
+use crate::files::Image;
 use crate::output::Scene;
-use crate::tour::{Checked, PAGE_BYTES, different, equal, same, says, within};
+use crate::tour::{self, Checked, PAGE_BYTES, Swap, different, equal, same, says, within};
 use crate::{boot, check, last_lines};
 
 /// A process that sleeps, as scenes say it.
@@ -205,4 +206,26 @@ pub(crate) fn v2p() -> Checked {
         check(has, || format!("no line is {wanted:?}:\n{}", last_lines(&text)))?;
     }
     check(outer == format!("2: {place}"), || format!("{inner:?} and {outer:?} are different"))
+}
+
+/// The scenes about files, where a disk with Debian's programs is: a file on the disk, and a library.
+pub(crate) fn on_disk(image: &Image) -> Checked {
+    const LINES: [&str; 4] = [
+        "mkdir /mnt; mount -t ext2 /dev/vda /mnt",
+        "vmdemo file-maps shared-text",
+        "cat /proc/sys/vm/audit | head -n 1",
+        "exit",
+    ];
+    let drive = image.drive();
+    let text = boot(&["-m", "64M", "-smp", "4", "-drive", &drive, "-append", "quiet"], &LINES)?;
+    let scenes = Scene::read_all(&text)?;
+    let [file, library] = &scenes[..] else { return Err(last_lines(&text).into()) };
+    for scene in &scenes {
+        tour::check(scene, Swap::Absent)?;
+    }
+    check(file.text("the file")?.ends_with(" on ext2"), || "it is on no disk".to_owned())?;
+    within(file, "changed pages of files before msync", 1..=u64::MAX)?;
+    says(library, "a program with a library", "/mnt/usr/bin/sleep")?;
+    check(text.lines().any(|line| line == "ok"), || "the audit found something".to_owned())?;
+    image.expect_clean()
 }

@@ -200,6 +200,12 @@ pub fn unread(pipe: &File) -> Result<u32> {
     Ok(count)
 }
 
+/// Moves bytes from where one file is to where another is, one of them a pipe; how many.
+pub fn splice(from: &File, to: &File, count: usize) -> Result<usize> {
+    const HERE: usize = 0;
+    call(g::__NR_splice, args![from.fd(), HERE, to.fd(), HERE, count, 0_usize])
+}
+
 /// Makes `to` another name of `from`, not close-on-exec; the same number is left as it is.
 pub fn duplicate_to(from: i32, to: i32) -> Result<()> {
     if from == to {

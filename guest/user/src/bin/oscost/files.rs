@@ -14,6 +14,7 @@ use crate::meter::Meter;
 
 pub(crate) const ROWS: &[Row] = &[
     ("read-4k", "reading 4 KiB of a file in memory", read),
+    ("splice-64k", "64 KiB of it spliced into a pipe, and from there into another file", splice),
     ("open-close", "opening that file and closing it", open_close),
     ("stat", "what that file is, by its path", stat),
     ("file-fault", "first read of a page of that file where it is mapped", fault),
@@ -30,8 +31,8 @@ pub(crate) struct Scratch(String);
 
 impl Scratch {
     /// With [`PAGES`] pages.
-    pub(crate) fn new() -> Result<Self> {
-        let scratch = Self(format!("/tmp/oscost-{}", process::id()));
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let scratch = Self(format!("/tmp/oscost-{}-{name}", process::id()));
         let file = File::create(scratch.path())?;
         (0..PAGES).try_for_each(|_| file.write_all(&[1; PAGE_SIZE_BYTES]))?;
         Ok(scratch)
@@ -50,7 +51,7 @@ impl Drop for Scratch {
 }
 
 fn read(meter: &mut Meter) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("file")?;
     let file = File::open(scratch.path())?;
     let mut buffer = alloc::vec![0; PAGE_SIZE_BYTES];
     meter.repeat(|watch| {
@@ -64,8 +65,26 @@ fn read(meter: &mut Meter) -> Result<()> {
     })
 }
 
+fn splice(meter: &mut Meter) -> Result<()> {
+    /// What a pipe has room for.
+    const LENGTH_BYTES: usize = 64 << 10;
+    let (source, target) = (Scratch::new("source")?, Scratch::new("target")?);
+    let (from, to) = (File::open(source.path())?, File::open_with(target.path(), g::O_WRONLY, 0)?);
+    let (reader, writer) = file::pipe()?;
+    meter.repeat(|watch| {
+        from.seek(0)?;
+        to.seek(0)?;
+        watch.run(|| {
+            let sent = file::splice(&from, &writer, LENGTH_BYTES)?;
+            let kept = file::splice(&reader, &to, LENGTH_BYTES)?;
+            if [sent, kept] == [LENGTH_BYTES; 2] { Ok(()) } else { Err(Errno::IO) }
+        })?;
+        Ok(1)
+    })
+}
+
 fn open_close(meter: &mut Meter) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("file")?;
     meter.repeat(|watch| {
         watch.run(|| (0..ROUNDS).try_for_each(|_| File::open(scratch.path()).map(drop)))?;
         Ok(ROUNDS)
@@ -73,7 +92,7 @@ fn open_close(meter: &mut Meter) -> Result<()> {
 }
 
 fn stat(meter: &mut Meter) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("file")?;
     meter.repeat(|watch| {
         watch.run(|| (0..ROUNDS).try_for_each(|_| file::stat(scratch.path()).map(drop)))?;
         Ok(ROUNDS)
@@ -87,7 +106,7 @@ fn touch(
     flags: u32,
     each: impl Fn(&Mapping, usize),
 ) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("file")?;
     let file = File::open(scratch.path())?;
     meter.repeat(|watch| {
         let area = Mapping::of_file(&file, PAGES * PAGE_SIZE_BYTES, protection, flags)?;

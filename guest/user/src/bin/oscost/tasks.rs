@@ -115,7 +115,7 @@ fn write_each(area: &Mapping) {
 
 /// Areas do not become one, since each has the same page of the file.
 fn fork_per_area(meter: &mut Meter) -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("areas")?;
     let file = File::open(scratch.path())?;
     let area = || Mapping::of_file(&file, PAGE_SIZE_BYTES, g::PROT_READ, g::MAP_SHARED);
     let areas = || (0..AREAS).map(|_| area()).collect::<Result<Vec<Mapping>>>();

@@ -2,9 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use guest_user::bytes;
 use guest_user::status::Status;
 use guest_user::sys::file::{self, File};
 use guest_user::sys::mapping::{Mapping, PAGE_SIZE_BYTES};
@@ -80,24 +78,8 @@ impl Drop for Scratch {
 
 /// A directory for the file, on a disk if a writable one is there, and the kind of its file system.
 fn place() -> Read<(String, String)> {
-    let text = look::text("/proc/mounts")?;
-    let mounts = bytes::lines(&text).filter_map(|line| {
-        let fields: Vec<&str> =
-            bytes::fields(line).filter_map(|field| core::str::from_utf8(field).ok()).collect();
-        match fields[..] {
-            [_, at, kind, options, ..] => Some((at, kind, options)),
-            _ => None,
-        }
-    });
-    let on_disk = |(_, kind, options): &(&str, &str, &str)| {
-        kind.starts_with("ext") && options.split(',').any(|option| option == "rw")
-    };
-    let mut mounts: Vec<_> = mounts.collect();
-    mounts.sort_by_key(|(at, ..)| at.len());
-    match mounts.iter().find(|mount| on_disk(mount)) {
-        Some((at, kind, _)) => Ok((at.trim_end_matches('/').into(), (*kind).into())),
-        None => Ok(("/tmp".into(), "tmpfs".into())),
-    }
+    let disk = look::disks()?.into_iter().find(|disk| disk.is_writable);
+    Ok(disk.map_or_else(|| ("/tmp".into(), "tmpfs".into()), |disk| (disk.at, disk.kind)))
 }
 
 fn hex(value: u64) -> String {

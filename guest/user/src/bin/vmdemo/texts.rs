@@ -27,7 +27,8 @@ that programs are linked to when they start: one libc is enough for all of them.
     play: shared_text,
 };
 
-/// Pages of a process that nobody may write and that are in memory: their frames by page of the file.
+/// Pages of a file that a process has in memory and may not write: their frames by page of the file.
+/// Those that were changed before they became read-only are the process's own, and not among them.
 type Text = BTreeMap<u64, u64>;
 
 /// Of the files that end with this name, mapped by a process. The pages are counted from the lowest
@@ -43,7 +44,7 @@ fn text_of(pid: i32, name: &[u8]) -> Read<Text> {
             continue;
         }
         let count = (area.end - area.start) as usize / PAGE_SIZE_BYTES;
-        let frames = look::frames_of(pid, area.start as usize, count)?;
+        let frames = look::file_frames_of(pid, area.start as usize, count)?;
         let first = (area.start - start) / PAGE_SIZE_BYTES as u64;
         text.extend((first..).zip(frames).filter_map(|(page, frame)| Some((page, frame?))));
     }
@@ -94,23 +95,28 @@ fn shared_text(stage: &mut Stage) -> Played {
     library(stage)
 }
 
-/// Programs that may be there, each linked to a C library when it starts, and do nothing for long.
-const DYNAMIC: [&[&[u8]]; 2] = [&[b"/usr/bin/sleep", b"1000"], &[b"/bin/sleep", b"1000"]];
+/// A program that may be there, below the root or on a disk that could be one; it is linked to a C
+/// library when it starts, and does nothing for long.
+const DYNAMIC: [&[u8]; 2] = [b"/usr/bin/sleep", b"1000"];
 /// What the name of that library ends with.
 const LIBRARY: &[u8] = b"libc.so.6";
 
-/// Starts one of these programs if it is there and has the library; its number.
-fn start_dynamic(words: &[&[u8]]) -> Read<Option<i32>> {
-    if file::access(words[0], g::X_OK).is_err() {
+/// Starts that program below this root; its number, if it is there and has the library.
+fn start_dynamic(root: &[u8]) -> Read<Option<i32>> {
+    if file::access(&[root, DYNAMIC[0]].concat(), g::X_OK).is_err() {
         return Ok(None);
     }
-    let child = others::start(words, None, None, || ())?;
-    others::state_at_rest(child)?;
-    if text_of(child, LIBRARY)?.is_empty() {
-        end_dynamic(child)?;
-        return Ok(None);
+    let child = others::start(&DYNAMIC, None, None, || {
+        if !root.is_empty() {
+            // Without it, another program is started, or none.
+            let _ = file::change_root(root).and_then(|()| file::change_directory(b"/"));
+        }
+    })?;
+    if others::state_at_rest(child)? == others::ASLEEP && !text_of(child, LIBRARY)?.is_empty() {
+        return Ok(Some(child));
     }
-    Ok(Some(child))
+    end_dynamic(child)?;
+    Ok(None)
 }
 
 fn end_dynamic(child: i32) -> Read<()> {
@@ -121,11 +127,13 @@ fn end_dynamic(child: i32) -> Read<()> {
 
 /// The same for a library, where there is a program that has one.
 fn library(stage: &mut Stage) -> Played {
-    for words in DYNAMIC {
-        let Some(first) = start_dynamic(words)? else { continue };
-        let second = start_dynamic(words)?;
+    let disks = look::disks()?.into_iter().map(|disk| disk.at.into_bytes());
+    for root in core::iter::once(Vec::new()).chain(disks) {
+        let Some(first) = start_dynamic(&root)? else { continue };
+        let second = start_dynamic(&root)?;
         if let Some(second) = second {
-            stage.show("a program with a library", Bytes(words[0]), "");
+            let path = [&root, DYNAMIC[0]].concat();
+            stage.show("a program with a library", Bytes(&path), "");
             let texts = [text_of(first, LIBRARY)?, text_of(second, LIBRARY)?];
             compare(stage, "the library's text", texts.each_ref());
             end_dynamic(second)?;
