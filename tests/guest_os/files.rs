@@ -209,7 +209,7 @@ fn failing(image: &Image, test: &str, errors: &str) -> Result<(), Failed> {
     let (drive, append) = (image.drive(), format!("init=/bin/filetest quiet -- -k {test}"));
     let machine = ["-m", "32M", "-smp", "4", "-append", &append];
     let disk = ["-drive", &drive, "-disk-errors", errors];
-    output::passed(&boot(&[machine, disk].concat(), &[])?)
+    output::passed(&boot(&[&machine[..], &disk].concat(), &[])?)
 }
 
 /// What is copied, moved and removed by hand is so on the disk, with sync or without.
@@ -275,7 +275,7 @@ fn in_use() -> Result<(), Failed> {
 
 /// The byte at a position of what the test `churn` writes in a round.
 fn churned(round: u64, at: u64) -> u8 {
-    let mixed = (round << 40 ^ at / 8).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = ((round << 40) ^ (at / 8)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> (at % 8 * 8)) as u8
 }
 
