@@ -94,6 +94,7 @@ pub(crate) const PROGRAMS: &[Case] = &[
     on_linux("file_windows", "qemu-user has no remap_file_pages"),
     on_linux("pipe_limits", "the peer is not run by the superuser, or it should not be"),
     on_linux("seals", "the peer's kernel may know other seals"),
+    on_linux("futex_several", "qemu-user has no futex_waitv"),
     on_linux("sysv_identifiers", "the peer is not run by the superuser, or it should not be"),
     on_linux("futexes", "qemu-user doubles no mapping with mremap"),
     Case {
