@@ -89,6 +89,7 @@ pub(crate) const PROGRAMS: &[Case] = &[
     on_linux("sysv_messages", "qemu-user fails for messages that are longer than memory"),
     on_linux("sysv_semaphores", "the peer is not run by the superuser, or it should not be"),
     on_linux("sysv_shared", "the peer is not run by the superuser, and has addresses of its own"),
+    on_linux("block_numbers", "the peer's files lie elsewhere, and it is not run by the superuser"),
     on_linux("clone_sharing", "qemu-user shares all that threads share, or nothing"),
     on_linux("file_limits", "qemu-user keeps some limits for itself, and has others than Linux"),
     on_linux("file_windows", "qemu-user has no remap_file_pages"),
