@@ -32,6 +32,7 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_exit exit
     __NR_exit_group exit_group
     __NR_futex futex
+    __NR_futex_waitv futex_waitv
     __NR_get_robust_list get_robust_list
     __NR_getpgid getpgid
     __NR_getpid getpid
@@ -298,6 +299,36 @@ fn futex(frame: &mut TrapFrame) -> Answer {
             Ok(woken as u64)
         }
     }
+}
+
+/// Waits for several words.
+fn futex_waitv(frame: &mut TrapFrame) -> Answer {
+    const MOST: u64 = 128;
+    /// FUTEX2_SIZE_U32: there are no other words.
+    const WORD: u64 = 2;
+    let (at, count) = (frame.a(0), frame.a(1) as u32);
+    if frame.a(2) as u32 != 0 || count == 0 || u64::from(count) > MOST || at == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let deadline = match (frame.a(3), frame.a(4) as u32) {
+        (0, _) => None,
+        (at, linux::CLOCK_MONOTONIC) => futex_deadline(at, Timeout::Monotonic)?,
+        (at, linux::CLOCK_REALTIME) => futex_deadline(at, Timeout::Realtime)?,
+        _ => return Err(Errno::EINVAL),
+    };
+    let mut words = Vec::new();
+    words.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..u64::from(count) {
+        let [expected, word, flags]: [u64; 3] = user::read(at.wrapping_add(24 * index))?;
+        // What is reserved is the upper half.
+        let scope = match flags {
+            WORD => Scope::Shared,
+            flags if flags == WORD | u64::from(linux::FUTEX_PRIVATE_FLAG) => Scope::Private,
+            _ => return Err(Errno::EINVAL),
+        };
+        words.push(futex::Word { at: word, scope, expected: expected as u32 });
+    }
+    futex::wait_for_any(&words, deadline).map(|index| index as u64)
 }
 
 /// When a wait ends; `at` is where the timeout is.

@@ -2,6 +2,7 @@
 //! sleeps on a wait queue of its own, so that only those are woken that are meant.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use guest::PAGE_SIZE_BYTES;
@@ -14,7 +15,7 @@ use super::Thread;
 use crate::arch::uaccess;
 use crate::mm::{AddressSpace, Object, user};
 use crate::sched;
-use crate::sync::{SpinGuard, SpinLock, WaitError, WaitQueue};
+use crate::sync::{SpinGuard, SpinLock, WaitError, WaitQueue, wait_on_any};
 use crate::time::Instant;
 
 /// Queues that waiters are spread over; a power of two.
@@ -116,6 +117,12 @@ struct Waiter {
     is_moved: AtomicBool,
 }
 
+impl Waiter {
+    fn is_woken(&self) -> Option<()> {
+        self.is_woken.load(Ordering::Acquire).then_some(())
+    }
+}
+
 type Bucket = Queue<Key, Arc<Waiter>>;
 
 static WAITERS: [SpinLock<Bucket>; BUCKETS] = [const { SpinLock::new(Bucket::new()) }; BUCKETS];
@@ -148,10 +155,25 @@ pub(crate) fn wait(
     bits: u32,
     deadline: Option<Instant>,
 ) -> Result<(), Errno> {
-    let key = Key::of(at, scope)?;
+    let (waiter, _key) = enqueue(Word { at, scope, expected }, bits)?;
+    let waited = waiter.queue.wait_interruptible(deadline, || waiter.is_woken());
+    end_of_wait(waited, !leave(&waiter))
+}
+
+/// A word that is waited for while it is as expected.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word {
+    pub(crate) at: u64,
+    pub(crate) scope: Scope,
+    pub(crate) expected: u32,
+}
+
+/// Queues a new waiter for a word up; the key is to be kept as long as it waits.
+fn enqueue(word: Word, bits: u32) -> Result<(Arc<Waiter>, Key), Errno> {
+    let key = Key::of(word.at, word.scope)?;
     let bucket = key.bucket();
-    let (word, mut waiters) = load_locked(at, bucket)?;
-    if word != expected {
+    let (found, mut waiters) = load_locked(word.at, bucket)?;
+    if found != word.expected {
         return Err(Errno::EAGAIN);
     }
     let waiter = Arc::new(Waiter {
@@ -162,20 +184,57 @@ pub(crate) fn wait(
         is_moved: AtomicBool::new(false),
     });
     waiters.push(key.clone(), bits, waiter.clone());
-    drop(waiters);
-    let is_woken = || waiter.is_woken.load(Ordering::Acquire).then_some(());
-    let waited = match waiter.queue.wait_interruptible(deadline, is_woken) {
-        Ok(()) => Ok(()),
-        // Woken after all: it was counted.
-        Err(_) if !withdraw(&waiter) => Ok(()),
-        Err(WaitError::TimedOut) => Err(Errno::ETIMEDOUT),
-        Err(WaitError::Interrupted) => Err(Errno::EINTR),
-    };
+    Ok((waiter, key))
+}
+
+/// What a wait yields; one who was woken after all was counted.
+fn end_of_wait(waited: Result<(), WaitError>, was_woken: bool) -> Result<(), Errno> {
+    match waited {
+        Err(WaitError::TimedOut) if !was_woken => Err(Errno::ETIMEDOUT),
+        Err(WaitError::Interrupted) if !was_woken => Err(Errno::EINTR),
+        _ => Ok(()),
+    }
+}
+
+/// A waiter waits no longer; false where it was woken before.
+fn leave(waiter: &Arc<Waiter>) -> bool {
+    let is_left = waiter.is_woken().is_none() && withdraw(waiter);
     if waiter.is_moved.load(Ordering::Relaxed) {
         let key = waiter.moved_to.lock().take();
         drop(key);
     }
-    waited
+    is_left
+}
+
+/// Sleeps while all these words are as expected, until somebody wakes for one of them: its index.
+///
+/// # Errors
+/// As for [`wait`]; ENOMEM.
+pub(crate) fn wait_for_any(words: &[Word], deadline: Option<Instant>) -> Result<usize, Errno> {
+    let mut waiters = Vec::new();
+    waiters.try_reserve_exact(words.len()).map_err(|_| Errno::ENOMEM)?;
+    let all = words.iter().try_for_each(|word| {
+        waiters.push(enqueue(*word, ANY_BITS)?);
+        Ok(())
+    });
+    let outcome = all.and_then(|()| {
+        let mut queues = Vec::new();
+        queues.try_reserve_exact(waiters.len()).map_err(|_| Errno::ENOMEM)?;
+        queues.extend(waiters.iter().map(|(waiter, _)| &waiter.queue));
+        let look = || waiters.iter().find_map(|(waiter, _)| waiter.is_woken());
+        end_of_wait(wait_on_any(&queues, deadline, look), false)
+    });
+    let mut woken = None;
+    for (index, (waiter, _)) in waiters.iter().enumerate() {
+        if !leave(waiter) {
+            woken = Some(index);
+        }
+    }
+    match (woken, outcome) {
+        (Some(index), _) => Ok(index),
+        (None, Err(errno)) => Err(errno),
+        (None, Ok(())) => unreachable!("nothing else ends the wait"),
+    }
 }
 
 /// Takes a waiter out; false where it was woken before.
