@@ -35,6 +35,12 @@ pub(super) const ROWS: &[Row] = &[
     Row { number: linux::__NR_munlock, name: "munlock", call: lock::munlock },
     Row { number: linux::__NR_mlockall, name: "mlockall", call: lock::mlockall },
     Row { number: linux::__NR_munlockall, name: "munlockall", call: lock::munlockall },
+    Row {
+        number: linux::__NR_process_madvise,
+        name: "process_madvise",
+        call: peek::process_madvise,
+    },
+    Row { number: linux::__NR_remap_file_pages, name: "remap_file_pages", call: remap_file_pages },
     Row { number: linux::__NR_process_vm_readv, name: "process_vm_readv", call: peek::readv },
     Row { number: linux::__NR_process_vm_writev, name: "process_vm_writev", call: peek::writev },
 ];
@@ -317,4 +323,33 @@ fn mremap(frame: &mut TrapFrame) -> Answer {
         lock::lock_mapping(&caller, moved, new_bytes);
     }
     Ok(moved)
+}
+
+/// Shows other pages of the file at a part of its shared mapping, which becomes a mapping of its
+/// own, as on Linux since it has no other way.
+fn remap_file_pages(frame: &mut TrapFrame) -> Answer {
+    let (start, length_bytes) = (frame.a(0) & !(PAGE_SIZE_BYTES - 1), frame.a(1));
+    let (prot, first) = (frame.a(2), frame.a(3));
+    let range = PageRange::of_user(start, length_bytes & !(PAGE_SIZE_BYTES - 1));
+    let range = range.filter(|range| prot == 0 && !range.is_empty()).ok_or(Errno::EINVAL)?;
+    first.checked_add(range.pages()).ok_or(Errno::EINVAL)?;
+    let caller = Caller::new()?;
+    let mut space = caller.lock();
+    let area = space.vmas().find(range.start).ok_or(Errno::EINVAL)?;
+    let (object, _) = area.object_at(range.start).ok_or(Errno::EINVAL)?;
+    if area.sharing != Sharing::Shared || !area.pages.covers(range) {
+        return Err(Errno::EINVAL);
+    }
+    let request = Request {
+        place: Place::Fixed(start),
+        length_bytes: range.pages() * PAGE_SIZE_BYTES,
+        prot: area.prot,
+        max_prot: area.max_prot,
+        sharing: Sharing::Shared,
+        backing: Backing::Object { object: object.clone(), first },
+        purpose: Purpose::Mapping,
+        no_reserve: false,
+    };
+    space.map(caller.machine(), request)?;
+    Ok(0)
 }
