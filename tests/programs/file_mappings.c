@@ -371,6 +371,32 @@ static void moved(void)
     close(fd);
 }
 
+/* Pages of a file in another order, by the old call. */
+static void rearranged(void)
+{
+    int fd = filled("file", 4);
+    char *map = mmap(0, 4 * PAGE, RW, MAP_SHARED, fd, 0);
+    char *private = mmap(0, PAGE, RW, MAP_PRIVATE, fd, 0);
+    CALL(remap_file_pages(map, PAGE, 0, 3, 0));
+    CALL(remap_file_pages(map + 3 * PAGE, PAGE, 0, 0, 0));
+    NUMBER(map[0] << 16 | map[PAGE] << 8 | map[3 * PAGE]);
+    map[3 * PAGE] = 'A';
+    CALL(pread(fd, buf, 1, 0));
+    NUMBER(buf[0]);
+    CALL(remap_file_pages(map + PAGE, PAGE, 0, 100, 0));
+    NUMBER(peek(map + PAGE));
+    CALL(remap_file_pages(map + 5, 2 * PAGE - 1, 0, 1, 0));
+    NUMBER(map[0]);
+    CALL(remap_file_pages(map, PAGE, RW, 0, 0));
+    CALL(remap_file_pages(map, 0, 0, 0, 0));
+    CALL(remap_file_pages(map, PAGE, 0, SIZE_MAX, 0));
+    CALL(remap_file_pages(private, PAGE, 0, 0, 0));
+    munmap(map, 4 * PAGE);
+    munmap(private, PAGE);
+    CALL(remap_file_pages(map, PAGE, 0, 0, 0));
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct sigaction action = {.sa_sigaction = leave, .sa_flags = SA_SIGINFO};
@@ -386,5 +412,6 @@ int main(int argc, char **argv)
     locked();
     advised();
     moved();
+    rearranged();
     return end_in_place();
 }

@@ -136,6 +136,59 @@ static void refused(void)
     CALL(futex(&word, 50, 0, 0, 0, 0));
 }
 
+struct waited_for {
+    unsigned long value, at;
+    unsigned flags, reserved;
+};
+
+static long waitv(void *words, unsigned count, unsigned flags, void *limit, int clock)
+{
+    return syscall(449, words, count, flags, limit, clock);
+}
+
+/* Several words at once. */
+static void any_of_several(void)
+{
+    enum { OF_32_BITS = 2 };
+    int *words = mmap(0, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct waited_for wanted[5];
+    struct timespec limit, wrong = {0, 1000000000};
+    for (int i = 0; i < 5; i++)
+        wanted[i] = (struct waited_for){0, (unsigned long)(words + 7 * i), OF_32_BITS, 0};
+    clock_gettime(CLOCK_MONOTONIC, &limit);
+    CALL(waitv(wanted, 5, 0, &limit, CLOCK_MONOTONIC));
+    CALL(waitv(wanted, 0, 0, 0, 0));
+    CALL(waitv(wanted, 129, 0, 0, 0));
+    CALL(waitv(0, 5, 0, 0, 0));
+    CALL(waitv((void *)8, 5, 0, 0, 0));
+    CALL(waitv(wanted, 5, 1, 0, 0));
+    CALL(waitv(wanted, 5, 0, &limit, 7));
+    CALL(waitv(wanted, 5, 0, &wrong, CLOCK_MONOTONIC));
+    CALL(waitv(wanted, 5, 0, (void *)8, CLOCK_MONOTONIC));
+    wanted[3].value = 1;
+    CALL(waitv(wanted, 5, 0, 0, 0));
+    wanted[3].value = 0;
+    wanted[2].reserved = 1;
+    CALL(waitv(wanted, 5, 0, 0, 0));
+    wanted[2].reserved = 0;
+    wanted[2].flags = 0;
+    CALL(waitv(wanted, 5, 0, 0, 0));
+    wanted[2].flags = OF_32_BITS;
+    wanted[2].at++;
+    CALL(waitv(wanted, 5, 0, 0, 0));
+    wanted[2].at = 8;
+    CALL(waitv(wanted, 5, 0, 0, 0));
+    wanted[2].at = (unsigned long)(words + 14);
+    for (int i = 0; i < 5; i += 2) {
+        pid_t child;
+        CHILD(child, waitv(wanted, 5, 0, 0, 0) != i);
+        sleep_ms(100);
+        NUMBER(futex(words + 7 * i, FUTEX_WAKE, 10, 0, 0, 0));
+        NUMBER(ending(child));
+        NUMBER(futex(words + 7, FUTEX_WAKE, 10, 0, 0, 0));
+    }
+}
+
 static void lists(void)
 {
     struct robust_list_head head = {{&head.list}, 0, 0};
@@ -196,6 +249,7 @@ int main(int argc, char **argv)
     keys();
     moved();
     refused();
+    any_of_several();
     lists();
     return end_in_place();
 }

@@ -22,10 +22,10 @@ static inline void begin_in_place(int argc, char **argv)
     }
 }
 
-/* The exit code. */
+/* The exit code. Files that are still open keep the disk in use until the program has ended. */
 static inline int end_in_place(void)
 {
-    if (place && (chdir("/") || umount(place))) {
+    if (place && (chdir("/") || umount2(place, MNT_DETACH))) {
         perror(place);
         return 1;
     }

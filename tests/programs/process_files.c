@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 static int opened(pid_t pid, unsigned flags) { return syscall(SYS_pidfd_open, pid, flags); }
 
@@ -144,6 +146,45 @@ static void files_of_others(void)
     close(mine);
 }
 
+static long advised(int fd, void *at, size_t length, int advice, unsigned flags)
+{
+    struct iovec range = {at, length};
+    return syscall(440, fd, &range, 1, advice, flags);
+}
+
+/* What others should have in memory. */
+static void advice_for_others(void)
+{
+    enum { PAGE = 4096 };
+    char *at = mmap(0, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(at, 'a', 4 * PAGE);
+    munmap(at + 3 * PAGE, PAGE);
+    pid_t child;
+    if ((child = fork()) == 0) {
+        sleep_ms(200);
+        _exit(at[0] + at[2 * PAGE] != 'a' + 'a');
+    }
+    int fd = opened(child, 0), other = open(".", O_RDONLY);
+    CALL(advised(fd, at, 3 * PAGE, MADV_COLD, 0));
+    CALL(advised(fd, at, 3 * PAGE, MADV_PAGEOUT, 0));
+    CALL(advised(fd, at, 3 * PAGE, MADV_WILLNEED, 0));
+    CALL(advised(fd, at, 0, MADV_COLD, 0));
+    CALL(advised(fd, at, 4 * PAGE, MADV_COLD, 0));
+    CALL(advised(fd, at + 1, PAGE, MADV_COLD, 0));
+    CALL(advised(fd, at, PAGE, MADV_COLD, 1));
+    CALL(advised(fd, at, PAGE, MADV_DONTNEED, 0));
+    CALL(advised(fd, at, PAGE, 77, 0));
+    CALL(advised(other, at, PAGE, MADV_COLD, 0));
+    CALL(advised(99, at, PAGE, MADV_COLD, 0));
+    CALL(syscall(440, fd, (void *)8, 1, MADV_COLD, 0));
+    CALL(syscall(440, fd, 0, 1025, MADV_COLD, 0));
+    NUMBER(ending(child));
+    CALL(advised(fd, at, PAGE, MADV_COLD, 0));
+    close(fd);
+    close(other);
+    munmap(at, 3 * PAGE);
+}
+
 static int in_shared(void *unused)
 {
     /* Its own descriptors now: what it closes stays with the other. */
@@ -155,7 +196,7 @@ static int in_shared(void *unused)
 
 static int closes_own(void *unused) { return syscall(SYS_close_range, 3, ~0u, 2); }
 
-static int changes_directory(void *unused) { return unshare(CLONE_FS) || chdir("/"); }
+static int changes_directory(void *unused) { return unshare(CLONE_FS) || chdir("/proc"); }
 
 static void apart(void)
 {
@@ -174,7 +215,7 @@ static void apart(void)
     child = clone(changes_directory, stack[3], share, 0);
     NUMBER(ending(child));
     char path[100];
-    NUMBER(strcmp(getcwd(path, 100), "/") != 0);
+    NUMBER(strcmp(getcwd(path, 100), "/proc") != 0);
     CALL(syscall(SYS_close_range, 5, 4, 0));
     CALL(syscall(SYS_close_range, 50, 60, 16));
     CALL(syscall(SYS_close_range, fd, fd, 4));
@@ -196,6 +237,7 @@ int main(void)
     refused();
     child_of();
     files_of_others();
+    advice_for_others();
     apart();
     return 0;
 }

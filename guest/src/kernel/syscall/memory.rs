@@ -39,6 +39,11 @@ pub(super) const ROWS: &[Row] = &[
     Row { number: linux::__NR_mlockall, name: "mlockall", call: lock::mlockall },
     Row { number: linux::__NR_munlockall, name: "munlockall", call: lock::munlockall },
     Row {
+        number: linux::__NR_process_madvise,
+        name: "process_madvise",
+        call: peek::process_madvise,
+    },
+    Row {
         number: linux::__NR_remap_file_pages,
         name: "remap_file_pages",
         call: window::remap_file_pages,

@@ -2,12 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::super::{Access, ROOT_INODE};
+use super::super::{Access, New, ROOT_INODE};
 use super::format::{LARGE, SMALL, format};
-use super::memory::mount;
+use super::memory::{NOW, mount};
 use super::reading::VARIANTS;
 use super::tools;
-use super::world::{Deed, World, compare_node};
+use super::world::{Deed, World, compare_node, root};
+use crate::errno::Errno;
+use crate::fs::Kind;
 use crate::fs::tree::Manner;
 
 pub(super) fn deeds(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Deed>> {
@@ -52,6 +54,32 @@ fn run(image: Vec<u8>, deeds: &[Deed], has_tools: bool) {
     for (number, node) in &nodes {
         compare_node(&mut system, *number, node);
     }
+}
+
+/// Whenever it is only to be read, it is whole on the disk, and refuses to be changed.
+#[test]
+fn it_may_be_changed_now_and_then() {
+    let has_tools = tools::are_there("it_may_be_changed_now_and_then");
+    let mut system = mount(format(LARGE), Access::ReadWrite);
+    for turn in 0..4_u8 {
+        let new = New::Plain(Kind::Regular, 0o644);
+        let file = system.create(ROOT_INODE, &[b'a' + turn], new, &root()).expect("made");
+        system.allocate(file, 3).expect("allocated");
+        system.resize(file, 4 * 4096, NOW).expect("resized");
+        system.set_access(Access::ReadOnly, NOW).expect("written");
+        if has_tools {
+            tools::assert_clean(&system.disk().image());
+        }
+        assert!(mount(system.disk().image(), Access::ReadOnly).was_clean());
+        let refused = system.create(ROOT_INODE, b"refused", new, &root());
+        assert_eq!(refused.map_err(|error| error.errno()), Err(Errno::EROFS));
+        let writes = system.disk().writes();
+        system.set_access(Access::ReadOnly, NOW).expect("it is so");
+        assert_eq!(system.disk().writes(), writes);
+        system.set_access(Access::ReadWrite, NOW).expect("it can be");
+        assert!(!mount(system.disk().image(), Access::ReadOnly).was_clean());
+    }
+    assert!(system.lookup(ROOT_INODE, b"d").is_ok());
 }
 
 #[test]

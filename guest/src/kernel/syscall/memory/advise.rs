@@ -13,7 +13,7 @@ use super::super::Answer;
 use super::{Caller, is_aligned, page_aligned};
 use crate::arch::trap::TrapFrame;
 use crate::arch::uaccess;
-use crate::mm::{HereMachine, Object};
+use crate::mm::{AddressSpace, HereMachine, Object};
 
 /// A range as these calls take it: `start` aligned, the length rounded up, perhaps no page at all.
 ///
@@ -54,7 +54,7 @@ enum Advice {
 
 /// Whether pages shall be in RAM.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Residence {
+pub(super) enum Residence {
     /// They are needed soon.
     Fetch,
     /// They go first.
@@ -71,9 +71,9 @@ impl Advice {
             | linux::MADV_SEQUENTIAL
             | linux::MADV_DONTDUMP
             | linux::MADV_DODUMP => Some(Self::Hint),
-            linux::MADV_WILLNEED => Some(Self::Residence(Residence::Fetch)),
-            linux::MADV_COLD => Some(Self::Residence(Residence::Cold)),
-            linux::MADV_PAGEOUT => Some(Self::Residence(Residence::PushOut)),
+            linux::MADV_WILLNEED | linux::MADV_COLD | linux::MADV_PAGEOUT => {
+                Residence::of(number).map(Self::Residence)
+            }
             linux::MADV_DONTNEED | linux::MADV_DONTNEED_LOCKED => Some(Self::Discard),
             linux::MADV_FREE => Some(Self::DiscardLazily),
             linux::MADV_POPULATE_READ | linux::MADV_POPULATE_WRITE => Some(Self::Populate),
@@ -85,6 +85,46 @@ impl Advice {
             _ => None,
         }
     }
+}
+
+impl Residence {
+    pub(super) fn of(number: u32) -> Option<Self> {
+        match number {
+            linux::MADV_WILLNEED => Some(Self::Fetch),
+            linux::MADV_COLD => Some(Self::Cold),
+            linux::MADV_PAGEOUT => Some(Self::PushOut),
+            _ => None,
+        }
+    }
+
+    /// Does as it says.
+    fn apply(self, space: &AddressSpace, range: PageRange) {
+        match self {
+            Self::Fetch => space.fetch(range),
+            Self::Cold => space.make_cold(range),
+            Self::PushOut => space.push_out(range),
+        }
+    }
+
+    /// EINVAL where pages are to leave that are locked.
+    fn check(self, space: &AddressSpace, range: PageRange) -> Result<(), Errno> {
+        let stays = self != Self::Fetch && space.locked().pages_in(range) > 0;
+        if stays { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+}
+
+/// Advice about memory of another process.
+pub(super) fn advise_other(
+    space: &AddressSpace,
+    residence: Residence,
+    start: u64,
+    length_bytes: u64,
+) -> Result<(), Errno> {
+    let range = range(start, length_bytes)?;
+    residence.check(space, range)?;
+    let is_mapped = is_mapped(&space.lock(), range);
+    residence.apply(space, range);
+    if is_mapped { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 pub(super) fn madvise(frame: &mut TrapFrame) -> Answer {
@@ -100,17 +140,10 @@ pub(super) fn madvise(frame: &mut TrapFrame) -> Answer {
         Advice::Hint if is_mapped(&space, range) => Ok(0),
         Advice::Hint => Err(Errno::ENOMEM),
         Advice::Residence(residence) => {
-            let is_locked = caller.space.locked().pages_in(range) > 0;
-            if is_locked && residence != Residence::Fetch {
-                return Err(Errno::EINVAL);
-            }
+            residence.check(&caller.space, range)?;
             let is_mapped = is_mapped(&space, range);
             drop(space);
-            match residence {
-                Residence::Fetch => caller.space.fetch(range),
-                Residence::Cold => caller.space.make_cold(range),
-                Residence::PushOut => caller.space.push_out(range),
-            }
+            residence.apply(&caller.space, range);
             if is_mapped { Ok(0) } else { Err(Errno::ENOMEM) }
         }
         Advice::Discard | Advice::DiscardLazily => {

@@ -1,4 +1,5 @@
-//! process_vm_readv and process_vm_writev: copying between the memory of two processes.
+//! process_vm_readv and process_vm_writev: copying between the memory of two processes; and
+//! process_madvise.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,10 +8,12 @@ use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 
 use super::super::Answer;
+use super::advise::{Residence, advise_other};
 use crate::arch::trap::TrapFrame;
+use crate::fs::process_file::ProcessFile;
 use crate::mm::AddressSpace;
 use crate::mm::user::{self, UserBuffer};
-use crate::task::{self, Pid};
+use crate::task::{self, Pid, Process};
 
 /// Most ranges of the other process in one call (IOV_MAX).
 const RANGES_MAX: u64 = 1024;
@@ -37,15 +40,7 @@ fn move_bytes(frame: &TrapFrame, direction: Direction) -> Answer {
         return Err(Errno::EINVAL);
     }
     let mut buffer = UserBuffer::from_iovec(local, local_count as usize)?;
-    let mut ranges = Vec::new();
-    ranges.try_reserve_exact(remote_count as usize).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..remote_count {
-        let [at, length] = user::read::<[u64; 2]>(remote + index * 16)?;
-        if length > isize::MAX as u64 {
-            return Err(Errno::EINVAL);
-        }
-        ranges.push((at, length));
-    }
+    let ranges = ranges_of_other(remote, remote_count)?;
     if buffer.remaining() == 0 {
         return Ok(0);
     }
@@ -65,13 +60,53 @@ fn move_bytes(frame: &TrapFrame, direction: Direction) -> Answer {
     if total == 0 && buffer.remaining() > 0 { Err(Errno::EFAULT) } else { Ok(total as u64) }
 }
 
+/// Addresses and lengths in another process.
+fn ranges_of_other(at: u64, count: u64) -> Result<Vec<(u64, u64)>, Errno> {
+    let mut ranges = Vec::new();
+    ranges.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        let [start, length] = user::read::<[u64; 2]>(at.wrapping_add(index * 16))?;
+        if length > isize::MAX as u64 {
+            return Err(Errno::EINVAL);
+        }
+        ranges.push((start, length));
+    }
+    Ok(ranges)
+}
+
+/// process_madvise: advice about where the pages of another process should be.
+pub(super) fn process_madvise(frame: &mut TrapFrame) -> Answer {
+    let [fd, ranges, count, number, flags] = [0, 1, 2, 3, 4].map(|argument| frame.a(argument));
+    if flags as u32 != 0 || count > RANGES_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let ranges = ranges_of_other(ranges, count)?;
+    let open = task::current_process().file(fd as u32)?;
+    let process = ProcessFile::process_of(&open)?;
+    let residence = Residence::of(number as u32).ok_or(Errno::EINVAL)?;
+    let space = space_of(process)?;
+    let mut total = 0;
+    for (start, length) in ranges {
+        match advise_other(&space, residence, start, length) {
+            Ok(()) => total += length,
+            Err(errno) if total == 0 => return Err(errno),
+            Err(_) => break,
+        }
+    }
+    Ok(total)
+}
+
 /// The memory of the process, if the caller may look into it.
 fn other_space(pid: Pid) -> Result<Arc<AddressSpace>, Errno> {
     let process = task::process(pid).ok_or(Errno::ESRCH)?;
+    space_of(&process)
+}
+
+fn space_of(process: &Process) -> Result<Arc<AddressSpace>, Errno> {
     let caller = task::current_process();
     let (own, other) = (caller.credentials(), process.credentials());
     let is_same = own.uid == other.uid && own.uid == other.euid && own.gid == other.gid;
-    if own.euid != 0 && caller.pid != pid && !is_same {
+    if own.euid != 0 && caller.pid != process.pid && !is_same {
         return Err(Errno::EPERM);
     }
     process.space().ok_or(Errno::ESRCH)
