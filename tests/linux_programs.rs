@@ -10,6 +10,8 @@ mod cases;
 #[path = "../emulator/src/machine/cpio.rs"]
 #[expect(dead_code, unused_imports, reason = "no link is written here, and it is tested elsewhere")]
 mod cpio;
+#[path = "linux_programs/disk.rs"]
+mod disk;
 #[path = "linux_programs/linux.rs"]
 mod linux;
 mod operating_system;
@@ -39,8 +41,16 @@ const SIGNALLED: i32 = 128;
 /// Where no program is found but those of the shell.
 const NO_PATH: &str = "/nonexistent";
 
-/// Numbers of harts that every program runs with.
-const HARTS: [&str; 2] = ["1", "4"];
+/// A machine: its name, and the options that make it.
+type Machine = (&'static str, &'static [&'static str]);
+
+/// Those that every program runs on: one hart, several, and several with so little RAM that what it
+/// has leaves for the swap area.
+const MACHINES: [Machine; 3] = [
+    ("harts1", &["-smp", "1"]),
+    ("harts4", &["-smp", "4"]),
+    ("little-ram-harts4", &["-smp", "4", "-m", "8M", "--swap", "64M"]),
+];
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -48,16 +58,21 @@ fn main() {
     let common = missing_commonly();
     let compiler = common.clone().or_else(|| missing_tool(COMPILER));
     let busybox = common.or_else(|| busybox().err());
+    let no_disk = disk::missing();
+    if let Some(reason) = &no_disk {
+        report(&format!("tests on disks are skipped: {reason}"));
+    }
     let mut trials = Vec::new();
     for (group, cases, missing) in
         [("programs", PROGRAMS, &compiler), ("busybox", BUSYBOX, &busybox)]
     {
         let before = trials.len();
         for case in cases {
-            for harts in HARTS {
-                let name = format!("{group}::{}::harts{harts}", case.name);
-                let trial = Trial::test(name, move || compare(case, harts));
-                trials.push(trial.with_ignored_flag(missing.is_some()));
+            for machine in MACHINES {
+                let name = format!("{group}::{}::{}", case.name, machine.0);
+                let trial = Trial::test(name, move || compare(case, machine));
+                let lacks_disk = case.on_disk && no_disk.is_some();
+                trials.push(trial.with_ignored_flag(missing.is_some() || lacks_disk));
             }
         }
         if group == "busybox" {
@@ -152,12 +167,12 @@ fn code(status: ExitStatus) -> i32 {
 }
 
 /// Runs a case on both, and says what is not the same.
-fn compare(case: &Case, harts: &str) -> Result<(), Failed> {
+fn compare(case: &Case, machine: Machine) -> Result<(), Failed> {
     let program = match case.source {
         Some(name) => compiled(name)?,
         None => busybox()?,
     };
-    let folder = Path::new(WORK).join(format!("{}-{harts}", case.name));
+    let folder = Path::new(WORK).join(format!("{}-{}", case.name, machine.0));
     let _old = fs::remove_dir_all(&folder);
     // Each has files of its own, which it may change.
     let [at_peer, at_pagewalk] = ["peer", "pagewalk"].map(|name| folder.join(name));
@@ -180,9 +195,15 @@ fn compare(case: &Case, harts: &str) -> Result<(), Failed> {
             Outcome { code: 0, stdout, stderr: Some(String::new()) }
         }
     };
-    let mut pagewalk = pagewalk(case, harts, &at_pagewalk)?;
+    let mut pagewalk = pagewalk(case, machine, &at_pagewalk)?;
+    let image = case.on_disk.then(|| folder.join("disk.img"));
+    if let Some(image) = &image {
+        disk::make(image)?;
+        pagewalk.arg("-drive").arg(format!("file={},if=virtio", image.display()));
+    }
     pagewalk.arg(&program).args(case.args);
     let got = Outcome::from(run(&mut pagewalk, &input)?);
+    image.as_deref().map_or(Ok(()), disk::judge)?;
     let _left = fs::remove_dir_all(&folder);
     if want == got { Ok(()) } else { Err(difference(&want, &got).into()) }
 }
@@ -223,10 +244,10 @@ static APPLETS: LazyLock<io::Result<PathBuf>> = LazyLock::new(|| {
 });
 
 /// Pagewalk, but for the program.
-fn pagewalk(case: &Case, harts: &str, folder: &Path) -> Result<Command, Failed> {
+fn pagewalk(case: &Case, machine: Machine, folder: &Path) -> Result<Command, Failed> {
     let mut pagewalk = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
     pagewalk.env("PAGEWALK_GUEST", GUEST.as_ref()?);
-    pagewalk.args(["-smp", harts, "--timeout", TIMEOUT_SECONDS, "--root"]).arg(folder);
+    pagewalk.args(machine.1).args(["--timeout", TIMEOUT_SECONDS, "--root"]).arg(folder);
     pagewalk.args(["--env", &format!("PATH={NO_PATH}")]);
     for (name, value) in case.env {
         pagewalk.args(["--env", &format!("{name}={value}")]);
@@ -241,6 +262,8 @@ fn recorded() -> Result<(), Failed> {
         return Ok(());
     };
     let cases = PROGRAMS.iter().filter(|case| matches!(case.judge, Judge::Linux(_)));
+    // On a disk or not, it is the same.
+    let cases = cases.filter(|case| !case.on_disk);
     let cases: Vec<_> = cases.collect();
     linux::recorded(&kernel, &busybox()?, &cases)
 }
@@ -250,7 +273,7 @@ fn on_a_terminal() -> Result<(), Failed> {
     let case = &BUSYBOX[0];
     let folder = Path::new(WORK).join("terminal");
     fs::create_dir_all(&folder)?;
-    terminal::talk(&mut pagewalk(case, HARTS[0], &folder)?, &busybox()?)
+    terminal::talk(&mut pagewalk(case, MACHINES[0], &folder)?, &busybox()?)
 }
 
 /// Runs a command to its end, with input that it need not read.

@@ -33,6 +33,8 @@ pub mod ranges;
 pub mod sched;
 #[cfg(feature = "alloc")]
 pub mod symbols;
+#[cfg(feature = "alloc")]
+pub mod sync;
 pub mod table;
 #[cfg(feature = "alloc")]
 pub mod task;

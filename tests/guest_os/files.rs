@@ -29,13 +29,14 @@ pub(crate) fn missing() -> Option<&'static str> {
     TOOLS.into_iter().find(|name| tool(name).is_none())
 }
 
-fn run_tool(name: &str, arguments: &[&str]) -> Result<Output, Failed> {
+/// Runs a tool to its end.
+pub(crate) fn run_tool(name: &str, arguments: &[&str]) -> Result<Output, Failed> {
     let path = tool(name).ok_or_else(|| format!("{name} is missing"))?;
     Ok(Command::new(path).args(arguments).output()?)
 }
 
-/// An image with a file system, and what it was made of.
-struct Image {
+/// An image with a file system.
+pub(crate) struct Image {
     path: PathBuf,
 }
 
@@ -50,6 +51,17 @@ fn content() -> Vec<u8> {
 }
 
 impl Image {
+    /// One that is there.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Removes the file, which is large, when all has gone well.
+    pub(crate) fn remove(self) -> Result<(), Failed> {
+        Ok(fs::remove_file(self.path)?)
+    }
+
+    /// An ext2 file system with a few files.
     fn new(name: &str, block_bytes: &str, size: &str) -> Result<Self, Failed> {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let source = place.join(format!("{name}.d"));
@@ -68,19 +80,31 @@ impl Image {
         Ok(image)
     }
 
-    fn name(&self) -> String {
+    /// Its path.
+    pub(crate) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    fn drive(&self) -> String {
+    /// The option that makes it a disk.
+    pub(crate) fn drive(&self) -> String {
         format!("file={},if=virtio", self.name())
     }
 
     /// e2fsck finds nothing.
-    fn expect_clean(&self) -> Result<(), Failed> {
+    pub(crate) fn expect_clean(&self) -> Result<(), Failed> {
         let Output { status, stdout, .. } = run_tool("e2fsck", &["-fn", &self.name()])?;
         let report = String::from_utf8_lossy(&stdout);
         check(status.success(), || format!("e2fsck: {}", last_lines(&report)))
+    }
+
+    /// e2fsck repairs all that it finds, and then finds nothing.
+    fn repair(&self, how: &str) -> Result<(), Failed> {
+        let repaired = run_tool("e2fsck", &[how, &self.name()])?;
+        let report = String::from_utf8_lossy(&repaired.stdout).into_owned();
+        let code = repaired.status.code();
+        let is_whole = code.is_some_and(|code| code <= REPAIRED);
+        check(is_whole, || format!("e2fsck {how}: {code:?}: {report}"))?;
+        self.expect_clean()
     }
 
     /// What a file on it holds.
@@ -122,6 +146,9 @@ const VARIANTS: [Variant; 5] = [
     },
 ];
 
+/// Blocks of a disk of 8 MiB that can neither be read nor written: none that mke2fs uses.
+const BAD_SECTORS: &str = "sectors=2160-2239+2301+2400-2599+3000-3007";
+
 /// Writes at which the power is cut.
 const CUTS: [u64; 5] = [40, 137, 300, 701, 1500];
 
@@ -133,7 +160,14 @@ pub(crate) fn trials() -> Vec<Trial> {
     let cuts = CUTS
         .into_iter()
         .map(|cut| Trial::test(format!("files_cut::{cut}"), move || power_cut(cut)));
-    variants.chain(cuts).chain([Trial::test("files_typed", typed)]).collect()
+    let by_hand: [(_, fn() -> _); 4] = [
+        ("files_typed", typed),
+        ("files_in_use", in_use),
+        ("files_bad_block", bad_block),
+        ("files_bad_disk", bad_disk),
+    ];
+    let by_hand = by_hand.into_iter().map(|(name, test)| Trial::test(name, test));
+    variants.chain(cuts).chain(by_hand).collect()
 }
 
 /// The guest's own tests, after which the disk is whole.
@@ -146,6 +180,36 @@ fn filetest(variant: &Variant) -> Result<(), Failed> {
     image.expect_clean()?;
     image.expect("/rand", &content())?;
     image.expect("/inner/hello", b"hello\n")
+}
+
+/// Whoever needs a block that cannot be read is told so, and nobody else.
+fn bad_block() -> Result<(), Failed> {
+    const BLOCK_BYTES: u64 = 1024;
+    const SECTOR_BYTES: u64 = 512;
+    let image = Image::new("files-bad-block", "1024", "8M")?;
+    let found = run_tool("debugfs", &["-R", "bmap /rand 42", &image.name()])?.stdout;
+    let block: u64 = String::from_utf8(found)?.trim().parse()?;
+    let first = block * BLOCK_BYTES / SECTOR_BYTES;
+    let errors = format!("sectors={first}-{}", first + BLOCK_BYTES / SECTOR_BYTES - 1);
+    failing(&image, "bad-block", &errors)?;
+    image.expect_clean()?;
+    image.expect("/rand", &content())
+}
+
+/// A disk of which parts fail spoils the files there, and can be repaired.
+fn bad_disk() -> Result<(), Failed> {
+    let image = Image::new("files-bad-disk", "1024", "8M")?;
+    failing(&image, "errors", BAD_SECTORS)?;
+    image.repair("-fy")?;
+    image.expect("/rand", &content())
+}
+
+/// Runs a test of the guest's on a disk that fails so.
+fn failing(image: &Image, test: &str, errors: &str) -> Result<(), Failed> {
+    let (drive, append) = (image.drive(), format!("init=/bin/filetest quiet -- -k {test}"));
+    let machine = ["-m", "32M", "-smp", "4", "-append", &append];
+    let disk = ["-drive", &drive, "-disk-errors", errors];
+    output::passed(&boot(&[machine, disk].concat(), &[])?)
 }
 
 /// What is copied, moved and removed by hand is so on the disk, with sync or without.
@@ -173,6 +237,42 @@ fn typed() -> Result<(), Failed> {
     check(image.read("/inner/hello")?.is_empty(), || "it was moved away".to_owned())
 }
 
+/// A disk is for one thing at a time, may be changed or not, and shown at two places.
+fn in_use() -> Result<(), Failed> {
+    let image = Image::new("files-in-use", "1024", "16M")?;
+    let drive = image.drive();
+    let lines = [
+        "mkdir /mnt /other; mount /dev/vda /mnt && echo is mounted",
+        "swapon /dev/vda || echo not to be swapped on",
+        "mkswap /dev/vda || echo not to be made anew",
+        "mount /dev/vdb /other || echo is swapped on",
+        "sleep 1000 < /mnt/rand & sleep 0.2; umount /mnt || echo is read; kill %1; wait",
+        "mount -o remount,ro /mnt && echo can be read; echo > /mnt/new || echo no more",
+        "mount -o remount,rw /mnt && echo new > /mnt/new && cat /mnt/new",
+        "mount --bind /mnt/inner /other && umount /mnt && cat /other/hello",
+        "umount -l /other; cat /other/hello || echo is gone; mount /dev/vda /other && ls /other",
+        "exit",
+    ];
+    let text = boot(&["-m", "32M", "-swap", "16M", "-drive", &drive, "-append", "quiet"], &lines)?;
+    for wanted in [
+        "is mounted",
+        "not to be swapped on",
+        "not to be made anew",
+        "is swapped on",
+        "is read",
+        "can be read",
+        "no more",
+        "new",
+        "hello",
+        "is gone",
+    ] {
+        let has = text.lines().any(|line| line.trim() == wanted);
+        check(has, || format!("no line is {wanted:?}:\n{}", last_lines(&text)))?;
+    }
+    image.expect_clean()?;
+    image.expect("/new", b"new\n")
+}
+
 /// The byte at a position of what the test `churn` writes in a round.
 fn churned(round: u64, at: u64) -> u8 {
     let mixed = (round << 40 ^ at / 8).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -189,11 +289,7 @@ fn power_cut(cut: u64) -> Result<(), Failed> {
         end_of(&[&["-m", "16M", "-append", "quiet"], &disk[..]].concat(), &["filetest churn"])?;
     let stderr = String::from_utf8_lossy(&stderr);
     check(stderr.contains("power"), || format!("it was not cut: {stderr}"))?;
-    let repaired = run_tool("e2fsck", &["-p", &image.name()])?;
-    let report = String::from_utf8_lossy(&repaired.stdout).into_owned();
-    let code = repaired.status.code();
-    check(code.is_some_and(|code| code <= REPAIRED), || format!("e2fsck -p: {code:?}: {report}"))?;
-    image.expect_clean()?;
+    image.repair("-p")?;
     let text = String::from_utf8_lossy(&stdout).replace("\r\n", "\n");
     let safe = text.lines().filter_map(|line| line.strip_prefix("safe ")?.parse::<u64>().ok());
     let safe: Vec<u64> = safe.collect();

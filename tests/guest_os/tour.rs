@@ -1,19 +1,23 @@
 //! What the numbers of each scene of `vmdemo` must be to each other. The scenes judge themselves;
-//! here it is judged from the outside, on a machine on which nothing else happens.
+//! here it is judged from the outside, on a machine on which nothing else happens. Scenes about
+//! sharing are `sharing.rs`'s.
 
 use libtest_mimic::Failed;
 
 use crate::output::Scene;
+use crate::sharing;
 
-type Checked = Result<(), Failed>;
+/// Or what is wrong.
+pub(crate) type Checked = Result<(), Failed>;
 
-const PAGE_BYTES: u64 = 4096;
+/// Size of a page.
+pub(crate) const PAGE_BYTES: u64 = 4096;
 
 /// What is asked of a scene.
 type Check = fn(&Scene<'_>) -> Checked;
 
 /// What is asked of each scene besides its own verdict.
-const CHECKS: [(&str, Check); 20] = [
+const CHECKS: [(&str, Check); 26] = [
     ("isolation", isolation),
     ("pages", pages),
     ("demand", demand),
@@ -25,8 +29,14 @@ const CHECKS: [(&str, Check); 20] = [
     ("modes", modes),
     ("grow", grow),
     ("fault-cost", fault_cost),
-    ("shared", shared),
-    ("pipe", pipe),
+    ("shared", sharing::shared),
+    ("two-addresses", sharing::two_addresses),
+    ("file-maps", sharing::file_maps),
+    ("pipe", sharing::pipe),
+    ("conversation", sharing::conversation),
+    ("named-pipe", sharing::named_pipe),
+    ("queue", sharing::queue),
+    ("shared-text", sharing::shared_text),
     ("overcommit", overcommit),
     ("bigger-than-ram", bigger_than_ram),
     ("crowd", crowd),
@@ -61,11 +71,11 @@ pub(crate) fn check(scene: &Scene<'_>, swap: Swap) -> Checked {
 }
 
 /// These numbers are the same.
-fn same(scene: &Scene<'_>, names: [&str; 2]) -> Checked {
+pub(crate) fn same(scene: &Scene<'_>, names: [&str; 2]) -> Checked {
     compare(scene, names, "are not the same", |a, b| a == b)
 }
 
-fn different(scene: &Scene<'_>, names: [&str; 2]) -> Checked {
+pub(crate) fn different(scene: &Scene<'_>, names: [&str; 2]) -> Checked {
     compare(scene, names, "are the same", |a, b| a != b)
 }
 
@@ -84,13 +94,23 @@ fn compare(
     if holds(a, b) { Ok(()) } else { Err(format!("{names:?} {complaint}: {a:#x}, {b:#x}").into()) }
 }
 
-fn equal(scene: &Scene<'_>, name: &str, want: u64) -> Checked {
+pub(crate) fn equal(scene: &Scene<'_>, name: &str, want: u64) -> Checked {
     within(scene, name, want..=want)
 }
 
-fn within(scene: &Scene<'_>, name: &str, want: std::ops::RangeInclusive<u64>) -> Checked {
+pub(crate) fn within(
+    scene: &Scene<'_>,
+    name: &str,
+    want: std::ops::RangeInclusive<u64>,
+) -> Checked {
     let got = scene.number(name)?;
     if want.contains(&got) { Ok(()) } else { Err(format!("{name}: {got}, not {want:?}").into()) }
+}
+
+/// This is what is said of it.
+pub(crate) fn says(scene: &Scene<'_>, name: &str, want: &str) -> Checked {
+    let got = scene.text(name)?;
+    if got == want { Ok(()) } else { Err(format!("{name}: {got:?}, not {want:?}").into()) }
 }
 
 fn isolation(scene: &Scene<'_>) -> Checked {
@@ -231,22 +251,6 @@ fn fault_cost(scene: &Scene<'_>) -> Checked {
     }
     less(scene, ["zero-page, median cost", "zero-fill, median cost"])?;
     less(scene, ["cow-reuse, median cost", "cow-copy, median cost"])
-}
-
-fn shared(scene: &Scene<'_>) -> Checked {
-    same(scene, ["the child wrote", "the parent reads, shared page"])?;
-    different(scene, ["the child wrote", "the parent reads, private page"])?;
-    same(scene, ["the parent then wrote", "the child reads, shared page"])?;
-    same(scene, ["frame in the parent, shared page", "frame in the child, shared page"])?;
-    different(scene, ["frame in the parent, private page", "frame in the child, private page"])
-}
-
-fn pipe(scene: &Scene<'_>) -> Checked {
-    same(scene, ["bytes sent by the child", "bytes received by the parent"])?;
-    same(scene, ["checksum sent", "checksum received"])?;
-    equal(scene, "the parent asks 5, the child answers", 25)?;
-    let end = scene.text("writing where nobody reads")?;
-    if end == "SIGPIPE" { Ok(()) } else { Err(format!("no SIGPIPE but {end}").into()) }
 }
 
 fn overcommit(scene: &Scene<'_>) -> Checked {

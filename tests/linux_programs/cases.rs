@@ -11,6 +11,8 @@ pub(crate) struct Case {
     pub(crate) input: Input,
     pub(crate) env: &'static [(&'static str, &'static str)],
     pub(crate) files: &'static [(&'static str, &'static str)],
+    /// Whether there is a disk, which the program mounts where its argument says.
+    pub(crate) on_disk: bool,
 }
 
 /// Who knows what a program has to print.
@@ -43,7 +45,8 @@ impl Input {
 
 const fn program(name: &'static str, source: &'static str, args: &'static [&'static str]) -> Case {
     let input = Input::Text("");
-    Case { name, source: Some(source), judge: Judge::Peer, args, input, env: &[], files: &[] }
+    let (source, judge) = (Some(source), Judge::Peer);
+    Case { name, source, judge, args, input, env: &[], files: &[], on_disk: false }
 }
 
 const fn plain(name: &'static str) -> Case {
@@ -54,6 +57,14 @@ const fn plain(name: &'static str) -> Case {
 const fn on_linux(name: &'static str, why: &'static str) -> Case {
     Case { judge: Judge::Linux(why), ..plain(name) }
 }
+
+/// The same on a disk, which makes no difference.
+const fn on_disk(name: &'static str, source: &'static str) -> Case {
+    let judge = Judge::Linux("it is not to touch a disk of this host");
+    Case { judge, on_disk: true, ..program(name, source, &["/disk"]) }
+}
+
+const HOSTS_OWN: &str = "the peer has the calls of its host, whatever Linux that is";
 
 pub(crate) const PROGRAMS: &[Case] = &[
     plain("hello"),
@@ -98,6 +109,20 @@ pub(crate) const PROGRAMS: &[Case] = &[
     on_linux("futex_several", "qemu-user has no futex_waitv"),
     on_linux("sysv_identifiers", "the peer is not run by the superuser, or it should not be"),
     on_linux("futexes", "qemu-user doubles no mapping with mremap"),
+    on_linux("splicing", HOSTS_OWN),
+    on_linux("vectors_with_flags", HOSTS_OWN),
+    on_linux("process_files", HOSTS_OWN),
+    on_linux("named_pipes", HOSTS_OWN),
+    on_linux("mounts", "the peer is not run by the superuser, or it should not be"),
+    on_linux("file_mappings", "qemu-user has addresses and limits of its own"),
+    on_linux("futex_keys", "qemu-user keeps no list of robust locks"),
+    on_linux("disk_files", "the peer is not run by the superuser, or it should not be"),
+    on_disk("splicing-on-disk", "splicing"),
+    on_disk("vectors_with_flags-on-disk", "vectors_with_flags"),
+    on_disk("named_pipes-on-disk", "named_pipes"),
+    on_disk("file_mappings-on-disk", "file_mappings"),
+    on_disk("futex_keys-on-disk", "futex_keys"),
+    on_disk("disk_files-on-disk", "disk_files"),
     Case {
         env: &[("SET_HERE", "x y"), ("WITH_EQUALS", "a=b=c"), ("EMPTY", "")],
         ..program("environment", "environment", &["a", "", "c d"])
@@ -128,7 +153,8 @@ const TABLE: (&str, &str) = ("w/table", "pear 3 1.50\nplum 10 0.25\nfig 7 2\napp
 
 const fn applet(name: &'static str, args: &'static [&'static str]) -> Case {
     let input = Input::Text("");
-    Case { name, source: None, judge: Judge::Peer, args, input, env: &[], files: &[POEM, TABLE] }
+    let (judge, files) = (Judge::Peer, &[POEM, TABLE]);
+    Case { name, source: None, judge, args, input, env: &[], files, on_disk: false }
 }
 
 /// Scripts use what the shell runs by itself: qemu-riscv64 cannot start other riscv64 programs.

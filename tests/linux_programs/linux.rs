@@ -19,7 +19,8 @@ const MEMORY: &str = "256M";
 
 /// What a program printed on Linux, where it ended with 0.
 pub(crate) fn golden(case: &Case) -> PathBuf {
-    Path::new(super::ROOT).join(format!("tests/golden/linux/{}.txt", case.name))
+    let name = case.source.unwrap_or(case.name);
+    Path::new(super::ROOT).join(format!("tests/golden/linux/{name}.txt"))
 }
 
 /// Runs these programs on Linux, and compares what they print with what is kept.

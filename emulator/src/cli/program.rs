@@ -104,7 +104,7 @@ impl Program {
         initramfs.append(&archive.finish());
         let append = format!(
             "init=/{DIRECTORY}/{name} init.args=/{DIRECTORY}/{ARGUMENTS} \
-             init.env=/{DIRECTORY}/{ENVIRONMENT} stdio=ports quiet"
+             init.env=/{DIRECTORY}/{ENVIRONMENT} stdio=ports swapon quiet"
         );
         Ok(Boot { initrd: Some(initramfs), append: Some(append), ..Boot::of(kernel) })
     }

@@ -12,6 +12,10 @@ use super::layout::MessagesStatus;
 use crate::errno::Errno;
 use crate::task::Pid;
 
+mod queues;
+
+pub use queues::{News, Queues};
+
 /// Flag of `msgrcv`: a message that is too long is cut.
 pub const NO_ERROR: u32 = 0o10000;
 /// Flag of `msgrcv`: any type but this.

@@ -15,6 +15,10 @@ use super::layout::QueueAttributes;
 use crate::errno::Errno;
 use crate::task::Pid;
 
+mod shared;
+
+pub use shared::{News, Patience, Shared, State};
+
 /// Priorities are below this: POSIX, MQ_PRIO_MAX.
 pub const PRIORITIES: u32 = 32_768;
 /// Most messages of any queue.

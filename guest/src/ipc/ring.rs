@@ -81,6 +81,15 @@ impl<P: Copy> Ring<P> {
         page.filter(|_| count > 0).map(|page| Span { page, offset, count })
     }
 
+    /// The bytes that are to be read when the first `skip` have been, as far as they lie in one
+    /// page.
+    pub fn readable_behind(&self, skip: usize) -> Option<Span<P>> {
+        let left = self.length.checked_sub(skip).filter(|left| *left > 0)?;
+        let at = self.wrap(self.start + skip);
+        let offset = at % PAGE;
+        self.pages[at / PAGE].map(|page| Span { page, offset, count: left.min(PAGE - offset) })
+    }
+
     /// The first `count` bytes have been read.
     #[inline]
     pub fn consume(&mut self, count: usize) {
@@ -236,6 +245,15 @@ mod tests {
             written
         }
 
+        /// What could be read, which stays.
+        fn look(&self) -> Vec<u8> {
+            let mut seen = Vec::new();
+            while let Some(span) = self.ring.readable_behind(seen.len()) {
+                seen.extend_from_slice(&self.frames[span.page][span.offset..][..span.count]);
+            }
+            seen
+        }
+
         fn read(&mut self, most: usize) -> Vec<u8> {
             let mut read = Vec::new();
             while let Some(span) = self.ring.readable().filter(|_| read.len() < most) {
@@ -323,6 +341,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(memory.ring.len(), model.len());
+                prop_assert_eq!(memory.look(), model.iter().copied().collect::<Vec<_>>());
             }
             let expect: Vec<u8> = model.into();
             prop_assert_eq!(memory.read(usize::MAX), expect);

@@ -13,6 +13,10 @@ use super::messages::By;
 use crate::errno::Errno;
 use crate::task::Pid;
 
+mod sets;
+
+pub use sets::{Sets, Waited};
+
 /// Flag of an operation: it is undone when its process ends.
 pub const UNDO: u16 = 0o10000;
 /// Largest value.

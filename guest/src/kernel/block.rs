@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use guest::errno::Errno;
 pub(crate) use guest::virtio::block::{Operation, SECTOR_BYTES};
 
 use crate::sync::{SpinLock, WaitQueue};
@@ -110,6 +111,35 @@ pub(crate) fn disks() -> Vec<Arc<dyn Disk>> {
 /// The disk with this number as a device.
 pub(crate) fn find(number: u64) -> Option<Arc<dyn Disk>> {
     DISKS.lock().iter().find(|disk| disk.number() == number).cloned()
+}
+
+/// Numbers of disks that somebody has for himself.
+static RESERVED: SpinLock<Vec<u64>> = SpinLock::new(Vec::new());
+
+/// A disk that nobody else mounts, swaps on, or opens with O_EXCL while this lives.
+#[derive(Debug)]
+pub(crate) struct Reservation(u64);
+
+impl Reservation {
+    /// Of this disk.
+    ///
+    /// # Errors
+    /// EBUSY, ENOMEM.
+    pub(crate) fn new(disk: &dyn Disk) -> Result<Self, Errno> {
+        let mut reserved = RESERVED.lock();
+        if reserved.contains(&disk.number()) {
+            return Err(Errno::EBUSY);
+        }
+        reserved.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        reserved.push(disk.number());
+        Ok(Self(disk.number()))
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        RESERVED.lock().retain(|number| *number != self.0);
+    }
 }
 
 /// Somebody who sleeps until a transfer has ended.

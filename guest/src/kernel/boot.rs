@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 
 use arrayvec::ArrayVec;
 use guest::board::{Board, MAX_HARTS, MAX_RANGES, MAX_RESERVED, Span};
-use guest::boot_options::{BootOptions, Stdio};
+use guest::boot_options::{BootOptions, INITIAL_INIT, ROOT_INITS, Stdio};
 
 use crate::arch::{cpu, entry, hart, image, tlb, trap};
 use crate::debug::{self, Level, klog};
@@ -75,6 +75,9 @@ fn go_on(_: usize) {
         task::treat_init_as_others();
     }
     mm::pager::start();
+    if options.uses_swap {
+        mm::swap::switch_on_all();
+    }
     mm::load::start();
     proc::audit::record();
     start_init(&options);
@@ -151,8 +154,23 @@ pub(crate) extern "C" fn secondary() -> ! {
     sched::idle()
 }
 
+/// The path of the first process. Where the initial files do not have it, the disk that the command
+/// line names becomes the root of all files, as on Linux.
+fn init_path<'a>(options: &BootOptions<'a>) -> &'a [u8] {
+    let Some(root) = options.root else { return options.init.unwrap_or(INITIAL_INIT) };
+    if fs::is_program(INITIAL_INIT) {
+        return INITIAL_INIT;
+    }
+    if let Err(error) = fs::mount_root(&root) {
+        panic!("cannot mount {} as root: {error:?}", root.device.escape_ascii());
+    }
+    let usual = || ROOT_INITS.into_iter().find(|path| fs::is_program(path));
+    options.init.or_else(usual).unwrap_or_else(|| panic!("the root has no init"))
+}
+
 /// The first process, as the command line wants it.
 fn start_init(options: &BootOptions<'_>) {
+    let init = init_path(options);
     let list = |file: Option<&[u8]>| -> Option<Vec<u8>> {
         let path = file?;
         Some(
@@ -161,11 +179,11 @@ fn start_init(options: &BootOptions<'_>) {
         )
     };
     let (arguments, environment) = (list(options.arguments_file), list(options.environment_file));
-    let mut arguments = arguments.as_deref().map_or_else(|| Vec::from([options.init]), strings);
+    let mut arguments = arguments.as_deref().map_or_else(|| Vec::from([init]), strings);
     arguments.extend(options.arguments());
     let environment = environment.as_deref().map_or_else(default_environment, strings);
-    if let Err(error) = task::start_init(options.init, &arguments, &environment) {
-        panic!("cannot start {}: {error:?}", options.init.escape_ascii());
+    if let Err(error) = task::start_init(init, &arguments, &environment) {
+        panic!("cannot start {}: {error:?}", init.escape_ascii());
     }
 }
 

@@ -64,6 +64,10 @@ pub trait Machine {
         access: ObjectAccess,
     ) -> Result<Ppn, PageError>;
 
+    /// Those of the object's pages from `first` on that are in RAM, as many as `frames` has room for,
+    /// each mapped once more as [`object_page`](Self::object_page) does; the others stay none.
+    fn object_pages(&self, object: &Self::Object, first: u64, frames: &mut [Option<Ppn>]);
+
     /// Makes every hart forget what it has cached of this address space within `reach`, before it
     /// returns.
     fn fence(&self, reach: Reach);
@@ -86,7 +90,7 @@ pub enum ObjectAccess {
     Read,
     /// To be written: it will be dirty.
     Write,
-    /// Only if it is there now, for mapping around a fault; otherwise [`PageError::Absent`].
+    /// To be read, but only if it is there now; otherwise [`PageError::Absent`].
     IfPresent,
 }
 

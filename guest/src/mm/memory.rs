@@ -371,7 +371,7 @@ impl Memory {
         Ok(frame)
     }
 
-    #[inline]
+    #[inline(always)]
     fn object_frame(&mut self, cell: CellId, how: Use) -> Result<Ppn, PageError> {
         debug_assert!(self.cells.sort(cell) == Sort::Object, "{cell:?} is no object's");
         let frame = match self.cells.at_hand(cell, how) {

@@ -38,4 +38,4 @@ pub use machine::{Machine, ObjectAccess, PageError, Reach};
 pub use memory::{Memory, OutOfMemory, Use};
 pub use space::Space;
 pub use swap::SlotId;
-pub use vma::{Backing, Charge, Prot, Purpose, Sharing, Vma};
+pub use vma::{AtFork, Backing, Charge, Prot, Purpose, Sharing, Vma};

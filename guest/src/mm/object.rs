@@ -60,6 +60,16 @@ impl Pages {
         Ok(frame)
     }
 
+    /// Those pages from `first` on that are in RAM, as many as `frames` has room for, each mapped once
+    /// more, as [`Machine::object_pages`] wants them.
+    pub fn map_present(&self, machine: &impl Machine, first: u64, frames: &mut [Option<Ppn>]) {
+        machine.memory(|memory| {
+            self.cells.each(first, frames.len(), |place, cell| {
+                frames[place] = memory.map_object(cell, Use::Read).ok();
+            });
+        });
+    }
+
     /// Page `index`, pinned for reading or writing its content past all PTEs, under the owner's
     /// lock; [`unpin_page`](Self::unpin_page) ends that. A hole becomes a page of zeros, unless only
     /// [what is there](ObjectAccess::IfPresent) is to be read.

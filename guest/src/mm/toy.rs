@@ -404,6 +404,11 @@ impl Machine for ToyMachine {
         object.page(self, index, access)
     }
 
+    fn object_pages(&self, object: &ToyObject, first: u64, frames: &mut [Option<Ppn>]) {
+        self.assert_unlocked();
+        object.present(self, first, frames);
+    }
+
     fn fence(&self, reach: Reach) {
         self.assert_unlocked();
         self.shared.fences.set(self.shared.fences.get() + 1);

@@ -96,6 +96,18 @@ pub enum Purpose {
     Vdso,
 }
 
+/// What becomes of an area in a child that fork makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtFork {
+    /// It has it, too.
+    #[default]
+    Keep,
+    /// It has none of it: MADV_DONTFORK.
+    Leave,
+    /// It has it, with nothing in it: MADV_WIPEONFORK.
+    Wipe,
+}
+
 /// One area.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vma<O> {
@@ -113,6 +125,8 @@ pub struct Vma<O> {
     pub purpose: Purpose,
     /// Whether that is promised.
     pub charge: Charge,
+    /// What becomes of it in a child.
+    pub at_fork: AtFork,
 }
 
 impl<O> Vma<O> {
@@ -171,6 +185,7 @@ impl<O: Clone + PartialEq> Vma<O> {
             && self.sharing == next.sharing
             && self.purpose == next.purpose
             && self.charge == next.charge
+            && self.at_fork == next.at_fork
             && backing()
     }
 }

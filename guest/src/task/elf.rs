@@ -1,8 +1,9 @@
 //! [`Image`]: what an executable file says about the memory of the process that will run it.
 //!
-//! Reads the header and the table of program headers of a 64-bit RISC-V ELF file (System V ABI,
-//! "Object Files", "Program Loading"); the file may be hostile. The kernel maps what comes out:
-//! [`super::stack`] makes the stack that goes with it.
+//! Reads the [`Header`] and then the table of program headers, [`Parts`], of a 64-bit RISC-V ELF file
+//! (System V ABI, "Object Files", "Program Loading", "Dynamic Linking"); the file may be hostile. It
+//! may name another, its interpreter, that is mapped as well and runs first. The kernel maps what
+//! comes out: [`super::stack`] makes the stack that goes with it.
 
 use alloc::vec::Vec;
 
@@ -16,6 +17,9 @@ pub const HEADER_BYTES: usize = 64;
 pub const ENTRY_BYTES: usize = 56;
 /// Limit of that table: Linux reads no more.
 const TABLE_MAX_BYTES: usize = 64 << 10;
+/// Limits of the path of an interpreter, with the 0 behind it: Linux's, whose `PATH_MAX` the second is.
+const INTERPRETER_MIN_BYTES: u64 = 2;
+const INTERPRETER_MAX_BYTES: u64 = linux_raw_sys::general::PATH_MAX as u64;
 /// Where a position-independent program goes while nothing is random: two thirds of user space,
 /// as Linux's `ELF_ET_DYN_BASE`.
 pub const PIE_BASE: u64 = USER_END / 3 * 2 / PAGE_SIZE_BYTES * PAGE_SIZE_BYTES;
@@ -39,14 +43,17 @@ pub enum ElfError {
     NotElf,
     /// It is one that this machine or this reader does not take; what is wrong with it.
     Unsuitable(&'static str),
-    /// It wants a dynamic linker.
-    Dynamic,
 }
 
 impl ElfError {
-    /// What `execve` answers.
+    /// What `execve` answers where this is the program.
     pub const fn errno(self) -> Errno {
         Errno::ENOEXEC
+    }
+
+    /// What `execve` answers where this is the interpreter of the program.
+    pub const fn errno_of_interpreter(self) -> Errno {
+        Errno::ELIBBAD
     }
 
     /// What is wrong, for the log.
@@ -54,7 +61,6 @@ impl ElfError {
         match self {
             ElfError::NotElf => "not an ELF file",
             ElfError::Unsuitable(reason) => reason,
-            ElfError::Dynamic => "it is dynamically linked, and there is no dynamic linker",
         }
     }
 }
@@ -163,7 +169,7 @@ impl Segment {
 }
 
 /// A program header, unchecked.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     kind: u32,
     flags: u32,
@@ -171,6 +177,7 @@ struct Entry {
     va: u64,
     file_bytes: u64,
     memory_bytes: u64,
+    alignment_bytes: u64,
 }
 
 impl Entry {
@@ -182,6 +189,7 @@ impl Entry {
             va: u64_at(bytes, 16),
             file_bytes: u64_at(bytes, 32),
             memory_bytes: u64_at(bytes, 40),
+            alignment_bytes: u64_at(bytes, 48),
         }
     }
 
@@ -199,9 +207,7 @@ impl Entry {
         if self.file_bytes != 0 && file_end.is_none_or(|end| end > file_size) {
             return bad("a segment lies behind the end of the file");
         }
-        let Some(va) = self.va.checked_add(bias) else {
-            return bad("a segment lies outside user space");
-        };
+        let va = self.va.wrapping_add(bias);
         let end = va.checked_add(self.memory_bytes).filter(|end| *end <= bounds.1);
         if end.is_none() || va < bounds.0 {
             return bad("a segment lies outside user space");
@@ -230,57 +236,121 @@ pub struct Image {
     pub entries: u16,
     /// First page behind it: the heap begins here.
     pub end: u64,
+    /// What all its addresses differ by from those in the file, modulo 2^64.
+    pub bias: u64,
 }
 
-impl Image {
-    /// Reads the program headers `table` of a file of `file_size` bytes. A position-independent
-    /// program is moved to `pie_base`, which is page-aligned. Nothing may lie below `lowest`.
+/// The program headers of a file: what of it goes into memory, and what else that takes.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    header: Header,
+    entries: Vec<Entry>,
+}
+
+impl Parts {
+    /// Reads them from the table of program headers.
     ///
     /// # Errors
     /// [`ElfError`].
-    pub fn read(
-        header: &Header,
-        table: &[u8],
-        file_size: u64,
-        pie_base: u64,
-        lowest: u64,
-    ) -> Result<Self, ElfError> {
+    pub fn read(header: Header, table: &[u8]) -> Result<Self, ElfError> {
         let entries: Vec<Entry> = table.chunks_exact(ENTRY_BYTES).map(Entry::read).collect();
         if entries.len() != usize::from(header.entries) {
             return Err(ElfError::Unsuitable("the program headers are cut off"));
         }
-        if entries.iter().any(|entry| entry.kind == PT_INTERP) {
-            return Err(ElfError::Dynamic);
+        Ok(Self { header, entries })
+    }
+
+    /// Where in the file the path of its interpreter is, if it wants one: (offset, length), in
+    /// bytes. The first counts, as on Linux.
+    ///
+    /// # Errors
+    /// [`ElfError`] where the path is too short or too long.
+    pub fn interpreter(&self) -> Result<Option<(u64, usize)>, ElfError> {
+        let Some(entry) = self.entries.iter().find(|entry| entry.kind == PT_INTERP) else {
+            return Ok(None);
+        };
+        if !(INTERPRETER_MIN_BYTES..=INTERPRETER_MAX_BYTES).contains(&entry.file_bytes) {
+            return Err(ElfError::Unsuitable(
+                "the path of its interpreter is too short or too long",
+            ));
         }
-        let bias = if header.is_position_independent() { pie_base } else { 0 };
+        Ok(Some((entry.offset, entry.file_bytes as usize)))
+    }
+
+    /// What is loaded, upwards.
+    fn loaded(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.kind == PT_LOAD && entry.memory_bytes != 0)
+    }
+
+    /// First page of what is loaded, as an address in the file.
+    fn first_page(&self) -> u64 {
+        self.loaded().next().map_or(0, |entry| entry.va / PAGE_SIZE_BYTES * PAGE_SIZE_BYTES)
+    }
+
+    /// Bytes of memory from the first page to the last, whole pages.
+    ///
+    /// # Errors
+    /// [`ElfError`] where that makes no sense.
+    pub fn extent_bytes(&self) -> Result<u64, ElfError> {
+        let outside = ElfError::Unsuitable("a segment lies outside user space");
+        let last = self.loaded().last().ok_or(NOTHING_TO_LOAD)?;
+        let end = last.va.checked_add(last.memory_bytes).ok_or(outside)?;
+        let extent = end.checked_sub(self.first_page()).ok_or(OUT_OF_ORDER)?;
+        if extent > USER_END { Err(outside) } else { Ok(page_up(extent)) }
+    }
+
+    /// What its address in memory should be a multiple of, a power of two; 1: anything.
+    pub fn alignment_bytes(&self) -> u64 {
+        let wishes = self.loaded().map(|entry| entry.alignment_bytes);
+        wishes.filter(|wish| wish.is_power_of_two()).max().unwrap_or(1)
+    }
+
+    /// Places a file of `file_size` bytes. If it is position-independent, its first page goes to
+    /// `base`, which is page-aligned. Nothing may lie below `lowest`.
+    ///
+    /// # Errors
+    /// [`ElfError`].
+    pub fn place(&self, file_size: u64, base: u64, lowest: u64) -> Result<Image, ElfError> {
+        let is_moved = self.header.is_position_independent();
+        let bias = if is_moved { base.wrapping_sub(self.first_page()) } else { 0 };
         let bounds = (lowest, USER_END);
         let mut segments: Vec<Segment> = Vec::new();
         let mut last_end = 0;
         let mut in_memory = 0;
-        for entry in entries.iter().filter(|entry| entry.kind == PT_LOAD) {
+        for entry in self.loaded() {
             let segment = entry.segment(file_size, bias, bounds)?;
-            if entry.memory_bytes == 0 {
-                continue;
-            }
-            let va = entry.va + bias;
+            let va = entry.va.wrapping_add(bias);
             if va < last_end {
-                return Err(ElfError::Unsuitable("segments overlap or are out of order"));
+                return Err(OUT_OF_ORDER);
             }
             last_end = va + entry.memory_bytes;
-            let (offset, _) = header.table();
+            let (offset, _) = self.header.table();
             if entry.offset <= offset && offset - entry.offset < entry.file_bytes {
                 in_memory = va + (offset - entry.offset);
             }
             segments.push(segment);
         }
-        let Some(end) = segments.last().map(Segment::end) else {
-            return Err(ElfError::Unsuitable("nothing in it is to be loaded"));
-        };
-        let entry = header.entry.checked_add(bias).filter(|entry| *entry < USER_END);
-        let Some(entry) = entry else {
+        let end = segments.last().map(Segment::end).ok_or(NOTHING_TO_LOAD)?;
+        let entry = self.header.entry.wrapping_add(bias);
+        if entry >= USER_END {
             return Err(ElfError::Unsuitable("it begins outside user space"));
-        };
-        Ok(Self { entry, segments, table: in_memory, entries: header.entries, end })
+        }
+        Ok(Image { entry, segments, table: in_memory, entries: self.header.entries, end, bias })
+    }
+}
+
+const NOTHING_TO_LOAD: ElfError = ElfError::Unsuitable("nothing in it is to be loaded");
+const OUT_OF_ORDER: ElfError = ElfError::Unsuitable("segments overlap or are out of order");
+
+/// The path of an interpreter in what the file has for it: up to the first 0, and there must be one
+/// at the end.
+///
+/// # Errors
+/// [`ElfError`].
+pub fn interpreter_path(bytes: &[u8]) -> Result<&[u8], ElfError> {
+    match bytes.split(|byte| *byte == 0).next() {
+        Some(path) if bytes.last() == Some(&0) => Ok(path),
+        _ => Err(ElfError::Unsuitable("the path of its interpreter does not end")),
     }
 }
 

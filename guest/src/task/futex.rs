@@ -61,7 +61,7 @@ impl Operation {
     pub const fn decode(raw: u32, bits: u32) -> Result<Self, Errno> {
         let is_real = raw & linux::FUTEX_CLOCK_REALTIME != 0;
         let command = match raw & !(linux::FUTEX_PRIVATE_FLAG | linux::FUTEX_CLOCK_REALTIME) {
-            linux::FUTEX_WAIT => Command::Wait(ANY_BITS),
+            linux::FUTEX_WAIT if !is_real => Command::Wait(ANY_BITS),
             linux::FUTEX_WAIT_BITSET => Command::Wait(bits),
             linux::FUTEX_WAKE if !is_real => Command::Wake(ANY_BITS),
             linux::FUTEX_WAKE_BITSET if !is_real => Command::Wake(bits),
@@ -243,6 +243,7 @@ mod tests {
             (9, of(Command::Wait(6), false, Timeout::Monotonic)),
             (9 | 256, of(Command::Wait(6), false, Timeout::Realtime)),
             (10, of(Command::Wake(6), false, Timeout::Relative)),
+            (256, Err(Errno::ENOSYS)),
             (1 | 256, Err(Errno::ENOSYS)),
             (3, of(Command::Requeue, false, Timeout::Relative)),
             (4, of(Command::CompareRequeue, false, Timeout::Relative)),

@@ -150,6 +150,8 @@ pub struct Auxiliary {
     pub headers: (u64, u16),
     /// Where the program begins.
     pub entry: u64,
+    /// What the addresses of its interpreter differ by from those in that file; 0: it has none.
+    pub interpreter_bias: u64,
     /// uid, euid, gid, egid.
     pub ids: [u32; 4],
     /// Bit `n` is the extension with letter `b'a' + n`.
@@ -232,7 +234,7 @@ fn vector(auxiliary: &Auxiliary, random_at: u64, path_at: u64) -> Vec<(u32, u64)
         (auxvec::AT_PHDR, headers),
         (auxvec::AT_PHENT, super::elf::ENTRY_BYTES as u64),
         (auxvec::AT_PHNUM, u64::from(count)),
-        (auxvec::AT_BASE, 0),
+        (auxvec::AT_BASE, auxiliary.interpreter_bias),
         (auxvec::AT_FLAGS, 0),
         (auxvec::AT_ENTRY, auxiliary.entry),
         (auxvec::AT_UID, uid),

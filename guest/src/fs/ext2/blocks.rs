@@ -332,7 +332,7 @@ impl<D: Disk> Ext2<D> {
                 count += 1;
             }
             for block in tree.block..tree.block + count {
-                self.cache.forget(block)?;
+                self.cache.forget(block);
             }
             self.give_blocks(tree.block, count, tree.holder)?;
             *freed += count;
@@ -350,7 +350,7 @@ impl<D: Disk> Ext2<D> {
         let bytes = self.cache.read(tree.block)?;
         let numbers = bytes.chunks_exact(4).map(|chunk| get32(chunk, 0));
         below.extend(numbers.filter(|block| *block != 0));
-        self.cache.forget(tree.block)?;
+        self.cache.forget(tree.block);
         self.give_blocks(tree.block, 1, tree.holder)?;
         *freed += 1;
         let (depth, holder) = (tree.depth - 1, tree.holder);
@@ -381,7 +381,7 @@ impl<D: Disk> Ext2<D> {
             put32(self.cache.change(block)?, SHARERS_AT, sharers - 1);
             return Ok(());
         }
-        self.cache.forget(block)?;
+        self.cache.forget(block);
         self.give_blocks(block, 1, holder)
     }
 }

@@ -4,12 +4,15 @@
 //! [`Cache::sync`]. Where one block must reach the disk before another, [`Cache::order`] says so
 //! before the other is changed; what would make a circle is written at once. So the disk is, after
 //! every write, in a state that the order allows.
+//!
+//! What the disk refuses is not tried again: nothing could ever be written that has to come behind
+//! it, and a buffer would be lost for good. The next [`Cache::sync`] says so, e2fsck puts it right.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::bytes::zeros;
-use super::disk::Disk;
+use super::disk::{Disk, IoError};
 use super::error::Error;
 
 /// Fewest buffers that are worth the name.
@@ -28,6 +31,8 @@ pub(super) struct Cache<D> {
     index: BTreeMap<u32, usize>,
     /// Counts uses.
     clock: u64,
+    /// The disk has refused a block since somebody was told.
+    has_failed: bool,
 }
 
 #[derive(Debug)]
@@ -45,7 +50,7 @@ impl<D: Disk> Cache<D> {
     pub(super) fn new(disk: D, block_bytes: usize, capacity: usize) -> Self {
         let capacity = capacity.max(BUFFERS_MIN);
         let (buffers, index) = (Vec::new(), BTreeMap::new());
-        Self { disk, block_bytes, capacity, buffers, index, clock: 0 }
+        Self { disk, block_bytes, capacity, buffers, index, clock: 0, has_failed: false }
     }
 
     /// The disk.
@@ -92,7 +97,8 @@ impl<D: Disk> Cache<D> {
             return Ok(());
         }
         if self.is_behind(first, then) {
-            return self.write_back(first);
+            self.write_back(first);
+            return Ok(());
         }
         let index = self.find(then)?;
         // Finding room for it may have written the first.
@@ -109,29 +115,31 @@ impl<D: Disk> Cache<D> {
 
     /// Drops a block that is no metadata any more. What was changed is written: others may wait for
     /// it.
-    pub(super) fn forget(&mut self, block: u32) -> Result<(), Error> {
-        self.write_back(block)?;
+    pub(super) fn forget(&mut self, block: u32) {
+        self.write_back(block);
         if let Some(index) = self.index.remove(&block) {
             let buffer = &mut self.buffers[index];
             (buffer.block, buffer.used_at) = (NO_BLOCK, 0);
         }
-        Ok(())
     }
 
     /// Writes a block, if it was changed, behind all that must be written before.
-    pub(super) fn write_back(&mut self, block: u32) -> Result<(), Error> {
+    fn write_back(&mut self, block: u32) {
         while let Some(first) = self.first_of(block) {
-            self.write(first)?;
+            self.write(first);
         }
-        Ok(())
     }
 
     /// Writes everything that was changed, and waits until it is safe.
+    ///
+    /// # Errors
+    /// [`Error::Io`], once, for whatever was refused since the last time.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
         while let Some(buffer) = self.buffers.iter().find(|buffer| buffer.is_dirty) {
-            self.write_back(buffer.block)?;
+            self.write_back(buffer.block);
         }
-        Ok(self.disk.flush()?)
+        self.disk.flush()?;
+        if core::mem::take(&mut self.has_failed) { Err(IoError.into()) } else { Ok(()) }
     }
 
     fn position(&self, block: u32) -> u64 {
@@ -195,7 +203,7 @@ impl<D: Disk> Cache<D> {
         let oldest = (0..self.buffers.len()).min_by_key(|index| self.buffers[*index].used_at);
         let index = oldest.unwrap_or(0);
         let old = self.buffers[index].block;
-        self.write_back(old)?;
+        self.write_back(old);
         if self.index.get(&old) == Some(&index) {
             self.index.remove(&old);
         }
@@ -239,15 +247,14 @@ impl<D: Disk> Cache<D> {
     }
 
     /// Writes a block before which no other must be written.
-    fn write(&mut self, block: u32) -> Result<(), Error> {
-        let Some(index) = self.index.get(&block) else { return Ok(()) };
+    fn write(&mut self, block: u32) {
+        let Some(index) = self.index.get(&block) else { return };
         let position = self.position(block);
         let buffer = &mut self.buffers[*index];
-        self.disk.write(position, &buffer.bytes)?;
+        self.has_failed |= self.disk.write(position, &buffer.bytes).is_err();
         buffer.is_dirty = false;
         for buffer in &mut self.buffers {
             buffer.after.retain(|before| *before != block);
         }
-        Ok(())
     }
 }

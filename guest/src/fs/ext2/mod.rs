@@ -213,24 +213,48 @@ impl<D: Disk> Ext2<D> {
         if self.release_all(now).is_err() {
             self.note_errors()?;
         }
-        self.sync()?;
+        let written = self.sync();
         self.set_superblock(offset::WRITE_TIME, now.seconds as u32)?;
-        if self.state & STATE_CLEAN != 0 {
+        if self.state & STATE_CLEAN != 0 && written.is_ok() {
             self.change_state(|state| state | STATE_CLEAN)?;
         }
         self.sync()?;
         self.access = Access::ReadOnly;
-        Ok(())
+        written
+    }
+
+    /// Changes what is done with it. To be read only, it is written as when it is
+    /// [unmounted](Self::unmount).
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`] where unknown features or the disk forbid to write; the disk's.
+    pub fn set_access(&mut self, access: Access, now: Time) -> Result<(), Error> {
+        match (self.access, access) {
+            (Access::ReadWrite, Access::ReadOnly) => self.unmount(now),
+            (Access::ReadOnly, Access::ReadWrite) => {
+                if self.shape.is_read_only || self.cache.disk().is_read_only() {
+                    return Err(Error::ReadOnly);
+                }
+                self.access = access;
+                self.begin(now)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes all metadata that was changed, and waits until the disk has it.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's, once; it then says itself that e2fsck should look at it.
     pub fn sync(&mut self) -> Result<(), Error> {
-        self.cache.sync()?;
+        let written = self.cache.sync();
         self.later.clear();
-        Ok(())
+        if written.is_err() {
+            self.note_errors()?;
+            // Where this fails, too, the first error is what matters.
+            let _ = self.cache.sync();
+        }
+        written
     }
 
     /// Something on the disk made no sense: it says so itself from now on, so that e2fsck looks at

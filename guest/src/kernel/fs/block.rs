@@ -6,27 +6,33 @@ use alloc::sync::Arc;
 use guest::errno::{Answer, Errno};
 use guest::mm::{Class, Owner};
 use guest::{PAGE_SIZE_BYTES, Ppn};
-use linux_raw_sys::ioctl;
+use linux_raw_sys::{general as linux, ioctl};
 
 use super::buffer::{Buffer, moved_or};
 use super::inode::{File, Flags};
-use crate::block::{self, Disk, Operation, Piece, SECTOR_BYTES, Transfer};
+use crate::block::{self, Disk, Operation, Piece, Reservation, SECTOR_BYTES, Transfer};
 use crate::mm::{memory, user};
 
 /// Opens the disk with this number.
 ///
 /// # Errors
-/// ENXIO where there is none; EROFS where it cannot be written.
+/// ENXIO where there is none; EROFS where it cannot be written; EBUSY where somebody has it for
+/// himself, with O_EXCL.
 pub(super) fn open(number: u64, flags: Flags) -> Result<Arc<dyn File>, Errno> {
     let disk = block::find(number).ok_or(Errno::ENXIO)?;
     if flags.writes() && disk.is_read_only() {
         return Err(Errno::EROFS);
     }
-    Ok(Arc::new(DiskFile(disk)))
+    let alone = flags.has(linux::O_EXCL) && !flags.has(linux::O_CREAT);
+    let reservation = alone.then(|| Reservation::new(&*disk)).transpose()?;
+    Ok(Arc::new(DiskFile(disk, reservation)))
 }
 
-/// A disk that is open.
-struct DiskFile(Arc<dyn Disk>);
+/// A disk that is open, and whether nobody else may use it meanwhile.
+struct DiskFile(
+    Arc<dyn Disk>,
+    #[expect(dead_code, reason = "it is what it is")] Option<Reservation>,
+);
 
 /// A frame between the disk and user memory.
 struct Bounce(Ppn);

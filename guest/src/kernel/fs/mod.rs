@@ -1,7 +1,7 @@
 //! Files: the tree of directories, descriptors, terminals, pipes.
 //!
 //! `inode.rs` says what a file is and does; `tmpfs.rs`, `synthetic.rs`, `pipe.rs`, `tty.rs`,
-//! `device.rs`, `block.rs`, `ext2/` and `port.rs` are files. `names.rs` and `mount.rs` find them, `open_file.rs` and
+//! `device.rs`, `block.rs`, `ext2/`, `port.rs` and `process_file.rs` are files. `names.rs` and `mount.rs` find them, `open_file.rs` and
 //! `table.rs` are what processes hold of them. `start.rs` makes the first ones.
 
 use alloc::sync::Arc;
@@ -30,6 +30,7 @@ pub(crate) mod on_disk;
 mod open_file;
 pub(crate) mod pipe;
 pub(crate) mod port;
+pub(crate) mod process_file;
 pub(crate) mod size_limit;
 mod start;
 pub(crate) mod synthetic;
@@ -41,7 +42,7 @@ use inode::Flags;
 use names::Walk;
 pub(crate) use names::{FsContext, Place};
 pub(crate) use open_file::OpenFile;
-pub(crate) use start::{add_disks, devices, first_descriptors, init, proc_system};
+pub(crate) use start::{add_disks, devices, first_descriptors, init, mount_root, proc_system};
 pub(crate) use table::{AtExec, FdTable};
 
 /// Device number of files without a name: pipes and ports.
@@ -65,6 +66,14 @@ fn find(path: &[u8], who: Identity) -> Result<Place, Errno> {
     let process = task::current_process_or_none();
     let context = process.map_or_else(FsContext::new, |process| process.fs().lock().clone());
     Walk::new(context.root, who).go(context.current, path, Goal::Target)?.found()
+}
+
+/// Whether a path leads to something that can be run.
+pub(crate) fn is_program(path: &[u8]) -> bool {
+    let place = find(path, Identity::ROOT);
+    place.is_ok_and(|place| {
+        place.inode.kind() == Kind::Regular && place.check(&Identity::ROOT, Wish::EXECUTE).is_ok()
+    })
 }
 
 /// What a path of the current process leads to.

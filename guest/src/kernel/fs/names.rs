@@ -76,9 +76,12 @@ impl Place {
     /// Its path from the root of everything.
     pub(crate) fn path(&self) -> Vec<u8> {
         let inner = self.inode.path();
-        let Some(covered) = self.mount.as_ref().and_then(|mount| mount.covers()) else {
+        let Some((mount, covered)) =
+            self.mount.as_ref().and_then(|mount| mount.covers().map(|covered| (mount, covered)))
+        else {
             return inner;
         };
+        let inner = mount.strip(inner);
         let mut path = covered.path();
         match &inner[..] {
             b"/" => path,
@@ -102,7 +105,8 @@ impl Place {
             if at.is(root) {
                 return at;
             }
-            if let Some(inode) = at.inode.parent() {
+            let is_top = at.mount.as_ref().is_some_and(|mount| mount.is_root(&*at.inode));
+            if !is_top && let Some(inode) = at.inode.parent() {
                 return mount::topmost(Place { inode, mount: at.mount });
             }
             // The root of a file system: on to what it covers.
@@ -148,14 +152,20 @@ impl FsContext {
 
     /// The path of a place as seen from this root.
     pub(crate) fn path_of(&self, place: &Place) -> Vec<u8> {
-        let (path, root) = (place.path(), self.root.path());
+        self.seen(place.path()).unwrap_or_else(|path| [&b"(unreachable)"[..], &path].concat())
+    }
+
+    /// A path from the root of everything, as seen from this root; as it is where it leads nowhere
+    /// below this.
+    pub(crate) fn seen(&self, path: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
+        let root = self.root.path();
         if root == b"/" {
-            return path;
+            return Ok(path);
         }
         match path.strip_prefix(&root[..]) {
-            Some(b"") => b"/".to_vec(),
-            Some(inner) if inner[0] == b'/' => inner.to_vec(),
-            _ => [&b"(unreachable)"[..], &path].concat(),
+            Some(b"") => Ok(b"/".to_vec()),
+            Some(inner) if inner[0] == b'/' => Ok(inner.to_vec()),
+            _ => Err(path),
         }
     }
 
@@ -168,6 +178,13 @@ impl FsContext {
 /// The present, as files keep it.
 pub(crate) fn now() -> Time {
     Time::of_ns(crate::time::real_now())
+}
+
+/// A path from the root of everything, as the current process sees it, if it does.
+pub(crate) fn as_seen(path: Vec<u8>) -> Vec<u8> {
+    let process = task::current_process_or_none();
+    let Some(context) = process.map(|process| process.fs().lock().clone()) else { return path };
+    context.seen(path).unwrap_or_else(|path| path)
 }
 
 /// On whose behalf the current process works.

@@ -6,10 +6,12 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use guest::errno::Errno;
+use guest::fs::Kind;
 use linux_raw_sys::general as linux;
 
 use super::buffer::Buffer;
 use super::inode::{File, Flags, Inode, Seeking, Sparse};
+use super::mount::Mount;
 use super::names::Place;
 use super::{locks, size_limit};
 use crate::mm::Object;
@@ -47,9 +49,14 @@ impl OpenFile {
     }
 
     fn wrap(place: Place, file: Option<Arc<dyn File>>, flags: Flags) -> Arc<Self> {
-        let flags = AtomicU32::new(flags.0 & !OPENING_ONLY | linux::O_LARGEFILE);
+        let kept = AtomicU32::new(flags.0 & !OPENING_ONLY | linux::O_LARGEFILE);
         let (runs, locked) = (AtomicBool::new(false), AtomicBool::new(false));
         let seeking = file.as_ref().map_or(Seeking::Stream, |file| file.seeking());
+        place.mount.iter().for_each(|mount| mount.used());
+        if let Some(mount) = written_mount(&place, file.is_some(), flags) {
+            mount.begin_writing();
+        }
+        let flags = kept;
         Arc::new(Self { place, file, flags, seeking, position: Mutex::new(0), runs, locked })
     }
 
@@ -146,13 +153,21 @@ impl OpenFile {
     /// Writes elsewhere.
     pub(crate) fn pwrite(&self, offset: u64, from: &mut Buffer<'_>) -> Result<usize, Errno> {
         let (file, flags) = self.writer()?;
-        match self.seeking {
-            Seeking::Stream => Err(Errno::ESPIPE),
-            _ => {
-                self.keep_to_limit((file, flags), offset, from)?;
-                file.write(&mut { offset }, from, flags)
-            }
+        self.pwrite_as((file, flags), offset, from)
+    }
+
+    /// The same with what [`writer`](Self::writer) has yielded, or other flags.
+    pub(crate) fn pwrite_as(
+        &self,
+        (file, flags): (&Arc<dyn File>, Flags),
+        offset: u64,
+        from: &mut Buffer<'_>,
+    ) -> Result<usize, Errno> {
+        if self.seeking == Seeking::Stream {
+            return Err(Errno::ESPIPE);
         }
+        self.keep_to_limit((file, flags), offset, from)?;
+        file.write(&mut { offset }, from, flags)
     }
 
     /// Leaves as many bytes in a buffer as the caller may write at a position.
@@ -260,10 +275,19 @@ impl Drop for OpenFile {
         if *self.runs.get_mut() {
             self.inode().allow_writing();
         }
+        if let Some(mount) = written_mount(&self.place, self.file.is_some(), self.flags()) {
+            mount.end_writing();
+        }
         if let Some(file) = &self.file {
             file.close(self.flags());
         }
     }
+}
+
+/// The mount that has one file more to write to by an open file, if that is so.
+fn written_mount(place: &Place, is_open: bool, flags: Flags) -> Option<&Arc<Mount>> {
+    let mount = place.mount.as_ref().filter(|_| is_open && flags.writes())?;
+    (place.inode.kind() == Kind::Regular).then_some(mount)
 }
 
 impl fmt::Debug for OpenFile {

@@ -1,10 +1,12 @@
-//! The first files: the root with the archive unpacked, /dev, /proc, and the descriptors that the
-//! first process begins with. Runs before there is any process.
+//! The first files: the root with the archive unpacked or on a disk, /dev, /proc, and the descriptors
+//! that the first process begins with. Runs before there is any process.
 
 use alloc::sync::Arc;
 
+use guest::boot_options::Root;
 use guest::errno::Errno;
 use guest::fs::cpio::{CpioError, Entry, Sink, Unpacking};
+use guest::fs::ext2::Access;
 use guest::fs::layout::device_number;
 use guest::fs::path::Goal;
 use guest::fs::tree::Actor;
@@ -12,12 +14,12 @@ use guest::fs::{Identity, Kind};
 use linux_raw_sys::general as linux;
 
 use super::inode::{Flags, Inode, New};
-use super::mount::FileSystem;
+use super::mount::{FileSystem, Unmount};
 use super::names::{Place, Walk, now};
 use super::port::{self, PortFile};
 use super::synthetic::Synthetic;
 use super::tmpfs::{Options, TmpNode, Tmpfs};
-use super::{FdTable, OpenFile, device, mount, table::AtExec, tty};
+use super::{FdTable, OpenFile, device, ext2, mount, table::AtExec, tty};
 use crate::debug::{self, Level};
 use crate::mm::boot::Initrd;
 use crate::sync::SpinLock;
@@ -137,6 +139,42 @@ pub(crate) fn add_disks() -> Result<(), Errno> {
     for disk in block::disks() {
         let new = New::Device(Kind::BlockDevice, DISK, disk.number());
         system.root().create(disk.name().as_bytes(), new, &by_root())?;
+    }
+    Ok(())
+}
+
+/// Puts the file system of a disk in place of the initial files, with /dev and /proc in it if it has
+/// directories for them.
+///
+/// # Errors
+/// ENOENT, ENOTBLK, ENODEV: it may not be of a kind that there is; the disk's.
+pub(crate) fn mount_root(root: &Root<'_>) -> Result<(), Errno> {
+    let (initial, device) = (super::root(), super::find(root.device, Identity::ROOT)?.inode);
+    if device.kind() != Kind::BlockDevice {
+        return Err(Errno::ENOTBLK);
+    }
+    if !root.may_be(ext2::KIND.as_bytes()) {
+        return Err(Errno::ENODEV);
+    }
+    let (access, flags) = match root.is_read_only {
+        true => (Access::ReadOnly, linux::MS_RDONLY),
+        false => (Access::ReadWrite, 0),
+    };
+    let system = Arc::new(ext2::mount(device.stat().special, access)?);
+    let mount = mount::mount(system, None, root.device, flags)?;
+    let root = Place { inode: mount.root().clone(), mount: Some(mount) };
+    *super::ROOT.lock() = Some(root.clone());
+    let devices = devices().ok_or(Errno::ENODEV)?;
+    let systems: [(&[u8], Arc<dyn FileSystem>, &[u8]); 2] =
+        [(b"dev", devices, b"devtmpfs"), (b"proc", proc_system(), b"proc")];
+    for (name, system, source) in systems {
+        let walk = |from: &Place| {
+            Walk::new(from.clone(), Identity::ROOT).go(from.clone(), name, Goal::Target)?.found()
+        };
+        mount::unmount(walk(&initial)?, Unmount::Detach)?;
+        if let Ok(on) = walk(&root) {
+            mount::mount(system, Some(on), source, 0)?;
+        }
     }
     Ok(())
 }

@@ -3,8 +3,8 @@
 //! threads that wait.
 //!
 //! `messages.rs`, `semaphores.rs` and `segments.rs` keep System V's objects, `mqueue/` the queues
-//! that are files; `waiter.rs` is how a thread waits to be told something, `limits.rs` what
-//! /proc/sys can change. Arguments of system calls are taken apart in `syscall::ipc`.
+//! that are files; `spare.rs` keeps memory for the next message, `limits.rs` is what /proc/sys can
+//! change. Arguments of system calls are taken apart in `syscall::ipc`.
 
 use alloc::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) mod messages;
 pub(crate) mod mqueue;
 pub(crate) mod segments;
 pub(crate) mod semaphores;
-mod waiter;
+mod spare;
 
 /// The current process and the present second.
 fn by_current() -> By {

@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt::Write as _;
+use core::ops::Range;
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use guest::errno::Errno;
@@ -61,6 +62,9 @@ impl Paged for Segment {
     fn map_page(&self, index: u64, access: ObjectAccess) -> Result<Ppn, PageError> {
         self.memory.map_page(index, access)
     }
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        self.memory.map_present(first, frames);
+    }
     fn identity(&self) -> (u64, u64) {
         (DEVICE, self.id.load(Ordering::Relaxed) as u64)
     }
@@ -72,6 +76,9 @@ impl Paged for Segment {
     }
     fn has_page(&self, index: u64) -> bool {
         self.memory.has_page(index)
+    }
+    fn punch(&self, pages: Range<u64>) -> Result<(), Errno> {
+        self.memory.punch_as(self.identity(), pages)
     }
     fn kind(&self) -> ObjectKind {
         self.memory.kind()

@@ -1,37 +1,29 @@
-//! System V semaphores: those that there are, and the threads that wait.
+//! System V semaphores: the sets that there are. How threads operate and wait is
+//! `guest::ipc::semaphores`'.
 
 use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt::Write as _;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use guest::errno::Errno;
-use guest::ipc::ids::{Entry, Found, NewOwner, Permissions, READ, Table, WRITE};
+use guest::ipc::ids::{Entry, Found, NewOwner, Permissions, READ, Table};
 use guest::ipc::layout::SemaphoresStatus;
-use guest::ipc::semaphores::{Operation, Set, Tried, UNDO, alters};
+use guest::ipc::semaphores::{Operation, Set, Sets, UNDO, Waited};
 use guest::ipc::text;
 
-use super::waiter::Waiter;
 use super::{Lookup, by, by_current, limits, seconds, who};
-use crate::sync::{SpinLock, WaitError};
+use crate::sync::{Kernel, SpinLock};
 use crate::task::Process;
 use crate::time::Instant;
 
-/// A thread that waits, and is told that all is done, or why not.
-type Handle = Arc<Waiter<Result<(), Errno>>>;
 /// A set with its threads.
-pub(crate) type WaitedSet = Set<Handle>;
+pub(crate) type WaitedSet = Waited<Kernel>;
 
-static SETS: SpinLock<Table<WaitedSet>> = SpinLock::new(Table::new());
+static SETS: Sets<Kernel> = Sets::new(SpinLock::new(Table::new()));
 /// Semaphores of all of them; changed under their lock.
 static SEMAPHORES: AtomicU64 = AtomicU64::new(0);
 /// Whether anybody ever wanted anything undone: most systems have nothing to look for.
 static IS_UNDONE: AtomicBool = AtomicBool::new(false);
-
-fn settle(set: &mut WaitedSet, now: u64) {
-    set.settle(now, &mut |waiter, result| waiter.tell(result));
-}
 
 /// The identifier that the next one is to have; -1: nobody has chosen any.
 pub(crate) fn next_id() -> i32 {
@@ -81,56 +73,13 @@ pub(crate) fn get(key: i32, count: i32, flags: u32) -> Result<i32, Errno> {
 /// EINVAL, EIDRM, EFBIG, EACCES, ERANGE, EAGAIN, ENOMEM, EINTR.
 pub(crate) fn operate(
     id: i32,
-    operations: Vec<Operation>,
+    operations: &[Operation],
     deadline: Option<Instant>,
 ) -> Result<(), Errno> {
-    let (who, by) = (who(), by_current());
-    let wish = if alters(&operations) { WRITE } else { READ };
     if operations.iter().any(|operation| operation.flags & UNDO != 0) {
         IS_UNDONE.store(true, Ordering::Relaxed);
     }
-    let mut spare: Option<Handle> = None;
-    loop {
-        let mut sets = SETS.lock();
-        let entry = sets.get(id)?;
-        let is_known = |operation: &Operation| usize::from(operation.number) < entry.object.count();
-        if !operations.iter().all(is_known) {
-            return Err(Errno::EFBIG);
-        }
-        entry.permissions.check(&who, wish)?;
-        let blocking = match entry.object.operate(&operations, by)? {
-            Tried::Done => {
-                if wish == WRITE {
-                    settle(&mut entry.object, by.now);
-                }
-                return Ok(());
-            }
-            Tried::Blocked(blocking) => blocking,
-        };
-        let Some(waiter) = spare.take() else {
-            drop(sets);
-            spare = Some(Waiter::new());
-            continue;
-        };
-        entry.object.wait(waiter.clone(), operations, by.pid, blocking)?;
-        drop(sets);
-        return wait(id, &waiter, deadline);
-    }
-}
-
-fn wait(id: i32, waiter: &Handle, deadline: Option<Instant>) -> Result<(), Errno> {
-    let give_up = || {
-        let left = SETS
-            .lock()
-            .get(id)
-            .ok()
-            .and_then(|entry| entry.object.give_up(|other| Arc::ptr_eq(other, waiter)));
-        left.is_some()
-    };
-    waiter.wait(deadline, give_up).unwrap_or_else(|error| match error {
-        WaitError::TimedOut => Err(Errno::EAGAIN),
-        WaitError::Interrupted => Err(Errno::EINTR),
-    })
+    SETS.operate(id, operations, deadline, &who(), by_current())
 }
 
 /// A process ends: what it wanted undone is.
@@ -138,12 +87,7 @@ pub(super) fn undo(process: &Process) {
     if !IS_UNDONE.load(Ordering::Relaxed) {
         return;
     }
-    let by = by(process);
-    for entry in SETS.lock().iter_mut() {
-        if entry.object.end(by) {
-            settle(&mut entry.object, by.now);
-        }
-    }
+    SETS.end(by(process));
 }
 
 /// Looks at a set with these rights.
@@ -178,16 +122,7 @@ pub(crate) fn count(id: i32, wish: u32) -> Result<usize, Errno> {
 /// # Errors
 /// EINVAL, EIDRM, EACCES, ERANGE.
 pub(crate) fn set_values(id: i32, first: usize, values: &[u16]) -> Result<(), Errno> {
-    let (who, by) = (who(), by_current());
-    let mut sets = SETS.lock();
-    let entry = sets.get(id)?;
-    if first >= entry.object.count() {
-        return Err(Errno::EINVAL);
-    }
-    entry.permissions.check(&who, WRITE)?;
-    entry.object.set_values(first, values, by)?;
-    settle(&mut entry.object, by.now);
-    Ok(())
+    SETS.set_values(id, first, values, &who(), by_current())
 }
 
 /// Everything about a set: its identifier, its permissions, its status.
@@ -226,14 +161,8 @@ pub(crate) fn change(id: i32, owner: NewOwner) -> Result<(), Errno> {
 /// # Errors
 /// EINVAL, EIDRM, EPERM.
 pub(crate) fn remove(id: i32) -> Result<(), Errno> {
-    let who = who();
-    let mut sets = SETS.lock();
-    sets.get(id)?.permissions.check_owner(&who)?;
-    let mut entry = sets.remove(id)?;
-    SEMAPHORES.fetch_sub(entry.object.count() as u64, Ordering::Relaxed);
-    entry.object.expel().for_each(|waiter| waiter.tell(Err(Errno::EIDRM)));
-    drop(sets);
-    drop(entry);
+    let count = SETS.remove(id, &who())?;
+    SEMAPHORES.fetch_sub(count as u64, Ordering::Relaxed);
     Ok(())
 }
 

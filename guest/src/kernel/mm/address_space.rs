@@ -33,6 +33,9 @@ use scan::Scanned;
 pub(crate) trait Paged: Send + Sync {
     /// Page `index`, mapped once more; see [`guest::mm::Machine::object_page`]. May sleep.
     fn map_page(&self, index: u64, access: ObjectAccess) -> Result<Ppn, PageError>;
+    /// Those pages from `first` on that are in memory, as many as `frames` has room for, each mapped
+    /// once more; see [`guest::mm::Machine::object_pages`].
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]);
     /// Device and inode, as /proc/PID/maps shows them.
     fn identity(&self) -> (u64, u64);
     /// Path for /proc/PID/maps; empty where it has none.
@@ -48,6 +51,10 @@ pub(crate) trait Paged: Send + Sync {
     /// Makes what was written through mappings survive: msync.
     fn sync(&self) -> Result<(), Errno> {
         Ok(())
+    }
+    /// Lets go of these pages, here and wherever they are mapped: MADV_REMOVE.
+    fn punch(&self, _pages: Range<u64>) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
     }
     /// The identifier of the System V segment that it is, if it is one.
     fn segment(&self) -> Option<i32> {

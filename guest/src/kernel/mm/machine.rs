@@ -118,6 +118,10 @@ impl Machine for HereMachine {
         object.0.map_page(index, access)
     }
 
+    fn object_pages(&self, object: &Object, first: u64, frames: &mut [Option<Ppn>]) {
+        object.0.map_present(first, frames);
+    }
+
     fn fence(&self, reach: Reach) {
         let Fence { asid, harts } = with_asids(|asids| asids.fence(&self.context));
         if harts == 0 {

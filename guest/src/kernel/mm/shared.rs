@@ -3,15 +3,17 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use guest::Ppn;
 use guest::errno::Errno;
 use guest::mm::object::Pages;
+use guest::mm::space::Copies;
 use guest::mm::{CellId, ObjectAccess, PageError};
 
 use super::reclaim::Patience;
-use super::{Object, ObjectKind, Paged, announce, commit, machine, memory};
+use super::{Object, ObjectKind, Paged, announce, commit, cut_out, machine, memory};
 use crate::sync::Mutex;
 
 /// Device number under which such memory stands in /proc/PID/maps: that of the kernel's own tmpfs.
@@ -115,6 +117,26 @@ impl SharedMemory {
         pages.pin_page(machine(), index, ObjectAccess::Read).map(|_| ())
     }
 
+    /// Lets go of these pages; mappings know the memory as what has this identity.
+    ///
+    /// # Errors
+    /// EBUSY where they are locked.
+    pub(crate) fn punch_as(&self, identity: (u64, u64), pages: Range<u64>) -> Result<(), Errno> {
+        let mut state = self.state.lock();
+        if state.is_locked {
+            return Err(Errno::EBUSY);
+        }
+        let before = state.pages.count();
+        state.pages.punch(machine(), pages.clone());
+        let gone = before - state.pages.count();
+        drop(state);
+        if self.is_promised_by_page {
+            commit::uncommit(gone);
+        }
+        cut_out(identity, pages, Copies::Kept);
+        Ok(())
+    }
+
     /// The end of [`lock`](Self::lock).
     pub(crate) fn unlock(&self) {
         let _alone = self.changing.lock();
@@ -160,6 +182,10 @@ impl Paged for SharedMemory {
         made
     }
 
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        self.state.lock().pages.map_present(machine(), first, frames);
+    }
+
     fn identity(&self) -> (u64, u64) {
         (DEVICE, self.inode)
     }
@@ -170,6 +196,10 @@ impl Paged for SharedMemory {
 
     fn for_each_page(&self, visit: &mut dyn FnMut(u64, CellId)) {
         self.state.lock().pages.for_each(visit);
+    }
+
+    fn punch(&self, pages: Range<u64>) -> Result<(), Errno> {
+        self.punch_as(self.identity(), pages)
     }
 
     fn has_page(&self, index: u64) -> bool {

@@ -17,7 +17,8 @@ use guest::{PAGE_SIZE_BYTES, Ppn};
 use super::books::{memory, total_frames};
 use super::reclaim::{self, Patience};
 use super::{cell_table, read_frame, transfer};
-use crate::block::{self, Disk, Operation, Piece, SECTOR_BYTES, Transfer};
+use crate::block::{self, Disk, Operation, Piece, Reservation, SECTOR_BYTES, Transfer};
+use crate::debug::{Level, klog};
 use crate::sched;
 use crate::sync::{Mutex, SpinLock};
 
@@ -26,6 +27,8 @@ const FIRST_PRIORITY: i16 = -2;
 
 /// The disks by the numbers of their areas.
 static DISKS: SpinLock<[Option<Arc<dyn Disk>>; AREAS]> = SpinLock::new([const { None }; AREAS]);
+/// They are for nothing else.
+static RESERVED: SpinLock<[Option<Reservation>; AREAS]> = SpinLock::new([const { None }; AREAS]);
 /// One area at a time is switched on or off.
 static CHANGES: Mutex<()> = Mutex::new(());
 
@@ -93,17 +96,14 @@ fn read_header(disk: &dyn Disk) -> Result<Box<[u8; HEADER_BYTES]>, Errno> {
 /// `swapon`: uses a disk that has the header of a swap area.
 ///
 /// # Errors
-/// `EINVAL` for one without; `EBUSY` if it is used already; `EPERM` where there are as many areas as
+/// `EINVAL` for one without; `EBUSY` if it is used already, or mounted; `EPERM` where there are as many areas as
 /// there can be; `EROFS`, `EIO`, `ENOMEM`.
 pub(crate) fn switch_on(disk: Arc<dyn Disk>, priority: Option<i16>) -> Result<(), Errno> {
     let _alone = CHANGES.lock();
     if disk.is_read_only() {
         return Err(Errno::EROFS);
     }
-    let is_same = |other: &Arc<dyn Disk>| other.number() == disk.number();
-    if DISKS.lock().iter().flatten().any(is_same) {
-        return Err(Errno::EBUSY);
-    }
+    let reservation = Reservation::new(&*disk)?;
     let bytes = read_header(&*disk)?;
     let header = Header::read(&bytes).map_err(|_| Errno::EINVAL)?;
     let on_disk = disk.sectors() / (PAGE_SIZE_BYTES / SECTOR_BYTES);
@@ -126,11 +126,22 @@ pub(crate) fn switch_on(disk: Arc<dyn Disk>, priority: Option<i16>) -> Result<()
     // Its disk is known before it gives a slot.
     let free = DISKS.lock().iter().position(Option::is_none).ok_or(Errno::EPERM)?;
     DISKS.lock()[free] = Some(disk);
+    RESERVED.lock()[free] = Some(reservation);
     let added = memory(|memory| memory.slots.add(area));
     assert!(added.is_ok_and(|number| number == free), "areas and disks have the same numbers");
     count_total();
     reclaim::look();
     Ok(())
+}
+
+/// Uses every disk that has the header of a swap area; what cannot be used is told of in the log.
+pub(crate) fn switch_on_all() {
+    for disk in block::disks() {
+        match switch_on(disk.clone(), None) {
+            Ok(()) | Err(Errno::EINVAL) => {}
+            Err(errno) => klog!(Level::Error, "{}: swapon: {errno:?}", disk.name()),
+        }
+    }
 }
 
 /// `swapoff`: brings everything home that is on the disk with this number, and stops using it.
@@ -161,6 +172,7 @@ pub(crate) fn switch_off(disk: u64) -> Result<(), Errno> {
     drop(storage);
     count_total();
     DISKS.lock()[number] = None;
+    RESERVED.lock()[number] = None;
     Ok(())
 }
 

@@ -86,6 +86,22 @@ pub(crate) fn write<T: Plain>(at: u64, value: &T) -> Result<(), Errno> {
     uaccess::copy_out(at, bytes_of(value)).map_err(fault)
 }
 
+/// Reads as many bytes as there is room for.
+///
+/// # Errors
+/// `EFAULT`.
+pub(crate) fn read_bytes(at: u64, bytes: &mut [u8]) -> Result<(), Errno> {
+    uaccess::copy_in(bytes, at).map_err(fault)
+}
+
+/// Writes bytes.
+///
+/// # Errors
+/// `EFAULT`.
+pub(crate) fn write_bytes(at: u64, bytes: &[u8]) -> Result<(), Errno> {
+    uaccess::copy_out(at, bytes).map_err(fault)
+}
+
 /// Reads a string that ends in 0, of at most `max_bytes` with it; without the 0.
 ///
 /// # Errors

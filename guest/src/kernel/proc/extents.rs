@@ -1,8 +1,10 @@
 //! /proc/frames and /proc/swapmap: whose each frame of RAM and each page of the swap areas is, a
-//! line for each run of neighbours that are alike. The books are looked at a few entries at a time,
+//! line for each run of neighbours that are alike. /proc/kpagecount: how many page-table entries map
+//! each frame. The books are looked at a few entries at a time,
 //! so what changes meanwhile is shown partly as it was.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use arrayvec::ArrayVec;
 use guest::Ppn;
@@ -14,6 +16,7 @@ use guest::mm::{CellId, Memory};
 use guest::proc_text::runs::{Run, Runs};
 
 use super::nodes::put;
+use crate::fs::synthetic::{Bytes, Node};
 use crate::mm::memory;
 
 /// Entries that are looked at with the books locked.
@@ -122,4 +125,35 @@ pub(super) fn swapmap(out: &mut String) -> Result<(), Errno> {
         runs.end().map_or(Ok(()), |run| line(out, run))?;
     }
     Ok(())
+}
+
+/// A word for each frame, the first one's being at 0.
+struct Mapped;
+
+impl Bytes for Mapped {
+    fn read_at(&self, offset: u64, to: &mut [u8]) -> Result<usize, Errno> {
+        const WORD: usize = size_of::<u64>();
+        if !offset.is_multiple_of(WORD as u64) || !to.len().is_multiple_of(WORD) {
+            return Err(Errno::EINVAL);
+        }
+        let first = offset / WORD as u64;
+        let end = memory(|memory| memory.frames.range().end.0);
+        let frames = (to.len() / WORD).min(end.saturating_sub(first) as usize);
+        let (words, _) = to[..frames * WORD].as_chunks_mut::<WORD>();
+        let starts = (first..).step_by(CHUNK as usize);
+        for (start, words) in starts.zip(words.chunks_mut(CHUNK as usize)) {
+            memory(|memory| {
+                for (frame, word) in (start..).zip(words) {
+                    *word = u64::from(memory.frames.mapped(Ppn(frame))).to_le_bytes();
+                }
+            });
+        }
+        Ok(frames * WORD)
+    }
+}
+
+/// The file of how often frames are mapped, for the superuser.
+pub(super) fn mapped() -> Node {
+    const OWNER_READ: u16 = 0o400;
+    Node::Bytes(OWNER_READ, Arc::new(Mapped))
 }

@@ -16,6 +16,7 @@ use guest::{Flags, PAGE_SIZE_BYTES};
 
 use super::nodes::put;
 use super::process::Target;
+use crate::fs::names::as_seen;
 use crate::fs::synthetic::Bytes;
 use crate::mm::{AddressSpace, HereMachine, Object, ObjectKind, memory, swap};
 use crate::task;
@@ -27,7 +28,8 @@ fn name_of(area: &Vma<Object>) -> Vec<u8> {
         Purpose::Stack => b"[stack]".to_vec(),
         Purpose::Vdso => b"[vdso]".to_vec(),
         Purpose::Mapping => {
-            area.object_at(area.pages.start).map_or_else(Vec::new, |(object, _)| object.0.path())
+            let object = area.object_at(area.pages.start);
+            object.map_or_else(Vec::new, |(object, _)| as_seen(object.0.path()))
         }
     }
 }

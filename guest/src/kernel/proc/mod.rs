@@ -28,7 +28,7 @@ use crate::fs::synthetic::{Directory, Node};
 use crate::{sched, task};
 
 /// What is there besides processes.
-const ENTRIES: [(&str, fn() -> Node); 21] = [
+const ENTRIES: [(&str, fn() -> Node); 22] = [
     ("self", || link(|| task::current_process().pid.to_string().into_bytes())),
     ("thread-self", || {
         link(|| {
@@ -50,6 +50,7 @@ const ENTRIES: [(&str, fn() -> Node); 21] = [
     ("swaps", || text(system::swaps)),
     ("swapmap", || text(extents::swapmap)),
     ("frames", || text(extents::frames)),
+    ("kpagecount", extents::mapped),
     ("buddyinfo", || text(system::buddyinfo)),
     ("cmdline", || text(system::cmdline)),
     ("kmsg", || text(system::kmsg)),

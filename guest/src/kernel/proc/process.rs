@@ -10,10 +10,11 @@ use linux_raw_sys::general as linux;
 
 use super::load;
 use super::memory::{self, Memory, PageMap};
-use super::nodes::{DIRECTORY, READ, READ_WRITE, bytes_of, link, open, put, switch_of, text_of};
+use super::nodes::{DIRECTORY, READ, READ_WRITE, bytes_of, open, put, switch_of, text_of};
 use super::status;
+use crate::fs::inode::Flags;
 use crate::fs::synthetic::{Directory, Node};
-use crate::fs::{AtExec, OpenFile};
+use crate::fs::{AtExec, FsContext, OpenFile, Place};
 use crate::mm::AddressSpace;
 use crate::task::{self, Pid, Process, Thread};
 
@@ -73,7 +74,7 @@ fn may_look(process: &Process) -> bool {
 type Show = fn(&Target, &mut String) -> Result<(), Errno>;
 
 /// Texts of both processes and threads.
-const TEXTS: [(&str, Show); 11] = [
+const TEXTS: [(&str, Show); 12] = [
     ("maps", memory::maps),
     ("smaps", memory::smaps),
     ("smaps_rollup", memory::smaps_rollup),
@@ -84,7 +85,8 @@ const TEXTS: [(&str, Show); 11] = [
     ("limits", status::limits),
     ("oom_score", status::oom_score),
     ("wchan", |_, out| put!(out, "0")),
-    ("mounts", |_, out| super::system::mounts(out)),
+    ("mounts", |target, out| super::system::mounts(&files_of(*target)?, out)),
+    ("mountinfo", |target, out| super::system::mountinfo(&files_of(*target)?, out)),
 ];
 
 /// What else there is.
@@ -93,8 +95,8 @@ const OTHERS: [(&str, fn(Target) -> Node); 16] = [
     ("environ", |target| bytes_of(OWNER_READ, move || area(target, 1))),
     ("comm", comm),
     ("exe", |target| open(move || executable(target))),
-    ("cwd", |target| link(move || path_of(target, |process| process.fs().lock().cwd()))),
-    ("root", |_| link(|| b"/".to_vec())),
+    ("cwd", |target| open(move || place_of(target, |context| context.current))),
+    ("root", |target| open(move || place_of(target, |context| context.root))),
     ("fd", |target| Node::Directory(OWNER_DIRECTORY, Arc::new(Descriptors(target)))),
     ("fdinfo", |target| Node::Directory(DIRECTORY, Arc::new(DescriptorTexts(Descriptors(target))))),
     ("pagemap", |target| Node::Bytes(OWNER_READ, Arc::new(PageMap(target)))),
@@ -295,12 +297,16 @@ fn executable(target: Target) -> Option<Arc<OpenFile>> {
     target.process().ok().filter(|process| may_look(process))?.executable()
 }
 
-/// A path of the process, empty where it has none or the caller may not know.
-fn path_of(target: Target, path: impl Fn(&Process) -> Vec<u8>) -> Vec<u8> {
-    match target.process() {
-        Ok(process) if may_look(&process) => path(&process),
-        _ => Vec::new(),
-    }
+/// Where the paths of a process begin.
+fn files_of(target: Target) -> Result<FsContext, Errno> {
+    Ok(target.process()?.fs().lock().clone())
+}
+
+/// A place that a process has, if the caller may know.
+fn place_of(target: Target, choose: fn(FsContext) -> Place) -> Option<Arc<OpenFile>> {
+    let process = target.process().ok().filter(|process| may_look(process))?;
+    let context = process.fs().lock().clone();
+    Some(OpenFile::only_name(choose(context), Flags(linux::O_PATH)))
 }
 
 fn faults(target: Target) -> Node {

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use guest::errno::Errno;
+use guest::fs::layout::device_parts;
 use guest::log::Line;
 use guest::mm::cells::State;
 use guest::mm::counters::Event;
@@ -20,7 +21,8 @@ use guest::proc_text::system::{self as text, Activity, Frames, HartTime, SwapKin
 use super::nodes::put;
 use super::uts;
 use crate::arch::{hart, tlb};
-use crate::fs::mount;
+use crate::fs::mount::{self, Mounted};
+use crate::fs::{FsContext, ext2};
 use crate::mm::{self, commit, events, heap, memory, write_back};
 use crate::sync::SpinLock;
 use crate::task::{Process, Thread};
@@ -253,18 +255,42 @@ pub(super) fn version(out: &mut String) -> Result<(), Errno> {
     put!(out, "{} version {} (pagewalk) {}\n", uts::OSTYPE, uts::OSRELEASE, uts::VERSION)
 }
 
+/// What is mounted below the root of somebody, with the paths that it has from there.
+fn mounted(context: &FsContext) -> impl Iterator<Item = (Mounted, Vec<u8>)> {
+    let seen = |mut mount: Mounted| {
+        let path = context.seen(core::mem::take(&mut mount.path)).ok()?;
+        Some((mount, path))
+    };
+    mount::mounts().into_iter().filter_map(seen)
+}
+
 /// The text of mounts.
-pub(super) fn mounts(out: &mut String) -> Result<(), Errno> {
-    mount::mounts().iter().try_for_each(|mount| {
-        let (source, path) = (escape::word(&mount.source), escape::word(&mount.path));
+pub(super) fn mounts(context: &FsContext, out: &mut String) -> Result<(), Errno> {
+    mounted(context).try_for_each(|(mount, path)| {
+        let (source, path) = (escape::word(&mount.source), escape::word(&path));
         let options = escape::word(&mount.options);
         put!(out, "{source} {path} {} {options} 0 0\n", mount.kind)
     })
 }
 
+/// The text of mountinfo.
+pub(super) fn mountinfo(context: &FsContext, out: &mut String) -> Result<(), Errno> {
+    mounted(context).try_for_each(|(mount, path)| {
+        let (source, path) = (escape::word(&mount.source), escape::word(&path));
+        let (major, minor) = device_parts(mount.device);
+        let options = escape::word(&mount.options);
+        let (id, around) = (mount.id, mount.around);
+        put!(out, "{id} {around} {major}:{minor} / {path} {options} - {} ", mount.kind)?;
+        put!(out, "{source} {options}\n")
+    })
+}
+
 /// The text of filesystems.
 pub(super) fn filesystems(out: &mut String) -> Result<(), Errno> {
-    ["tmpfs", "devtmpfs", "proc", "mqueue"].iter().try_for_each(|kind| put!(out, "nodev\t{kind}\n"))
+    for kind in ["tmpfs", "ramfs", "devtmpfs", "proc", "mqueue"] {
+        put!(out, "nodev\t{kind}\n")?;
+    }
+    put!(out, "\t{}\n", ext2::KIND)
 }
 
 /// The text of swaps: there are none.

@@ -9,4 +9,18 @@ mod wait;
 pub(crate) use mutex::{Mutex, MutexGuard};
 pub(crate) use once::Once;
 pub(crate) use spin::{SpinGuard, SpinLock};
-pub(crate) use wait::{WaitError, WaitQueue, wait_on_any};
+pub(crate) use wait::{WaitQueue, wait_on_any};
+
+pub(crate) use guest::sync::WaitError;
+
+use crate::time::Instant;
+
+/// What the portable parts of the kernel lock and sleep with.
+#[derive(Debug)]
+pub(crate) enum Kernel {}
+
+impl guest::sync::System for Kernel {
+    type Lock<T: Send> = SpinLock<T>;
+    type Queue = WaitQueue;
+    type Deadline = Instant;
+}

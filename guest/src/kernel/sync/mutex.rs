@@ -89,7 +89,7 @@ impl<T> Mutex<T> {
         loop {
             // Who wants it from now on is seen below; who wanted it before is in the queue.
             self.state.swap(HELD, Ordering::SeqCst);
-            let handed = self.waiters.wake_first(|task| {
+            let handed = self.waiters.wake_choosing(|task| {
                 *self.heir.lock() = Some(task);
                 // Others may wait behind it.
                 self.state.store(WANTED, Ordering::Release);

@@ -66,6 +66,22 @@ impl<T> SpinLock<T> {
     }
 }
 
+impl<T> guest::sync::Lock<T> for SpinLock<T> {
+    type Guard<'a>
+        = SpinGuard<'a, T>
+    where
+        Self: 'a;
+
+    fn new(value: T) -> Self {
+        Self::new(value)
+    }
+
+    #[inline(always)]
+    fn lock(&self) -> SpinGuard<'_, T> {
+        self.lock()
+    }
+}
+
 impl<T> fmt::Debug for SpinLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpinLock").finish_non_exhaustive()

@@ -1,42 +1,34 @@
 //! [`WaitQueue`]: tasks that wait for something to change. A waiter is a node on its own stack, so
 //! waiting needs no memory.
 //!
-//! A task that waits announces its sleep, then queues up, then looks whether it has to wait at all,
-//! then sleeps. Who changes something wakes afterwards: it finds either nobody in the queue, and
-//! then the waiter looks after the change, or the waiter, whose announcement it takes back. A
-//! waiter is woken with the queue locked, and locks it before it goes, so nodes outlive their use.
+//! In which order waiting and waking is done is `guest::sync`'s; what is done is here. A waiter is
+//! woken with the queue locked, and locks it before it goes, so nodes outlive their use.
 
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+
+use guest::sync::{self, Queue, WaitError, Waiters, Waiting};
 
 use super::SpinLock;
 use crate::arch::hart;
 use crate::sched::{self, Alive, Sleep};
 use crate::time::{self, Instant, Timer};
 
-/// Why a wait ended without what it waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WaitError {
-    /// A signal is to be handled.
-    Interrupted,
-    /// The deadline has come.
-    TimedOut,
-}
-
 /// A task that waits in one queue.
 struct Node {
     task: Alive,
     links: UnsafeCell<Links>,
+    /// Changes with the queue locked; who is woken may look without.
+    is_queued: AtomicBool,
 }
 
 /// Guarded by the lock of the queue.
 struct Links {
     next: *const Node,
     previous: *const Node,
-    queued: bool,
 }
 
 /// Nodes, first come first.
@@ -54,7 +46,8 @@ impl List {
     unsafe fn push(&mut self, node: *const Node) {
         // SAFETY: by the contract, and because this list is locked.
         unsafe {
-            *(*node).links.get() = Links { next: ptr::null(), previous: self.tail, queued: true };
+            *(*node).links.get() = Links { next: ptr::null(), previous: self.tail };
+            (*node).is_queued.store(true, Ordering::Relaxed);
             match self.tail.as_ref() {
                 Some(tail) => (*tail.links.get()).next = node,
                 None => self.head = node,
@@ -70,11 +63,11 @@ impl List {
     unsafe fn remove(&mut self, node: *const Node) -> bool {
         // SAFETY: by the contract; its neighbours are in the list, so they are alive as well.
         unsafe {
-            let links = &mut *(*node).links.get();
-            if !links.queued {
+            if !(*node).is_queued.load(Ordering::Relaxed) {
                 return false;
             }
-            links.queued = false;
+            (*node).is_queued.store(false, Ordering::Relaxed);
+            let links = &mut *(*node).links.get();
             match links.previous.as_ref() {
                 Some(previous) => (*previous.links.get()).next = links.next,
                 None => self.head = links.next,
@@ -118,8 +111,7 @@ impl WaitQueue {
         Self { list: SpinLock::new(list), waiters: AtomicUsize::new(0) }
     }
 
-    /// Sleeps until `attempt` yields something; registers before every attempt, so that a wake-up
-    /// between the attempt and the sleep is not lost. Signals do not end it.
+    /// Sleeps until `attempt` yields something. Signals do not end it.
     pub(crate) fn wait<R>(&self, attempt: impl FnMut() -> Option<R>) -> R {
         match wait_at(&[self], Sleep::Uninterruptible, None, attempt) {
             Ok(result) => result,
@@ -139,11 +131,7 @@ impl WaitQueue {
     /// Wakes up to `count` waiters, first come first; how many.
     #[inline(always)]
     pub(crate) fn wake(&self, count: usize) -> usize {
-        // What was changed comes before the look at the waiters; they count themselves before they
-        // look at what was changed.
-        fence(Ordering::SeqCst);
-        let waiters = self.waiters.load(Ordering::Relaxed);
-        if waiters == 0 { 0 } else { self.wake_some(count.min(waiters)) }
+        sync::wake(self, count)
     }
 
     /// Wakes all.
@@ -152,19 +140,8 @@ impl WaitQueue {
         self.wake(usize::MAX);
     }
 
-    /// `count` is no more than there are: one that has looked in vain, and queued up once more,
-    /// must not keep this going for ever.
-    #[inline(never)]
-    fn wake_some(&self, count: usize) -> usize {
-        let mut woken = 0;
-        while woken < count && self.wake_first(|_| {}) {
-            woken += 1;
-        }
-        woken
-    }
-
     /// Wakes the first one, after `choose` was told who it is; false where nobody waits.
-    pub(super) fn wake_first(&self, choose: impl FnOnce(Alive)) -> bool {
+    pub(super) fn wake_choosing(&self, choose: impl FnOnce(Alive)) -> bool {
         let mut list = self.list.lock();
         match list.pop() {
             Some(task) => {
@@ -174,6 +151,47 @@ impl WaitQueue {
             }
             None => false,
         }
+    }
+}
+
+impl Waiters for WaitQueue {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        // What was changed comes before the look at the waiters; they count themselves before they
+        // look at what was changed.
+        fence(Ordering::SeqCst);
+        self.waiters.load(Ordering::Relaxed)
+    }
+
+    fn wake_first(&self) -> bool {
+        self.wake_choosing(|_| {})
+    }
+}
+
+impl Queue for WaitQueue {
+    type Deadline = Instant;
+
+    fn new() -> Self {
+        Self::new()
+    }
+
+    #[inline]
+    fn wait<R>(&self, attempt: impl FnMut() -> Option<R>) -> R {
+        self.wait(attempt)
+    }
+
+    #[inline]
+    fn wait_interruptible<R>(
+        &self,
+        deadline: Option<Instant>,
+        attempt: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        self.wait_interruptible(deadline, attempt)
+    }
+
+    #[inline(always)]
+    fn wake(&self, count: usize) -> usize {
+        self.wake(count)
     }
 }
 
@@ -202,7 +220,8 @@ fn wait_at<R>(
     let task = sched::this();
     let node = || Node {
         task,
-        links: UnsafeCell::new(Links { next: ptr::null(), previous: ptr::null(), queued: false }),
+        links: UnsafeCell::new(Links { next: ptr::null(), previous: ptr::null() }),
+        is_queued: AtomicBool::new(false),
     };
     let (few, many);
     let nodes: &[Node] = if queues.len() <= FEW {
@@ -212,67 +231,73 @@ fn wait_at<R>(
         many = queues.iter().map(|_| node()).collect::<Vec<Node>>();
         &many
     };
-    let wait = Wait { queues, nodes };
-    for queue in queues {
-        queue.waiters.fetch_add(1, Ordering::SeqCst);
-    }
-    let mut timer: Option<Timer> = None;
-    let result = loop {
-        sched::announce(sleep);
-        wait.queue_up();
-        fence(Ordering::SeqCst);
-        if let Some(result) = attempt() {
-            break Ok(result);
-        }
-        if sleep == Sleep::Interruptible && sched::interrupted() {
-            break Err(WaitError::Interrupted);
-        }
-        if let Some(deadline) = deadline {
-            if time::now() >= deadline {
-                break Err(WaitError::TimedOut);
-            }
-            timer.get_or_insert_with(|| sched::wake_at(task, deadline));
-        }
-        sched::block();
-        // Mostly it is there now, and there is no need to queue up for it once more.
-        if let Some(result) = attempt() {
-            break Ok(result);
-        }
-    };
-    sched::withdraw();
-    drop(timer);
-    let woken = wait.leave();
-    if result.is_err() && woken {
-        // The wake-up was for somebody who can use it.
-        queues.iter().for_each(|queue| {
-            queue.wake(1);
-        });
-    }
-    result
+    let mut wait = Wait { task, queues, nodes, sleep, deadline, timer: None };
+    sync::wait(&mut wait, attempt)
 }
 
 /// A wait that has begun: a node for each queue.
 struct Wait<'a> {
+    task: Alive,
     queues: &'a [&'a WaitQueue],
     nodes: &'a [Node],
+    sleep: Sleep,
+    deadline: Option<Instant>,
+    timer: Option<Timer>,
 }
 
-impl Wait<'_> {
-    /// Puts the nodes into their queues that are not in them.
-    fn queue_up(&self) {
-        for (queue, node) in self.queues.iter().zip(self.nodes) {
-            let mut list = queue.list.lock();
-            // SAFETY: the queue is locked; the node stays until `leave`.
-            unsafe {
-                if !(*node.links.get()).queued {
-                    list.push(node);
-                }
-            }
+impl Waiting for Wait<'_> {
+    #[inline(always)]
+    fn enlist(&mut self) {
+        for queue in self.queues {
+            queue.waiters.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// Takes them out; whether one was out already, because it was woken.
-    fn leave(&self) -> bool {
+    #[inline(always)]
+    fn announce(&mut self) {
+        sched::announce(self.sleep);
+    }
+
+    #[inline(always)]
+    fn queue_up(&mut self) {
+        for (queue, node) in self.queues.iter().zip(self.nodes) {
+            let mut list = queue.list.lock();
+            if !node.is_queued.load(Ordering::Relaxed) {
+                // SAFETY: it is in no list, and stays until `leave`.
+                unsafe { list.push(node) };
+            }
+        }
+        fence(Ordering::SeqCst);
+    }
+
+    #[inline(always)]
+    fn is_woken(&self) -> bool {
+        self.nodes.iter().any(|node| !node.is_queued.load(Ordering::Relaxed))
+    }
+
+    #[inline(always)]
+    fn must_end(&mut self) -> Option<WaitError> {
+        if self.sleep == Sleep::Interruptible && sched::interrupted() {
+            return Some(WaitError::Interrupted);
+        }
+        let deadline = self.deadline?;
+        if time::now() >= deadline {
+            return Some(WaitError::TimedOut);
+        }
+        let task = self.task;
+        self.timer.get_or_insert_with(|| sched::wake_at(task, deadline));
+        None
+    }
+
+    #[inline(always)]
+    fn block(&mut self) {
+        sched::block();
+    }
+
+    #[inline(always)]
+    fn leave(&mut self) -> bool {
+        sched::withdraw();
+        self.timer = None;
         let mut woken = false;
         for (queue, node) in self.queues.iter().zip(self.nodes) {
             let mut list = queue.list.lock();
@@ -282,5 +307,12 @@ impl Wait<'_> {
             queue.waiters.fetch_sub(1, Ordering::Relaxed);
         }
         woken
+    }
+
+    #[inline(always)]
+    fn hand_on(&mut self) {
+        self.queues.iter().for_each(|queue| {
+            queue.wake(1);
+        });
     }
 }

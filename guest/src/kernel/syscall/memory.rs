@@ -197,6 +197,7 @@ fn mmap(frame: &mut TrapFrame) -> Answer {
 type Kind = (Sharing, Prot, Option<Object>);
 
 fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> {
+    file.file()?;
     let (reads, writes) = file.access();
     let sharing = match wish.flags & linux::MAP_TYPE {
         linux::MAP_SHARED => Sharing::Shared,
@@ -211,6 +212,10 @@ fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> 
     if is_shared && wish.prot.write && !writes || !reads {
         return Err(Errno::EACCES);
     }
+    let runs_nothing = file.place().mount.as_ref().is_some_and(|on| on.has(linux::MS_NOEXEC));
+    if runs_nothing && wish.prot.exec {
+        return Err(Errno::EPERM);
+    }
     let object = file.object()?;
     let allows = |seals: Seals| seals.allow_shared_writes();
     let is_sealed = is_shared && !file.file()?.seals().is_none_or(allows);
@@ -220,7 +225,9 @@ fn file_mapping(wish: &Wish, file: &crate::fs::OpenFile) -> Result<Kind, Errno> 
     if wish.has(linux::MAP_GROWSDOWN) {
         return Err(Errno::EINVAL);
     }
-    let max_prot = if is_shared && !writes || is_sealed { Prot::READ_EXEC } else { Prot::ALL };
+    let is_only_read = is_shared && !writes || is_sealed;
+    let mut max_prot = if is_only_read { Prot::READ_EXEC } else { Prot::ALL };
+    max_prot.exec &= !runs_nothing;
     Ok((sharing, max_prot, Some(object)))
 }
 

@@ -21,6 +21,10 @@ use crate::task::wait::Told;
 use crate::task::{self, current_process, exec, exit, fork, table, wait};
 use crate::time::{self as clock, Instant};
 
+mod pidfd;
+
+use pidfd::{pidfd_getfd, pidfd_open, pidfd_send_signal, unshare};
+
 pub(super) const ROWS: &[Row] = rows! {
     __NR_clone clone
     __NR_execve execve
@@ -35,10 +39,14 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_getppid getppid
     __NR_getsid getsid
     __NR_gettid gettid
+    __NR_pidfd_getfd pidfd_getfd
+    __NR_pidfd_open pidfd_open
+    __NR_pidfd_send_signal pidfd_send_signal
     __NR_set_robust_list set_robust_list
     __NR_set_tid_address set_tid_address
     __NR_setpgid setpgid
     __NR_setsid setsid
+    __NR_unshare unshare
     __NR_wait4 wait4
     __NR_waitid waitid
 };
@@ -163,9 +171,12 @@ fn wait4(frame: &mut TrapFrame) -> Answer {
 
 fn waitid(frame: &mut TrapFrame) -> Answer {
     let (kind, id, options) = (frame.a(0) as u32, frame.a(1) as i32, frame.a(3) as u32);
-    let wanted = Wanted::for_waitid(kind, id, options, current_process().group())?;
     let (info_at, usage_at) = (frame.a(2), frame.a(4));
-    let waited = wait::wait(&wanted);
+    let waited = if kind == linux::P_PIDFD {
+        pidfd::wait(id, options)
+    } else {
+        wait::wait(&Wanted::for_waitid(kind, id, options, current_process().group())?)
+    };
     let told = waited.unwrap_or_default();
     if let (Some(told), true) = (told, usage_at != 0) {
         user::write(usage_at, &told.usage.to_rusage())?;

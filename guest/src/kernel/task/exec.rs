@@ -1,31 +1,26 @@
 //! Running programs: an address space is made from a file, complete but for its pages, before
-//! anything of the old one is given up. From there on nothing can fail.
+//! anything of the old one is given up. From there on nothing can fail. `loader.rs` maps the file.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
-use guest::mm::space::{Place, Request};
-use guest::mm::vma::Purpose;
-use guest::mm::{Backing, PageRange, Prot, Sharing, Vpn};
-use guest::task::elf::{ElfError, HEADER_BYTES, Header, Image, Segment};
-use guest::task::layout::{Layout, Randomize};
+use guest::mm::{PageRange, Vpn};
 use guest::task::limits;
 use guest::task::script::{self, Script};
 use guest::task::stack::{Arguments, Auxiliary, RANDOM_BYTES, StackImage, arguments_max_bytes};
 use guest::task::time::TICKS_PER_S;
 
+use super::loader::{self, Loaded};
 use super::signal::timers;
 use super::table::{TREE, Tree};
 use super::{Credentials, Name, Process, Thread, current_process, random, signal, trampoline};
 use crate::arch::tlb;
 use crate::arch::trap::TrapFrame;
-use crate::debug::{self, Level};
 use crate::fs::{self, OpenFile};
 use crate::ipc;
-use crate::mm::{AddressSpace, Object, tunables};
+use crate::mm::AddressSpace;
 use crate::sched::{self, Task, fp};
 use crate::sync::SpinLock;
 
@@ -56,18 +51,6 @@ pub(super) struct Caller {
     pub(super) stack_bytes: u64,
 }
 
-/// Fills `to` from a file; how much of it there is.
-fn read_up_to(file: &OpenFile, offset: u64, to: &mut [u8]) -> Result<usize, Errno> {
-    let mut done = 0;
-    while done < to.len() {
-        match file.read_at(offset + done as u64, &mut to[done..])? {
-            0 => break,
-            count => done += count,
-        }
-    }
-    Ok(done)
-}
-
 /// Makes the address space for the program at `path`, which may be a script.
 ///
 /// # Errors
@@ -90,7 +73,7 @@ pub(super) fn load_file(
     let mut from = path.to_vec();
     let mut scripts = 0;
     let length = loop {
-        let length = read_up_to(&file, 0, &mut start)?;
+        let length = loader::read_up_to(&file, 0, &mut start)?;
         if !script::is_script(&start[..length]) {
             break length;
         }
@@ -110,16 +93,13 @@ pub(super) fn load_file(
         arguments.replace_first(&[b""])?;
     }
     arguments.set_path(path)?;
-    let read = read_image(&file, &start[..length], caller.stack_bytes);
-    let (image, layout) = read.map_err(|error| refuse(path, error))?;
-    let space = AddressSpace::new()?;
-    map_image(&space, &file, &image, &layout)?;
-    let trampoline = trampoline::map(&space)?;
-    let stack = make_stack(&space, &image, &layout, arguments, &caller.credentials)?;
+    let loaded = loader::load(&file, path, &start[..length], caller.stack_bytes)?;
+    let trampoline = trampoline::map(&loaded.space)?;
+    let stack = make_stack(&loaded, arguments, &caller.credentials)?;
     Ok(Program {
-        space,
+        space: loaded.space,
         file,
-        entry: image.entry,
+        entry: loaded.entry,
         stack_pointer: stack.pointer,
         areas: stack.areas,
         trampoline,
@@ -127,126 +107,19 @@ pub(super) fn load_file(
     })
 }
 
-/// Why a file was not taken.
-#[derive(Debug)]
-enum Refusal {
-    File(ElfError),
-    Other(Errno),
-}
-
-impl From<Errno> for Refusal {
-    fn from(errno: Errno) -> Self {
-        Self::Other(errno)
-    }
-}
-
-impl From<ElfError> for Refusal {
-    fn from(error: ElfError) -> Self {
-        Self::File(error)
-    }
-}
-
-/// Logs why a file that looks like a program is none; what `execve` answers.
-fn refuse(path: &[u8], refusal: Refusal) -> Errno {
-    match refusal {
-        Refusal::Other(errno) => errno,
-        Refusal::File(error) => {
-            if error != ElfError::NotElf {
-                let (path, reason) = (path.escape_ascii(), error.reason());
-                debug::log(Level::Info, format_args!("cannot run {path}: {reason}"));
-            }
-            error.errno()
-        }
-    }
-}
-
-fn read_image(file: &OpenFile, start: &[u8], stack_bytes: u64) -> Result<(Image, Layout), Refusal> {
-    let header = Header::read(&start[..start.len().min(HEADER_BYTES)])?;
-    let (offset, length) = header.table();
-    let mut table = Vec::new();
-    table.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
-    table.resize(length, 0);
-    let there = read_up_to(file, offset, &mut table)?;
-    table.truncate(there);
-    let randomize = Randomize::from_raw(tunables::randomize_va_space());
-    let randomize = randomize.unwrap_or(Randomize::Nothing);
-    let layout = Layout::new(randomize, stack_bytes, random::next_u64);
-    let lowest = tunables::lowest_address();
-    let image = Image::read(&header, &table, file.size(), layout.pie_base, lowest)?;
-    Ok((image, layout))
-}
-
-fn prot_of(segment: &Segment) -> Prot {
-    let [read, write, exec] = segment.access;
-    Prot { read, write, exec }
-}
-
-fn map_image(
-    space: &AddressSpace,
-    file: &OpenFile,
-    image: &Image,
-    layout: &Layout,
-) -> Result<(), Errno> {
-    let object = file.object().map_err(|_| Errno::EACCES)?;
-    for segment in &image.segments {
-        if segment.file_bytes != 0 {
-            let backing = Backing::Object { object: object.clone(), first: segment.first_page };
-            map_part(space, segment, (segment.start, segment.mapped_bytes()), backing)?;
-        }
-        if let Some((mut at, length)) = segment.partial_zeros() {
-            let end = at + length;
-            while at < end {
-                let part = (end - at).min(ZEROS.len() as u64);
-                space.write(at, &ZEROS[..part as usize]).map_err(|_| Errno::ENOMEM)?;
-                at += part;
-            }
-        }
-        if let Some(range) = segment.zero_pages() {
-            map_part(space, segment, range, Backing::Anonymous)?;
-        }
-    }
-    let mut space = space.lock();
-    space.place_break(image.end + layout.heap_gap);
-    if let Some(top) = layout.mapping_top {
-        space.set_mapping_top(top);
-    }
-    Ok(())
-}
-
-static ZEROS: [u8; PAGE_SIZE_BYTES as usize / 8] = [0; PAGE_SIZE_BYTES as usize / 8];
-
-fn map_part(
-    space: &AddressSpace,
-    segment: &Segment,
-    (start, length_bytes): (u64, u64),
-    backing: Backing<Object>,
-) -> Result<(), Errno> {
-    let request = Request {
-        place: Place::Fixed(start),
-        length_bytes,
-        prot: prot_of(segment),
-        max_prot: Prot::ALL,
-        sharing: Sharing::Private,
-        backing,
-        purpose: Purpose::Mapping,
-        no_reserve: false,
-    };
-    space.lock().map(space.machine(), request).map(|_| ())
-}
-
 fn make_stack(
-    space: &AddressSpace,
-    image: &Image,
-    layout: &Layout,
+    loaded: &Loaded,
     arguments: Arguments,
     credentials: &Credentials,
 ) -> Result<StackImage, Errno> {
+    let Loaded { space, image, layout, .. } = loaded;
     let mut random = [0; RANDOM_BYTES];
     random::fill(&mut random);
     let Credentials { uid, euid, gid, egid, .. } = *credentials;
     let auxiliary = Auxiliary {
         headers: (image.table, image.entries),
         entry: image.entry,
+        interpreter_bias: loaded.interpreter_bias,
         ids: [uid, euid, gid, egid],
         extensions: EXTENSIONS,
         ticks_per_s: TICKS_PER_S,

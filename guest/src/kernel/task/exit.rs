@@ -20,6 +20,7 @@ use crate::fs::ext2;
 use crate::fs::tty;
 use crate::ipc;
 use crate::sched;
+use crate::sync::WaitQueue;
 
 /// `exit_group`: ends all threads of the current process.
 pub(crate) fn exit_process(code: u8) -> ! {
@@ -106,6 +107,7 @@ fn end(process: &Arc<Process>) {
         tty::hang_up(process.pid);
     }
     let orphaned = leave_tree(process, change);
+    process.thread_ended.wake_all();
     for group in orphaned {
         hang_up(group);
     }
@@ -208,6 +210,16 @@ fn hang_up(group: Pid) {
 }
 
 impl Process {
+    /// Woken when a thread has ended, and when the process has.
+    pub(crate) fn threads_ended(&self) -> &WaitQueue {
+        &self.thread_ended
+    }
+
+    /// Whether the current thread is its only one.
+    pub(crate) fn has_one_thread(&self) -> bool {
+        self.signals.lock().threads.len() == 1
+    }
+
     /// Lets the parent that waits in `vfork` go on.
     pub(super) fn release_parent(&self) {
         if self.holds_parent.swap(false, Ordering::Release) {

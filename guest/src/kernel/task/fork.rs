@@ -272,8 +272,16 @@ impl Process {
         ProcessSignals::new(Arc::new(SpinLock::new(own)))
     }
 
+    /// Its root, working directory and umask, made its own where they were shared.
+    pub(crate) fn own_fs(&self) {
+        let shared = self.fs();
+        let copy = shared.lock().clone();
+        let old = self.resources.lock().fs.replace(Arc::new(SpinLock::new(copy)));
+        drop((old, shared));
+    }
+
     /// Its descriptors, made its own where they were shared with another process: exec closes some.
-    pub(super) fn own_files(&self) -> Arc<SpinLock<crate::fs::FdTable>> {
+    pub(crate) fn own_files(&self) -> Arc<SpinLock<crate::fs::FdTable>> {
         let shared = self.files();
         // Two are this one and the process's.
         if Arc::strong_count(&shared) <= 2 {

@@ -68,18 +68,24 @@ impl Key {
         if scope == Scope::Private {
             return Ok(private);
         }
-        Ok(Self::of_object(&space, at).unwrap_or(private))
+        Ok(Self::of_object(&space, at)?.unwrap_or(private))
     }
 
-    /// Where the word is in a shared object.
-    fn of_object(space: &AddressSpace, at: u64) -> Option<Self> {
+    /// Where the word is in a shared object, if it is in one. What nobody can ever change is
+    /// refused, as by Linux: private memory of no file that is only to be read.
+    fn of_object(space: &AddressSpace, at: u64) -> Result<Option<Self>, Errno> {
         let page = Vpn::of(at);
         let space = space.lock();
-        let area = space.vmas().find(page).filter(|area| area.sharing == Sharing::Shared)?;
-        let Backing::Object { object, first } = &area.backing else { return None };
+        let Some(area) = space.vmas().find(page) else { return Ok(None) };
+        let Backing::Object { object, first } = &area.backing else {
+            return if area.prot.write { Ok(None) } else { Err(Errno::EFAULT) };
+        };
+        if area.sharing == Sharing::Private {
+            return Ok(None);
+        }
         let index = first + (page.0 - area.pages.start.0);
         let at = index * PAGE_SIZE_BYTES + at % PAGE_SIZE_BYTES;
-        Some(Self::Shared { object: object.clone(), at })
+        Ok(Some(Self::Shared { object: object.clone(), at }))
     }
 
     fn bucket(&self) -> usize {

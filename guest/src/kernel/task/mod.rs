@@ -27,6 +27,7 @@ pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod futex;
 mod init;
+mod loader;
 pub(crate) mod random;
 pub(crate) mod signal;
 mod suspension;

@@ -31,6 +31,27 @@ pub(crate) fn process_of(tid: Pid) -> Option<Arc<Process>> {
     }
 }
 
+/// Whether a process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It does.
+    Lives,
+    /// Its parent may be told how it has ended.
+    Ended,
+    /// And has been.
+    Gone,
+}
+
+/// Whether a process lives, whoever has its number by now.
+pub(crate) fn life(process: &Arc<Process>) -> Life {
+    let tree = TREE.lock();
+    match tree.get(process.pid).filter(|node| Arc::ptr_eq(&node.payload, process)) {
+        None => Life::Gone,
+        Some(node) if node.is_ended() => Life::Ended,
+        Some(_) => Life::Lives,
+    }
+}
+
 /// All, by number.
 pub(crate) fn processes() -> Vec<Arc<Process>> {
     TREE.lock().iter().map(|(_, node)| node.payload.clone()).collect()

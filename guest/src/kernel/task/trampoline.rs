@@ -34,6 +34,12 @@ impl Paged for Page {
         mm::memory(|memory| memory.map_object(self.cell, Use::Read))
     }
 
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        if let (0, [frame, ..]) = (first, frames) {
+            *frame = self.map_page(0, ObjectAccess::Read).ok();
+        }
+    }
+
     fn has_page(&self, index: u64) -> bool {
         index == 0
     }

@@ -34,6 +34,29 @@ pub(super) struct Tree {
 impl Tree {
     /// The cell with this number.
     pub(super) fn get(&self, index: u64) -> Option<CellId> {
+        self.leaf(index).and_then(|cells| named(cells[digit(index, 0)]))
+    }
+
+    /// Calls `visit` with the cells that there are of `count` from `first` on, upwards, and with how
+    /// far each is behind the first.
+    pub(super) fn each(&self, first: u64, count: usize, mut visit: impl FnMut(usize, CellId)) {
+        let mut done = 0;
+        while done < count {
+            let index = first + done as u64;
+            let start = digit(index, 0);
+            let here = (NODE_ENTRIES - start).min(count - done);
+            let cells = self.leaf(index).map_or(&[][..], |cells| &cells[start..start + here]);
+            for (place, entry) in (done..).zip(cells) {
+                if let Some(cell) = named(*entry) {
+                    visit(place, cell);
+                }
+            }
+            done += here;
+        }
+    }
+
+    /// The leaf that has this number.
+    fn leaf(&self, index: u64) -> Option<&[u32]> {
         if self.is_beyond(index) {
             return None;
         }
@@ -41,7 +64,7 @@ impl Tree {
         let mut height = self.height;
         loop {
             match node {
-                Node::Leaf(cells) => return named(cells[digit(index, 0)]),
+                Node::Leaf(cells) => return Some(cells),
                 Node::Inner(children) => node = children[digit(index, height)].as_ref()?,
             }
             height -= 1;

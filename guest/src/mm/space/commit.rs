@@ -3,7 +3,8 @@
 
 use super::tables::{Leaf, Visit, descend};
 use super::{
-    Absent, Backing, Charge, Errno, Flags, Machine, PageRange, Ppn, Prot, Pte, Sharing, Space, Vma,
+    Absent, AtFork, Backing, Charge, Errno, Flags, Machine, PageRange, Ppn, Prot, Pte, Sharing,
+    Space, Vma,
 };
 
 impl<M: Machine> Space<M> {
@@ -42,7 +43,8 @@ impl<M: Machine> Space<M> {
     /// # Errors
     /// ENOMEM; what has been promised before remains until the end of the space.
     pub(super) fn commit_copy(&mut self, machine: &M, parent: &Self) -> Result<(), Errno> {
-        for area in parent.vmas.iter().filter(|area| area.charge == Charge::Charged) {
+        let charged = parent.vmas.iter().filter(|area| area.charge == Charge::Charged);
+        for area in charged.filter(|area| area.at_fork != AtFork::Leave) {
             machine.commit(area.pages.pages(), parent.vmas.totals().pages)?;
             self.committed += area.pages.pages();
         }

@@ -14,6 +14,9 @@ use super::{
 use crate::ENTRIES;
 use crate::mm::counters::Event;
 
+/// Pages that are mapped around a fault with one look at their object.
+const RUN_PAGES: usize = 16;
+
 impl<M: Machine> Space<M> {
     /// Repairs a fault at `va`. The hart that faulted has forgotten what it had cached of the page
     /// when this returns.
@@ -348,20 +351,24 @@ impl<M: Machine> Fault<'_, M> {
         let start = self.page.0 - (self.page.0 - table_start) % pages;
         let end = (start + pages).min(table_start + ENTRIES as u64);
         let window = PageRange::new(Vpn(start), Vpn(end));
+        let Some(PageRange { start, end }) = window.intersection(self.area.pages) else { return };
         let rights = rights_to_read(self.area.prot);
-        for page in window.intersection(self.area.pages).into_iter().flat_map(PageRange::iter) {
-            let Some((_, index)) = self.area.object_at(page) else { return };
-            if page == self.page || self.machine.pte(table, Leaf::index(page)).0 != 0 {
-                continue;
+        let is_empty = |page: &u64| self.machine.pte(table, Leaf::index(Vpn(*page))).0 == 0;
+        let mut at = start.0;
+        while at < end.0 {
+            let Some((_, index)) = self.area.object_at(Vpn(at)) else { return };
+            let run = (at..end.0).take(RUN_PAGES).take_while(is_empty).count();
+            let frames = &mut [None; RUN_PAGES][..run];
+            if run > 0 {
+                self.machine.object_pages(object, index, frames);
             }
-            match self.machine.object_page(object, index, ObjectAccess::IfPresent) {
-                Ok(frame) => {
-                    self.counters.resident_object += 1;
-                    self.machine.swap_pte(table, Leaf::index(page), user_leaf(frame, rights));
-                }
-                Err(PageError::BeyondEnd) => return,
-                Err(_) => {}
+            for (page, frame) in (at..).zip(frames) {
+                let Some(frame) = *frame else { continue };
+                self.counters.resident_object += 1;
+                self.machine.swap_pte(table, Leaf::index(Vpn(page)), user_leaf(frame, rights));
             }
+            // Behind a run is a page that is mapped.
+            at += run.max(1) as u64;
         }
     }
 

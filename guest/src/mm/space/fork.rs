@@ -2,7 +2,10 @@
 //! object's pages, zeros) is not copied: the child faults for it.
 
 use super::tables::{Leaf, NewTables, Visit, Way, descend, walk};
-use super::{Absent, Counters, Errno, Flags, Machine, Memory, Ppn, Pte, Reach, Sharing, Space};
+use super::{
+    Absent, AtFork, Backing, Counters, Errno, Flags, Machine, Memory, PageRange, Ppn, Pte, Reach,
+    Sharing, Space, VmaMap,
+};
 
 impl<M: Machine> Space<M> {
     /// A copy that shares every private page until one of both writes.
@@ -21,8 +24,9 @@ impl<M: Machine> Space<M> {
             taken: Taken::Nothing,
         };
         let mut result =
-            promised.and_then(|()| self.vmas.try_clone()).map(|vmas| child.vmas = vmas);
-        for area in self.vmas.iter().filter(|area| area.sharing == Sharing::Private) {
+            promised.and_then(|()| self.areas_of_child()).map(|vmas| child.vmas = vmas);
+        let private = self.vmas.iter().filter(|area| area.sharing == Sharing::Private);
+        for area in private.filter(|area| area.at_fork == AtFork::Keep) {
             if result.is_ok() {
                 result = descend(machine, self.root, area.pages, None, &mut share);
             }
@@ -38,6 +42,43 @@ impl<M: Machine> Space<M> {
         child.counters.note_resident();
         child.note_pages();
         Ok(child)
+    }
+
+    fn areas_of_child(&self) -> Result<VmaMap<M::Object>, Errno> {
+        let mut areas = self.vmas.try_clone()?;
+        for area in self.vmas.iter().filter(|area| area.at_fork == AtFork::Leave) {
+            areas.remove(area.pages)?;
+        }
+        Ok(areas)
+    }
+
+    /// Says what becomes of the areas in `range` in a child, where that was to be `from`, if it is
+    /// said.
+    ///
+    /// # Errors
+    /// EINVAL where something is to be wiped that is not private anonymous memory; ENOMEM where
+    /// there would be too many areas. What is below the first such place has changed.
+    pub fn set_at_fork(
+        &mut self,
+        range: PageRange,
+        from: Option<AtFork>,
+        to: AtFork,
+    ) -> Result<(), Errno> {
+        let mut left = range;
+        while !left.is_empty() {
+            let Some(area) = self.vmas.overlapping(left).next() else { break };
+            let part = area.pages.intersection(left).expect("they overlap");
+            let is_plain = area.sharing == Sharing::Private && area.backing == Backing::Anonymous;
+            let is_meant = from.is_none_or(|from| from == area.at_fork);
+            if to == AtFork::Wipe && !is_plain {
+                return Err(Errno::EINVAL);
+            }
+            if is_meant {
+                self.vmas.set_at_fork(part, to, self.limits.areas)?;
+            }
+            left = PageRange::new(part.end, range.end);
+        }
+        Ok(())
     }
 }
 

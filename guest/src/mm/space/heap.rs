@@ -1,8 +1,8 @@
 //! brk: the heap behind the program's data, to the byte.
 
 use super::{
-    Backing, Charge, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Prot, Purpose, Sharing, Space,
-    Vma, Vpn,
+    AtFork, Backing, Charge, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Prot, Purpose, Sharing,
+    Space, Vma, Vpn,
 };
 use crate::mm::addr::USER_END;
 
@@ -65,6 +65,7 @@ impl<M: Machine> Space<M> {
             backing: Backing::Anonymous,
             purpose: Purpose::Heap,
             charge: Charge::Charged,
+            at_fork: AtFork::Keep,
         };
         if self.vmas.count() > self.limits.areas || !self.may_grow(vma.pages.pages(), &vma) {
             return Err(Errno::ENOMEM);

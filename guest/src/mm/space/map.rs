@@ -1,8 +1,8 @@
 //! mmap: where a new area goes, and what forbids it. Nothing is mapped before it is touched.
 
 use super::{
-    Backing, Charge, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Place, Prot, Purpose, Request,
-    Sharing, Space, Totals, Vma, Vpn,
+    AtFork, Backing, Charge, Errno, Machine, PAGE_SIZE_BYTES, PageRange, Place, Prot, Purpose,
+    Request, Sharing, Space, Totals, Vma, Vpn,
 };
 use crate::mm::addr::USER_END;
 
@@ -32,7 +32,8 @@ impl<M: Machine> Space<M> {
         let range = self.place(request.place, pages)?;
         let charge = charge_of(&request);
         let Request { prot, max_prot, sharing, backing, purpose, .. } = request;
-        let vma = Vma { pages: range, prot, max_prot, sharing, backing, purpose, charge };
+        let at_fork = AtFork::Keep;
+        let vma = Vma { pages: range, prot, max_prot, sharing, backing, purpose, charge, at_fork };
         let result = self.replace(machine, vma);
         self.settle(machine);
         result.map(|()| range.start.base())
@@ -110,7 +111,7 @@ impl<M: Machine> Space<M> {
     }
 
     /// A free range: at the hint, or the highest in the mapping region, or the highest at all.
-    pub(super) fn find_room(&self, hint: u64, pages: u64) -> Option<PageRange> {
+    pub fn find_room(&self, hint: u64, pages: u64) -> Option<PageRange> {
         let lowest = Vpn(self.limits.min_address.div_ceil(PAGE_SIZE_BYTES));
         if hint != 0 {
             let wanted = Vpn::of(hint).max(lowest);

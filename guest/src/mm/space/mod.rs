@@ -9,7 +9,7 @@
 
 use super::absent::Absent;
 use super::policy::{Mark, Replacement, Seen, Verdict};
-use super::vma::{Backing, Charge, Prot, Purpose, Sharing, Totals, Vma, VmaMap};
+use super::vma::{AtFork, Backing, Charge, Prot, Purpose, Sharing, Totals, Vma, VmaMap};
 use super::{CellId, Class, Machine, Memory, ObjectAccess, OutOfMemory, Owner, PageError, SlotId};
 use super::{PageRange, Reach, Vpn};
 use crate::PAGE_SIZE_BYTES;

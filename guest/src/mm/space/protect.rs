@@ -43,7 +43,9 @@ impl<M: Machine> Space<M> {
         let prot = rights.prot;
         let mut at = range.start;
         while at < range.end {
-            let area = self.vmas.find(at).ok_or(Errno::ENOMEM)?;
+            // Whoever looks for the area after this finds it at once.
+            let index = self.vmas.locate(at).ok_or(Errno::ENOMEM)?;
+            let area = self.vmas.at(index).expect("it has just been found");
             if !prot.within(area.max_prot) {
                 return Err(Errno::EACCES);
             }

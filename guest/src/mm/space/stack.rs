@@ -1,8 +1,8 @@
 //! Stacks: areas that grow down when they are touched, and what they keep their distance from.
 
 use super::{
-    Backing, Charge, Errno, Limits, Machine, PAGE_SIZE_BYTES, PageRange, Prot, Purpose, Sharing,
-    Space, Vma, Vpn,
+    AtFork, Backing, Charge, Errno, Limits, Machine, PAGE_SIZE_BYTES, PageRange, Prot, Purpose,
+    Sharing, Space, Vma, Vpn,
 };
 use crate::mm::addr::USER_END;
 
@@ -34,6 +34,7 @@ impl<M: Machine> Space<M> {
             backing: Backing::Anonymous,
             purpose: Purpose::Stack,
             charge: Charge::Charged,
+            at_fork: AtFork::Keep,
         };
         let result = self.replace(machine, vma);
         self.settle(machine);

@@ -94,4 +94,15 @@ impl ToyObject {
         }
         self.0.pages.borrow_mut().map_page(machine, index, access)
     }
+
+    /// For [`Machine::object_pages`](crate::mm::Machine::object_pages).
+    pub(super) fn present(&self, machine: &ToyMachine, first: u64, frames: &mut [Option<Ppn>]) {
+        let unreadable = self.0.unreadable.borrow();
+        let can_be_read =
+            |index: &u64| *index < self.0.length_pages.get() && !unreadable.contains(index);
+        let pages = self.0.pages.borrow();
+        for (index, frame) in (first..).zip(frames).filter(|(index, _)| can_be_read(index)) {
+            pages.map_present(machine, index, core::slice::from_mut(frame));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Charge, PageRange, Prot, Purpose, Sharing, Vma, Vpn};
+use super::{AtFork, Charge, PageRange, Prot, Purpose, Sharing, Vma, Vpn};
 use crate::errno::Errno;
 
 /// Pages by kind, as /proc/PID/status and the limits count them.
@@ -135,8 +135,12 @@ impl<O: Clone + PartialEq> VmaMap<O> {
     /// # Errors
     /// ENOMEM where the kernel's heap is exhausted.
     pub fn insert(&mut self, vma: Vma<O>) -> Result<(), Errno> {
+        self.insert_at(self.index_from(vma.pages.start), vma)
+    }
+
+    /// The same where it is known which area is the next.
+    fn insert_at(&mut self, at: usize, vma: Vma<O>) -> Result<(), Errno> {
         self.reserve(1)?;
-        let at = self.index_from(vma.pages.start);
         let room = self.areas.get(at).is_none_or(|next| vma.pages.end <= next.pages.start);
         assert!(room && !vma.pages.is_empty(), "an area comes where none is: {:?}", vma.pages);
         self.totals.add(Totals::of_area(&vma, vma.pages.pages()));
@@ -163,7 +167,11 @@ impl<O: Clone + PartialEq> VmaMap<O> {
     /// # Errors
     /// ENOMEM where the kernel's heap is exhausted; then nothing has changed.
     pub fn remove(&mut self, range: PageRange) -> Result<(), Errno> {
-        let first = self.index_from(range.start);
+        self.remove_at(self.index_from(range.start), range)
+    }
+
+    /// The same where it is known which area is the first that ends behind the start.
+    fn remove_at(&mut self, first: usize, range: PageRange) -> Result<(), Errno> {
         if range.is_empty() || self.areas.get(first).is_none_or(|a| a.pages.start >= range.end) {
             return Ok(());
         }
@@ -215,7 +223,33 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         if (area.prot, area.charge) == (prot, charge) {
             return Ok(());
         }
-        let changed = Vma { prot, charge, ..area.part(range) };
+        self.change(Vma { prot, charge, ..area.part(range) }, limit)
+    }
+
+    /// Says of the part `range` of the area that holds it what becomes of it in a child, splitting
+    /// and merging.
+    ///
+    /// # Errors
+    /// As for [`set_prot`](Self::set_prot).
+    pub fn set_at_fork(
+        &mut self,
+        range: PageRange,
+        at_fork: AtFork,
+        limit: usize,
+    ) -> Result<(), Errno> {
+        let at = self.index_of(range.start).expect("an area is there");
+        let area = &self.areas[at];
+        if area.at_fork == at_fork {
+            return Ok(());
+        }
+        self.change(Vma { at_fork, ..area.part(range) }, limit)
+    }
+
+    /// Puts an area into the place of a part of the one that holds it.
+    fn change(&mut self, changed: Vma<O>, limit: usize) -> Result<(), Errno> {
+        let range = changed.pages;
+        let at = self.index_of(range.start).expect("an area is there");
+        let area = &self.areas[at];
         let (at_start, at_end) = (area.pages.start == range.start, area.pages.end == range.end);
         let neighbour = |index: Option<usize>| index.and_then(|index| self.areas.get(index));
         let below = at_start
@@ -230,8 +264,9 @@ impl<O: Clone + PartialEq> VmaMap<O> {
             return Err(Errno::ENOMEM);
         }
         self.reserve(2)?;
-        self.remove(range)?;
-        self.insert(changed)
+        self.remove_at(at, range)?;
+        // Behind what is left of the area below.
+        self.insert_at(at + usize::from(!at_start), changed)
     }
 
     /// Moves the start of the anonymous area at `index` down to `start`, where nothing is; its
@@ -272,6 +307,9 @@ impl<O: Clone + PartialEq> VmaMap<O> {
 
     /// Index of the first area that ends behind `page`.
     pub(in crate::mm) fn index_from(&self, page: Vpn) -> usize {
+        if self.is_in_last(page) {
+            return self.last;
+        }
         self.areas.partition_point(|area| area.pages.end <= page)
     }
 
@@ -294,11 +332,17 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         self.areas.try_reserve(areas).map_err(|_| Errno::ENOMEM)
     }
 
+    /// Whether the guess is right.
+    #[inline]
+    fn is_in_last(&self, page: Vpn) -> bool {
+        self.areas.get(self.last).is_some_and(|area| area.pages.contains(page))
+    }
+
     fn index_of(&self, page: Vpn) -> Option<usize> {
-        if self.areas.get(self.last).is_some_and(|area| area.pages.contains(page)) {
+        if self.is_in_last(page) {
             return Some(self.last);
         }
-        let at = self.index_from(page);
+        let at = self.areas.partition_point(|area| area.pages.end <= page);
         self.areas.get(at).is_some_and(|area| area.pages.contains(page)).then_some(at)
     }
 }

@@ -31,6 +31,7 @@ fn area(pages: PageRange, kind: u8) -> Area {
         backing,
         purpose: Purpose::Mapping,
         charge: [Charge::Free, Charge::Charged, Charge::Never][usize::from(kind / 5 % 3)],
+        at_fork: AtFork::Keep,
     }
 }
 
@@ -191,6 +192,7 @@ fn neighbours_merge_only_where_one_continues_the_other() {
         (first.clone(), Vma { max_prot: Prot::READ_WRITE, ..area(range(4, 8), 1) }, 2),
         (first.clone(), Vma { purpose: Purpose::Heap, ..area(range(4, 8), 1) }, 2),
         (first.clone(), Vma { charge: Charge::Charged, ..area(range(4, 8), 1) }, 2),
+        (first.clone(), Vma { at_fork: AtFork::Wipe, ..area(range(4, 8), 1) }, 2),
         (first, object(4, 1, 4), 2),
         (object(0, 1, 0), object(4, 1, 4), 1),
         (object(0, 1, 7), object(4, 1, 11), 1),

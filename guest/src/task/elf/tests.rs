@@ -36,8 +36,11 @@ fn table(rows: &[Row]) -> Vec<u8> {
 }
 
 fn read(kind: u16, rows: &[Row]) -> Result<Image, ElfError> {
-    let header = Header::read(&header(kind, EM_RISCV, rows.len() as u16))?;
-    Image::read(&header, &table(rows), FILE_SIZE, PIE_BASE, LOWEST)
+    parts(kind, rows)?.place(FILE_SIZE, PIE_BASE, LOWEST)
+}
+
+fn parts(kind: u16, rows: &[Row]) -> Result<Parts, ElfError> {
+    Parts::read(Header::read(&header(kind, EM_RISCV, rows.len() as u16))?, &table(rows))
 }
 
 const TEXT: Row = (PT_LOAD, PF_R | PF_X, 0, 0x10000, 0x1234, 0x1234);
@@ -107,10 +110,95 @@ fn segments_that_are_not_taken() {
         let found = read(ET_EXEC, &rows).unwrap_err();
         assert!(found.reason().contains(reason), "{rows:x?}: {}", found.reason());
     }
-    assert_eq!(read(ET_EXEC, &[TEXT, (PT_INTERP, 4, 0, 0, 9, 9)]), Err(ElfError::Dynamic));
     let header = Header::read(&header(ET_EXEC, EM_RISCV, 2)).unwrap();
-    let cut = Image::read(&header, &table(&[TEXT]), FILE_SIZE, PIE_BASE, LOWEST);
+    let cut = Parts::read(header, &table(&[TEXT]));
     assert!(cut.unwrap_err().reason().contains("cut off"));
+}
+
+#[test]
+fn a_program_names_its_interpreter() {
+    let interpreter = |length| (PT_INTERP, PF_R, 0x270, 0x270, length, length);
+    for (length, want) in [
+        (0, None),
+        (1, None),
+        (2, Some(2)),
+        (33, Some(33)),
+        (4096, Some(4096)),
+        (4097, None),
+        (u64::MAX, None),
+    ] {
+        let found = parts(ET_DYN, &[TEXT, interpreter(length)]).unwrap().interpreter();
+        assert_eq!(found.ok(), want.map(|length| Some((0x270, length))), "{length}");
+    }
+    let first = parts(ET_DYN, &[interpreter(9), TEXT, interpreter(0)]).unwrap().interpreter();
+    assert_eq!(first, Ok(Some((0x270, 9))));
+    assert_eq!(parts(ET_EXEC, &[TEXT]).unwrap().interpreter(), Ok(None));
+}
+
+#[test]
+fn the_path_of_an_interpreter_ends() {
+    for (bytes, want) in [
+        (&b"/lib/ld.so\0"[..], Some(&b"/lib/ld.so"[..])),
+        (b"/lib/ld.so\0more\0", Some(b"/lib/ld.so")),
+        (b"\0\0", Some(b"")),
+        (b"/lib/ld.so", None),
+        (b"/lib\0ld.so", None),
+        (b"", None),
+    ] {
+        assert_eq!(interpreter_path(bytes).ok(), want, "{bytes:?}");
+    }
+}
+
+#[test]
+fn the_first_page_goes_to_the_base() {
+    // As if linked for an address: the whole moves, upwards or downwards.
+    for first in [0, 0x1000, 0x10_0000, PIE_BASE, USER_END - 0x10000, 0u64.wrapping_sub(0x10000)] {
+        let data = first.wrapping_add(0x1e80);
+        let rows = [
+            (PT_LOAD, PF_R, 0x40, first | 0x40, 0x1000, 0x1000),
+            (PT_LOAD, PF_R | PF_W, 0x2e80, data, 0x400, 0x3000),
+        ];
+        let mut header = header(ET_DYN, EM_RISCV, 2);
+        header[24..32].copy_from_slice(&data.to_le_bytes());
+        let parts = Parts::read(Header::read(&header).unwrap(), &table(&rows)).unwrap();
+        let image = parts.place(FILE_SIZE, PIE_BASE, LOWEST).unwrap();
+        assert_eq!((image.segments[0].start, image.entry), (PIE_BASE, PIE_BASE + 0x1e80));
+        assert_eq!(image.bias, PIE_BASE.wrapping_sub(first));
+        assert_eq!((image.end, parts.extent_bytes()), (PIE_BASE + 0x5000, Ok(0x5000)));
+        assert_eq!(image.table, PIE_BASE + 0x40);
+    }
+}
+
+#[test]
+fn absurd_extents_are_errors() {
+    let load = |va, memory| (PT_LOAD, PF_R, 0, va, 1, memory);
+    for (rows, want) in [
+        (vec![load(0x1000, 1), load(0x3fff, 1)], Some(0x3000)),
+        (vec![load(0, USER_END)], Some(USER_END)),
+        (vec![load(0, USER_END + 1)], None),
+        (vec![load(0, 1), load(u64::MAX, 1)], None),
+        (vec![load(0x5000, 1), load(0x1000, 1)], None),
+        (vec![load(0, 0)], None),
+        (vec![], None),
+    ] {
+        let rows = [&rows[..], &[(1 << 20, 0, 0, 0, 0, 0)]].concat();
+        assert_eq!(parts(ET_DYN, &rows).unwrap().extent_bytes().ok(), want, "{rows:x?}");
+    }
+}
+
+#[test]
+fn the_largest_power_of_two_is_the_alignment() {
+    for (alignments, want) in
+        [(&[0x1000, 0x20_0000][..], 0x20_0000), (&[0, 3, 12], 1), (&[1 << 63, 5], 1 << 63)]
+    {
+        let rows = vec![TEXT; alignments.len()];
+        let mut table = table(&rows);
+        for (entry, alignment) in table.chunks_exact_mut(ENTRY_BYTES).zip(alignments) {
+            entry[48..].copy_from_slice(&u64::to_le_bytes(*alignment));
+        }
+        let header = Header::read(&header(ET_DYN, EM_RISCV, rows.len() as u16)).unwrap();
+        assert_eq!(Parts::read(header, &table).unwrap().alignment_bytes(), want);
+    }
 }
 
 /// What must hold for anything that was taken.
@@ -149,9 +237,11 @@ fn row() -> impl Strategy<Value = Row> {
 proptest! {
     #[test]
     fn no_noise_gets_in(rows in prop::collection::vec(row(), 1..6), kind in 2..4u16, size: u64) {
-        let header = Header::read(&header(kind, EM_RISCV, rows.len() as u16)).unwrap();
-        if let Ok(image) = Image::read(&header, &table(&rows), size, PIE_BASE, LOWEST) {
+        let parts = parts(kind, &rows).unwrap();
+        let _ = parts.interpreter();
+        if let Ok(image) = parts.place(size, PIE_BASE, LOWEST) {
             check(&image, size);
+            assert!(parts.extent_bytes().unwrap() >= image.end - image.segments[0].start);
         }
     }
 
@@ -161,7 +251,8 @@ proptest! {
         let length = bytes.len().min(start.len());
         bytes[8..length.max(8)].copy_from_slice(&start[8.min(length)..length]);
         if let Ok(header) = Header::read(&bytes) {
-            let image = Image::read(&header, &start, size, PIE_BASE, LOWEST);
+            let parts = Parts::read(header, &start);
+            let image = parts.and_then(|parts| parts.place(size, PIE_BASE, LOWEST));
             let _ = image.map(|image| check(&image, size));
         }
     }

@@ -2,6 +2,9 @@
 //! console, switches swapping on, greets, starts a shell (or the command) as its own session's foreground, and ends when
 //! that ends, with its exit status: the kernel then powers the machine off. Until then it waits
 //! for orphans.
+//!
+//! Where the kernel's command line names a disk (`root=`), the command is one on that disk, which is
+//! the root of all its files: what `init=` says, or else the first of the usual ones that is there.
 
 #![no_std]
 #![no_main]
@@ -12,6 +15,7 @@ use alloc::ffi::CString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use guest::boot_options::{BootOptions, ROOT_INITS, Root};
 use guest_user::bytes::{self, Bytes};
 use guest_user::proc::swaps;
 use guest_user::sys::io::{STDERR, STDIN};
@@ -32,6 +36,10 @@ const MOUNTS: [(&[u8], &[u8], u32); 4] = [
     (b"tmpfs", b"/dev/shm", 0o1777),
     (b"tmpfs", b"/tmp", 0o1777),
 ];
+
+/// Where the root of the command is mounted, and of what kind it is.
+const NEW_ROOT: &[u8] = b"/sysroot";
+const ROOT_KIND: &[u8] = b"ext2";
 
 /// Where programs are.
 const PROGRAMS: &[u8] = b"/bin/";
@@ -62,7 +70,14 @@ fn main() -> i32 {
     }
     open_console();
     switch_swap_on();
-    let command: Vec<&[u8]> = args::args().collect();
+    let line = file::read_file(b"/proc/cmdline").unwrap_or_default();
+    let options = BootOptions::parse(&line, |_| {});
+    let root = options.root.and_then(|root| mount_root(&root, options.init));
+    let mut command: Vec<&[u8]> = args::args().collect();
+    if let Some(init) = root {
+        command.insert(0, init);
+        return run(init, &command, Some(NEW_ROOT));
+    }
     let (path, command) = match command.first() {
         Some(path) if path.contains(&b'/') => (path.to_vec(), command),
         Some(name) => ([PROGRAMS, name].concat(), command),
@@ -72,12 +87,50 @@ fn main() -> i32 {
             ([PROGRAMS, b"sh"].concat(), vec![&b"-sh"[..]])
         }
     };
-    match start(&path, &command) {
+    run(&path, &command, None)
+}
+
+/// Runs a command to its end; its status.
+fn run(path: &[u8], command: &[&[u8]], root: Option<&[u8]>) -> i32 {
+    match start(path, command, root) {
         Ok(child) => reap_until(child),
         Err(error) => {
             complain!("fork: {error}");
             EXIT_NOT_STARTED
         }
+    }
+}
+
+/// Mounts the disk that will be the root of the command, and what belongs into it; the command on
+/// it. What goes wrong is said, and there is none.
+fn mount_root<'a>(root: &Root<'_>, wanted: Option<&'a [u8]>) -> Option<&'a [u8]> {
+    let flags = if root.is_read_only { g::MS_RDONLY } else { 0 };
+    // It is there if an init before this one has made it.
+    let _ = file::make_directory(NEW_ROOT, 0o755);
+    let mounted = match root.may_be(ROOT_KIND) {
+        true => file::mount(root.device, NEW_ROOT, ROOT_KIND, flags),
+        false => Err(Errno::NODEV),
+    };
+    if let Err(error) = mounted {
+        complain!("mounting {} as root: {error}", Bytes(root.device));
+        return None;
+    }
+    for (kind, place, mode) in MOUNTS {
+        mount(kind, &[NEW_ROOT, place].concat(), mode);
+    }
+    let is_there = |path: &&[u8]| file::stat_link(&[NEW_ROOT, *path].concat()).is_ok();
+    let init = wanted.or_else(|| ROOT_INITS.into_iter().find(is_there));
+    if init.is_none() {
+        complain!("{} has no init", Bytes(root.device));
+    }
+    init
+}
+
+/// Makes a directory the root of all files; without that nothing else is right.
+fn enter(root: &[u8]) {
+    if let Err(error) = file::change_root(root).and_then(|()| file::change_directory(b"/")) {
+        complain!("{}: {error}", Bytes(root));
+        process::exit_at_once(EXIT_NOT_STARTED)
     }
 }
 
@@ -141,8 +194,8 @@ fn open_console() {
     }
 }
 
-/// Starts the command in a session of its own with the terminal.
-fn start(path: &[u8], command: &[&[u8]]) -> Result<i32, Errno> {
+/// Starts the command in a session of its own with the terminal, with a directory as its root.
+fn start(path: &[u8], command: &[&[u8]], root: Option<&[u8]>) -> Result<i32, Errno> {
     let arguments = command.iter().map(|word| file::c_path(word)).collect::<Result<Vec<_>, _>>()?;
     let path = file::c_path(path)?;
     let mut environment: Vec<CString> = args::environment().map(CString::from).collect();
@@ -155,6 +208,9 @@ fn start(path: &[u8], command: &[&[u8]]) -> Result<i32, Errno> {
         return Ok(child);
     }
     take_terminal();
+    if let Some(root) = root {
+        enter(root);
+    }
     let words = arguments.iter().map(CString::as_c_str);
     let error = process::exec(&path, words, environment.iter().map(CString::as_c_str));
     complain!("{}: {error}", Bytes(path.as_bytes()));

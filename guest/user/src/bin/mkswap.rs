@@ -17,7 +17,7 @@ use guest_user::sys::file::File;
 use guest_user::sys::mapping::PAGE_SIZE_BYTES;
 use guest_user::sys::{args, file, io, system};
 use guest_user::{Errno, Result, complain, println};
-use linux_raw_sys::general::O_RDWR;
+use linux_raw_sys::general::{O_EXCL, O_RDWR};
 
 guest_user::program!(main);
 
@@ -73,7 +73,7 @@ struct Made {
 
 /// Writes the header; none: the disk is too small for one.
 fn make(path: &[u8], label: &[u8]) -> Result<Option<Made>> {
-    let disk = File::open_with(path, O_RDWR, 0)?;
+    let disk = File::open_with(path, O_RDWR | O_EXCL, 0)?;
     let pages = disk.length()? / PAGE;
     if pages < PAGES_MIN {
         return Ok(None);

@@ -40,6 +40,11 @@ impl Entry {
     const FRAME_MASK: u64 = (1 << 55) - 1;
     const DEVICE_MASK: u64 = (1 << 5) - 1;
 
+    /// Whether the page is a file's, or of shared memory, and no copy of it.
+    pub fn is_of_object(self) -> bool {
+        self.0 & Self::FILE_OR_SHARED != 0
+    }
+
     /// Where the page is.
     pub fn place(self) -> Place {
         let low = self.0 & Self::FRAME_MASK;

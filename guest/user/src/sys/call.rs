@@ -40,6 +40,7 @@ macro_rules! plain {
 }
 
 plain!(
+    [i16; 3],
     i32,
     u32,
     u64,
@@ -51,6 +52,8 @@ plain!(
     [u64; 1],
     [u64; 3],
     [u64; 4],
+    [u64; 8],
+    [u64; 9],
     rlimit64,
     rusage,
     stat,

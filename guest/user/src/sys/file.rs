@@ -187,6 +187,25 @@ pub fn pipe() -> Result<(File, File)> {
     Ok((File(ends as i32), File((ends >> 32) as i32)))
 }
 
+/// Makes a named pipe.
+pub fn make_fifo(path: &[u8], mode: u32) -> Result<()> {
+    let path = c_path(path)?;
+    call(g::__NR_mknodat, args![g::AT_FDCWD, path.as_c_str(), g::S_IFIFO | mode, 0_usize]).map(drop)
+}
+
+/// Bytes in a pipe that nobody has read yet.
+pub fn unread(pipe: &File) -> Result<u32> {
+    let mut count = 0_u32;
+    call(g::__NR_ioctl, args![pipe.fd(), linux_raw_sys::ioctl::FIONREAD, &mut count])?;
+    Ok(count)
+}
+
+/// Moves bytes from where one file is to where another is, one of them a pipe; how many.
+pub fn splice(from: &File, to: &File, count: usize) -> Result<usize> {
+    const HERE: usize = 0;
+    call(g::__NR_splice, args![from.fd(), HERE, to.fd(), HERE, count, 0_usize])
+}
+
 /// Makes `to` another name of `from`, not close-on-exec; the same number is left as it is.
 pub fn duplicate_to(from: i32, to: i32) -> Result<()> {
     if from == to {
@@ -301,6 +320,11 @@ pub fn change_directory(path: &[u8]) -> Result<()> {
     call(g::__NR_chdir, args![c_path(path)?.as_c_str()]).map(drop)
 }
 
+/// Makes a directory the root of all files; the working directory stays.
+pub fn change_root(path: &[u8]) -> Result<()> {
+    call(g::__NR_chroot, args![c_path(path)?.as_c_str()]).map(drop)
+}
+
 /// The working directory.
 pub fn working_directory() -> Result<Vec<u8>> {
     let mut path = alloc::vec![0; LINK_MAX_BYTES];
@@ -318,14 +342,32 @@ pub fn set_umask(mask: u32) -> u32 {
 
 /// Mounts a file system of this type.
 pub fn mount(source: &[u8], target: &[u8], kind: &[u8], flags: u32) -> Result<()> {
-    let (source, target, kind) = (c_path(source)?, c_path(target)?, c_path(kind)?);
-    let (source, target, kind) = (source.as_c_str(), target.as_c_str(), kind.as_c_str());
-    call(g::__NR_mount, args![source, target, kind, flags, 0_usize]).map(drop)
+    mount_with(source, target, kind, flags, b"")
+}
+
+/// The same with options that are the file system's own.
+pub fn mount_with(
+    source: &[u8],
+    target: &[u8],
+    kind: &[u8],
+    flags: u32,
+    options: &[u8],
+) -> Result<()> {
+    let (source, target) = (c_path(source)?, c_path(target)?);
+    let (kind, options) = (c_path(kind)?, c_path(options)?);
+    let (source, target) = (source.as_c_str(), target.as_c_str());
+    let (kind, options) = (kind.as_c_str(), options.as_c_str());
+    call(g::__NR_mount, args![source, target, kind, flags, options]).map(drop)
 }
 
 /// Takes the file system away that is mounted there.
 pub fn unmount(target: &[u8]) -> Result<()> {
-    call(g::__NR_umount2, args![c_path(target)?.as_c_str(), 0_usize]).map(drop)
+    unmount_with(target, 0)
+}
+
+/// The same with flags: MNT_DETACH and so on.
+pub fn unmount_with(target: &[u8], flags: u32) -> Result<()> {
+    call(g::__NR_umount2, args![c_path(target)?.as_c_str(), flags]).map(drop)
 }
 
 /// Makes all that was written survive, on every file system.

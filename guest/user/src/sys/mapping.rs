@@ -5,8 +5,8 @@ use core::ptr;
 use core::sync::atomic::AtomicU32;
 
 use linux_raw_sys::general::{
-    __NR_madvise, __NR_mlock, __NR_mmap, __NR_mprotect, __NR_msync, __NR_munmap, MAP_ANONYMOUS,
-    MAP_PRIVATE, MAP_SHARED, MS_SYNC, PROT_READ, PROT_WRITE,
+    __NR_madvise, __NR_mlock, __NR_mmap, __NR_mprotect, __NR_msync, __NR_munmap, __NR_shmat,
+    __NR_shmdt, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MS_SYNC, PROT_READ, PROT_WRITE,
 };
 
 use super::call::{args, call};
@@ -47,6 +47,19 @@ impl Mapping {
         let flags = flags & !(linux_raw_sys::general::MAP_FIXED);
         let start = call(__NR_mmap, args![0_usize, length, protection, flags, fd, 0_usize])?;
         Ok(Self { start, length: length.next_multiple_of(PAGE_SIZE_BYTES) })
+    }
+
+    /// A System V segment of this length, by its identifier; to be read and written.
+    pub fn of_segment(id: i32, length: usize) -> Result<Self> {
+        let start = call(__NR_shmat, args![id, 0_usize, 0_usize])?;
+        Ok(Self { start, length: length.next_multiple_of(PAGE_SIZE_BYTES) })
+    }
+
+    /// Lets go of a segment as System V does it: all that it has from here on.
+    pub fn detach(self) -> Result<()> {
+        let detached = call(__NR_shmdt, args![self.start]);
+        core::mem::forget(self);
+        detached.map(drop)
     }
 
     /// Address of the first byte.

@@ -16,6 +16,7 @@ pub mod mapping;
 pub mod pages;
 pub mod probe;
 pub mod process;
+pub mod queue;
 pub mod signal;
 pub mod spawn;
 pub mod start;

@@ -8,7 +8,7 @@ use super::dir;
 use super::file::{self, File};
 use super::mapping::PAGE_SIZE_BYTES;
 use crate::bytes::{self, Bytes};
-use crate::errno::Result;
+use crate::errno::{Errno, Result};
 use crate::proc::chart::Kind;
 use crate::proc::maps;
 use crate::proc::pagemap::{ENTRY_BYTES, Entry, Place};
@@ -25,8 +25,8 @@ pub fn processes() -> Result<Vec<u64>> {
     Ok(pids)
 }
 
-/// Calls `visit` with each page of a process that is somewhere.
-pub fn of(pid: u64, visit: &mut dyn FnMut(Place)) -> Result<()> {
+/// Calls `visit` with each page of a process that is somewhere: its address, and where it is.
+pub fn of(pid: u64, visit: &mut dyn FnMut(u64, Place)) -> Result<()> {
     let text = file::read_file(format!("/proc/{pid}/maps").as_bytes())?;
     let pagemap = File::open(format!("/proc/{pid}/pagemap").as_bytes())?;
     let page = PAGE_SIZE_BYTES as u64;
@@ -37,10 +37,10 @@ pub fn of(pid: u64, visit: &mut dyn FnMut(Place)) -> Result<()> {
             let count = CHUNK_ENTRIES.min((end - at) as usize) * ENTRY_BYTES;
             let read = pagemap.read_at(&mut entries[..count], at * ENTRY_BYTES as u64)?;
             let (words, _) = entries[..read].as_chunks();
-            for word in words {
+            for (number, word) in (at..).zip(words) {
                 match Entry(u64::from_le_bytes(*word)).place() {
                     Place::None => {}
-                    place => visit(place),
+                    place => visit(number * page, place),
                 }
             }
             if words.is_empty() {
@@ -57,9 +57,17 @@ pub fn of(pid: u64, visit: &mut dyn FnMut(Place)) -> Result<()> {
 pub fn all(visit: &mut dyn FnMut(u64, Place)) -> Result<()> {
     for pid in processes()? {
         // It may have ended.
-        let _ = of(pid, &mut |place| visit(pid, place));
+        let _ = of(pid, &mut |_, place| visit(pid, place));
     }
     Ok(())
+}
+
+/// How many page-table entries map a frame.
+pub fn mappings(frame: u64) -> Result<u64> {
+    let mut word = [0; size_of::<u64>()];
+    let counts = File::open(b"/proc/kpagecount")?;
+    let count = counts.read_at(&mut word, frame * size_of::<u64>() as u64)?;
+    if count == word.len() { Ok(u64::from_le_bytes(word)) } else { Err(Errno::INVAL) }
 }
 
 /// How the pages of a process are drawn, the first one being 0.

@@ -195,8 +195,14 @@ impl Data {
             }
             let (index, offset, in_page) = split(*at);
             let count = in_page.min(from.remaining());
-            let end = self.size.max(*at + count as u64);
-            let frame = self.pin_to_change(home, index, end)?;
+            let size = self.size;
+            let end = size.max(*at + count as u64);
+            let frame = self.pin_to_change(home, index, end).inspect_err(|_| {
+                if end > size {
+                    // Some blocks may have been taken: there is room for part of the page.
+                    let _ = home.resize(size);
+                }
+            })?;
             let moved = from.try_get_frame(frame, offset, count);
             unpin(frame);
             *at += moved as u64;
@@ -366,9 +372,6 @@ impl Content {
         if index >= data.pages_in_size() {
             return Err(PageError::BeyondEnd);
         }
-        if access == ObjectAccess::IfPresent {
-            return data.pages.map_page(machine(), index, access);
-        }
         let frame = if access == ObjectAccess::Write {
             self.was_mapped.store(true, Ordering::Release);
             let end = data.size;
@@ -381,6 +384,13 @@ impl Content {
             memory.unpin(frame);
         });
         Ok(frame)
+    }
+
+    /// Those pages from `first` on that are in memory, mapped once more.
+    pub(super) fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        let data = self.data.lock();
+        let here = data.pages_in_size().saturating_sub(first).min(frames.len() as u64);
+        data.pages.map_present(machine(), first, &mut frames[..here as usize]);
     }
 
     /// Whether it may have been written through mappings since this was last asked.

@@ -132,6 +132,12 @@ impl Paged for Node {
         self.content().map_err(|_| PageError::Io)?.map_page(self.home(), index, access)
     }
 
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        if let Ok(content) = self.content() {
+            content.map_present(first, frames);
+        }
+    }
+
     fn identity(&self) -> (u64, u64) {
         Node::identity(self)
     }

@@ -152,5 +152,6 @@ impl System {
         let nodes = core::mem::take(&mut self.state.lock().nodes);
         drop(nodes);
         SYSTEMS.lock().retain(|other| !Arc::ptr_eq(other, self));
+        *self.reservation.lock() = None;
     }
 }

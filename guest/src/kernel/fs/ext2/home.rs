@@ -7,7 +7,7 @@ use guest::{PAGE_SIZE_BYTES, Ppn};
 use super::System;
 use super::disk::Stretch;
 use crate::block::{Operation, PIECES_MAX};
-use crate::mm::write_frame;
+use crate::mm::{read_frame, write_frame};
 
 /// Pages that are read or written together.
 pub(super) type Frames = ArrayVec<Ppn, PIECES_MAX>;
@@ -38,7 +38,7 @@ pub(super) fn clear(frame: Ppn, from: usize, to: usize) {
 
 impl Home<'_> {
     /// Reads or writes pages from `first` on of a file of that size: what is a hole is zeros when it
-    /// is read, and gets blocks when it is written.
+    /// is read, and gets blocks when it is written and is no zeros.
     pub(super) fn transfer(
         self,
         operation: Operation,
@@ -54,8 +54,17 @@ impl Home<'_> {
         while at < end {
             let (block, inner) = ((start + at) / block_bytes, (start + at) % block_bytes);
             let limit = (inner + end - at).div_ceil(block_bytes) as u32;
-            let (place, count) = self.system.find(self.number, (block, limit), is_write)?;
-            let stop = (at + u64::from(count) * block_bytes - inner).min(whole);
+            let (mut place, mut count) = self.system.find(self.number, (block, limit), false)?;
+            let mut stop = (at + u64::from(count) * block_bytes - inner).min(whole);
+            if is_write && place.is_none() {
+                // What was written has blocks. Other zeros need none.
+                if is_zero(frames, at, stop) {
+                    at = stop;
+                    continue;
+                }
+                (place, count) = self.system.find(self.number, (block, limit), true)?;
+                stop = (at + u64::from(count) * block_bytes - inner).min(whole);
+            }
             match place {
                 Some(place) => {
                     let position = u64::from(place) * block_bytes + inner;
@@ -110,6 +119,22 @@ impl Home<'_> {
         }
         Ok(at)
     }
+}
+
+/// Whether there are only zeros in part of some frames.
+fn is_zero(frames: &Frames, start: u64, end: u64) -> bool {
+    let mut part = [0; 256];
+    let mut at = start;
+    while at < end {
+        let (page, offset, in_page) = split(at);
+        let count = part.len().min(in_page).min((end - at) as usize);
+        read_frame(frames[page as usize], offset, &mut part[..count]);
+        if part[..count].iter().any(|byte| *byte != 0) {
+            return false;
+        }
+        at += count as u64;
+    }
+    true
 }
 
 fn clear_stretch(frames: &Frames, start: u64, end: u64) {

@@ -287,11 +287,11 @@ impl Inode for Node {
         if self.number == ROOT_INODE {
             return None;
         }
+        // From a directory that has been removed `..` still leads to where it was.
+        let asks = self.kind == Kind::Directory && !self.has_no_name.load(Ordering::Acquire);
         let found = self.system.with(|state| {
-            let number = match self.kind {
-                Kind::Directory => state.ext2.parent(self.number)?,
-                _ => self.name.lock().0,
-            };
+            let known = self.name.lock().0;
+            let number = if asks { state.ext2.parent(self.number)? } else { known };
             state.node(&self.system, number)
         });
         found.ok().map(|node| node as Arc<dyn Inode>)

@@ -18,7 +18,7 @@ use self::inode::Node;
 use super::inode::Inode;
 use super::mount::FileSystem;
 use super::names::now;
-use crate::block::{self, Disk, Operation};
+use crate::block::{self, Disk, Operation, Reservation};
 use crate::debug::{self, Level};
 use crate::mm::{reclaim, total_frames, write_back};
 use crate::sync::{Mutex, SpinLock};
@@ -32,6 +32,8 @@ mod inode;
 
 pub(crate) use flusher::{shut_down, sync_all};
 
+/// Its name in /proc/filesystems.
+pub(crate) const KIND: &str = "ext2";
 /// Blocks of metadata that may be in memory: at least, and one for so many frames.
 const BUFFERS_MIN: usize = 16;
 const BUFFERS_MAX: usize = 512;
@@ -52,6 +54,8 @@ pub(crate) struct System {
     released: SpinLock<Vec<u32>>,
     /// How often it is mounted.
     mounts: AtomicUsize,
+    /// The disk is for nothing else as long as it is.
+    reservation: SpinLock<Option<Reservation>>,
 }
 
 /// What its lock protects.
@@ -80,7 +84,8 @@ fn systems() -> Vec<Arc<System>> {
 /// Mounts what is on the disk with this number as a device. What is mounted already is the same.
 ///
 /// # Errors
-/// ENOTBLK: no such disk; EINVAL: no ext2; EBUSY: it is mounted the other way; the disk's.
+/// ENXIO: no such disk; EINVAL: no ext2; EBUSY: it is mounted the other way, or in use for something
+/// else; the disk's.
 pub(crate) fn mount(number: u64, access: Access) -> Result<Arc<System>, Errno> {
     /// Mounts come one by one.
     static MOUNTING: Mutex<()> = Mutex::new(());
@@ -93,6 +98,7 @@ pub(crate) fn mount(number: u64, access: Access) -> Result<Arc<System>, Errno> {
         return Ok(system);
     }
     let disk = block::find(number).ok_or(Errno::ENXIO)?;
+    let reservation = Reservation::new(&*disk)?;
     write_back::serve_files()?;
     let buffers = (total_frames() / FRAMES_PER_BUFFER) as usize;
     let buffers = buffers.clamp(BUFFERS_MIN, BUFFERS_MAX);
@@ -112,6 +118,7 @@ pub(crate) fn mount(number: u64, access: Access) -> Result<Arc<System>, Errno> {
         state: Mutex::new(State { ext2, nodes: BTreeMap::new(), nameless: 0 }),
         released: SpinLock::new(Vec::new()),
         mounts: AtomicUsize::new(1),
+        reservation: SpinLock::new(Some(reservation)),
         disk,
     });
     system.node(ROOT_INODE)?;
@@ -277,6 +284,31 @@ impl System {
         self.change(|state| state.ext2.resize(number, size, now()))
     }
 
+    /// Lets it be changed, or not.
+    fn set_access(self: &Arc<Self>, access: Access) -> Result<(), Errno> {
+        let only_read = access == Access::ReadOnly;
+        if self.is_read_only() == only_read {
+            return Ok(());
+        }
+        if only_read {
+            self.sync()?;
+        }
+        self.with(|state| {
+            // Files without a name go with their last user, which is a change. And what makes no
+            // sense stays as it is.
+            let is_broken = !only_read && state.ext2.access() == Access::ReadWrite;
+            if only_read && state.nameless > 0 {
+                return Ok(Err(Errno::EBUSY));
+            }
+            if is_broken {
+                return Ok(Err(Errno::EROFS));
+            }
+            state.ext2.set_access(access, now())?;
+            self.is_read_only.store(only_read, Ordering::Relaxed);
+            Ok(Ok(()))
+        })?
+    }
+
     /// Whether somebody uses one of its files, but for the root as what is mounted.
     fn is_used(&self) -> bool {
         let state = self.state.lock();
@@ -291,7 +323,7 @@ impl System {
 
 impl FileSystem for Arc<System> {
     fn kind(&self) -> &'static str {
-        "ext2"
+        KIND
     }
 
     fn root(&self) -> Arc<dyn Inode> {
@@ -320,7 +352,15 @@ impl FileSystem for Arc<System> {
     }
 
     fn is_used(&self) -> bool {
-        System::is_used(self)
+        self.mounts.load(Ordering::Acquire) == 1 && System::is_used(self)
+    }
+
+    fn set_access(&self, access: Access) -> Result<(), Errno> {
+        System::set_access(self, access)
+    }
+
+    fn mounted(&self) {
+        self.mounts.fetch_add(1, Ordering::AcqRel);
     }
 
     fn sync(&self) -> Result<(), Errno> {

@@ -12,7 +12,6 @@ use super::super::OpenFile;
 use super::super::inode::{File, Flags, Inode};
 use super::super::names::Place;
 use super::Pipe;
-use super::state::State;
 use crate::sync::SpinLock;
 
 impl Inode for Pipe {
@@ -38,7 +37,7 @@ pub(crate) fn new(flags: u32) -> Result<[Arc<OpenFile>; 2], Errno> {
     let pipe = Pipe::new()?;
     let end = |access| {
         let flags = Flags(access | flags);
-        pipe.count(flags);
+        pipe.add(flags.access());
         OpenFile::new(Place::nameless(pipe.clone()), pipe.clone(), flags)
     };
     Ok([end(linux::O_RDONLY), end(linux::O_WRONLY)])
@@ -74,22 +73,6 @@ pub(in super::super) fn open_fifo(end: &FifoEnd, flags: Flags) -> Result<Arc<dyn
 }
 
 fn open_end(pipe: Arc<Pipe>, flags: Flags) -> Result<Arc<dyn File>, Errno> {
-    let alone_may_not_write = flags.writes() && !flags.reads() && flags.nonblocking();
-    if alone_may_not_write && pipe.state.lock().reading.open == 0 {
-        return Err(Errno::ENXIO);
-    }
-    pipe.count(flags);
-    pipe.watchers.wake_all();
-    let other = |state: &State| if flags.reads() { state.writing } else { state.reading };
-    let before = other(&pipe.state.lock());
-    let alone = !(flags.reads() && flags.writes()) && before.open == 0;
-    if alone && !flags.nonblocking() {
-        // It may have been opened and closed again while this one slept: that counts.
-        let attempt = || (other(&pipe.state.lock()).ever != before.ever).then_some(());
-        if pipe.watchers.wait_interruptible(None, attempt).is_err() {
-            pipe.close(flags);
-            return Err(Errno::EINTR);
-        }
-    }
+    pipe.channel.open(flags.access(), flags.patience())?;
     Ok(pipe)
 }

@@ -16,7 +16,7 @@ use guest::fs::{Attributes, Identity, Kind};
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{File, Flags, Inode, New};
 use super::super::listing::Listing;
-use super::super::names::{Place, now};
+use super::super::names::{Place, as_seen, now};
 use super::{Bytes, Directory, Node, Text};
 use crate::sync::Mutex;
 
@@ -179,7 +179,7 @@ impl Inode for SyntheticInode {
                 let text = text();
                 if text.is_empty() { Err(Errno::ENOENT) } else { Ok(text) }
             }
-            Node::Open(file) => Ok(file().ok_or(Errno::ENOENT)?.path()),
+            Node::Open(file) => Ok(as_seen(file().ok_or(Errno::ENOENT)?.path())),
             _ => Err(Errno::EINVAL),
         }
     }

@@ -466,10 +466,15 @@ impl Paged for TmpNode {
             return Err(PageError::BeyondEnd);
         }
         data.changes = data.changes.wrapping_add(1);
-        if access == ObjectAccess::IfPresent || data.pages.cell(index).is_some() {
+        if data.pages.cell(index).is_some() {
             return data.pages.map_page(machine(), index, access);
         }
         data.add(|pages| pages.map_page(machine(), index, access))
+    }
+
+    fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
+        let Ok(content) = self.content() else { return };
+        content.data.lock().pages.map_present(machine(), first, frames);
     }
 
     fn identity(&self) -> (u64, u64) {
@@ -484,6 +489,11 @@ impl Paged for TmpNode {
         if let Ok(content) = self.content() {
             content.data.lock().pages.for_each(visit);
         }
+    }
+
+    fn punch(&self, pages: Range<u64>) -> Result<(), Errno> {
+        let (start, end) = (pages.start * PAGE_SIZE_BYTES, pages.end * PAGE_SIZE_BYTES);
+        File::allocate(self, start, end, Allocation::Punch)
     }
 
     fn has_page(&self, index: u64) -> bool {

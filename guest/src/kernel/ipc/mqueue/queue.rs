@@ -1,4 +1,5 @@
-//! [`QueueFile`]: a message queue as a file, with the threads that wait for it.
+//! [`QueueFile`]: a message queue as a file. How threads send, receive and wait is
+//! `guest::ipc::mqueue`'s.
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -12,35 +13,21 @@ use guest::fs::layout::Stat;
 use guest::fs::tree::Actor;
 use guest::fs::{Attributes, Kind};
 use guest::ipc::layout::QueueAttributes;
-use guest::ipc::mqueue::{Message, Queue, Registered, Sent, Size};
+use guest::ipc::mqueue::{Message, Patience, Registered, Shared, Size};
 use guest::ipc::text;
 use linux_raw_sys::general as linux;
 
-use super::super::waiter::Waiter;
+use super::super::spare::Spare;
 use super::{CHARGES, directory, tell};
 use crate::fs::buffer::Buffer;
 use crate::fs::inode::{File, Flags, Inode};
 use crate::fs::names::now;
-use crate::sync::{SpinLock, WaitError, WaitQueue};
+use crate::sync::{Kernel, WaitQueue};
 use crate::task::{Pid, current_process};
 use crate::time::Instant;
 
-/// What those who wait are told.
-#[derive(Debug)]
-enum News {
-    /// Their message is in the queue.
-    Sent,
-    /// This is the message.
-    Received(Message),
-}
-
-type Handle = Arc<Waiter<News>>;
-
 /// Longest line that such a file holds, and the size that it shows.
 const LINE_BYTES: u64 = 80;
-
-/// Most memory that is kept for the next message.
-const SPARE_BYTES: usize = 1024;
 
 /// A queue.
 pub(crate) struct QueueFile {
@@ -49,16 +36,8 @@ pub(crate) struct QueueFile {
     name: Arc<[u8]>,
     /// Whose it counts as, and for how much.
     charged: (u32, u64),
-    state: SpinLock<State>,
-    /// Memory of a message that was read, for the next one.
-    spare: SpinLock<Vec<u8>>,
-    /// Those who poll.
-    watchers: WaitQueue,
-}
-
-struct State {
-    attributes: Attributes,
-    queue: Queue<Handle>,
+    shared: Shared<Kernel>,
+    spare: Spare,
 }
 
 impl QueueFile {
@@ -75,14 +54,13 @@ impl QueueFile {
         let limit = current_process().limit(linux::RLIMIT_MSGQUEUE);
         let charged = (attributes.uid, size.cost_bytes());
         CHARGES.lock().add(charged.0, charged.1, limit)?;
-        let state = SpinLock::new(State { attributes, queue: Queue::new(size) });
-        let (spare, watchers) = (SpinLock::new(Vec::new()), WaitQueue::new());
-        Ok(Arc::new(Self { number, size, name, charged, state, spare, watchers }))
+        let (shared, spare) = (Shared::new(attributes, size), Spare::new());
+        Ok(Arc::new(Self { number, size, name, charged, shared, spare }))
     }
 
     /// It has lost its name.
     pub(super) fn unnamed(&self, by: &Actor) {
-        let attributes = &mut self.state.lock().attributes;
+        let attributes = &mut self.shared.lock().attributes;
         (attributes.links, attributes.changed) = (0, by.now);
     }
 
@@ -91,32 +69,15 @@ impl QueueFile {
         self.size.message_bytes
     }
 
-    /// Memory for a message of so many bytes, with anything in it that was in this queue.
-    ///
-    /// # Errors
-    /// ENOMEM.
-    pub(crate) fn buffer(&self, bytes: usize) -> Result<Vec<u8>, Errno> {
-        let mut buffer = core::mem::take(&mut *self.spare.lock());
-        if buffer.len() < bytes {
-            let more = bytes - buffer.len();
-            buffer.try_reserve_exact(more).map_err(|_| Errno::ENOMEM)?;
-        }
-        buffer.resize(bytes, 0);
-        Ok(buffer)
-    }
-
-    /// Memory of a message that was read.
-    pub(crate) fn keep(&self, buffer: Vec<u8>) {
-        if buffer.capacity() <= SPARE_BYTES {
-            let old = core::mem::replace(&mut *self.spare.lock(), buffer);
-            drop(old);
-        }
+    /// Memory for its messages.
+    pub(crate) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     /// What `mq_getattr` tells, for a descriptor with these flags.
     pub(crate) fn queue_attributes(&self, flags: Flags) -> QueueAttributes {
         let Size { messages, message_bytes } = self.size;
-        let state = self.state.lock();
+        let state = self.shared.lock();
         QueueAttributes {
             flags: u64::from(flags.0 & linux::O_NONBLOCK),
             limit: messages as i64,
@@ -131,39 +92,13 @@ impl QueueFile {
     /// EAGAIN, EINTR, ENOMEM, ETIMEDOUT.
     pub(crate) fn send(
         &self,
-        mut message: Message,
+        message: Message,
         flags: Flags,
         deadline: Option<Instant>,
     ) -> Result<(), Errno> {
-        let mut spare: Option<Handle> = None;
-        loop {
-            let mut state = self.state.lock();
-            let back = match state.queue.send(message)? {
-                Sent::Full(back) => back,
-                Sent::Queued(told) => {
-                    state.attributes.modified = now();
-                    drop(state);
-                    self.watchers.wake_all();
-                    told.into_iter().for_each(tell);
-                    return Ok(());
-                }
-                Sent::HandedTo(receiver, message) => {
-                    receiver.tell(News::Received(message));
-                    return Ok(());
-                }
-            };
-            if flags.nonblocking() {
-                drop(state);
-                return Err(Errno::EAGAIN);
-            }
-            if let Some(waiter) = spare.take() {
-                state.queue.wait_for_room(waiter.clone(), back)?;
-                drop(state);
-                return self.wait(&waiter, deadline).map(|_| ());
-            }
-            drop(state);
-            (message, spare) = (back, Some(Waiter::new()));
-        }
+        let told = self.shared.send(message, patience(flags, deadline), now)?;
+        told.into_iter().for_each(tell);
+        Ok(())
     }
 
     /// Takes the next message.
@@ -175,57 +110,31 @@ impl QueueFile {
         flags: Flags,
         deadline: Option<Instant>,
     ) -> Result<Message, Errno> {
-        let mut spare: Option<Handle> = None;
-        loop {
-            let mut state = self.state.lock();
-            if let Some((message, sender)) = state.queue.receive() {
-                state.attributes.accessed = now();
-                // Under the lock: whoever gives up is told already, or still in the queue.
-                sender.into_iter().for_each(|sender| sender.tell(News::Sent));
-                drop(state);
-                self.watchers.wake_all();
-                return Ok(message);
-            }
-            if flags.nonblocking() {
-                return Err(Errno::EAGAIN);
-            }
-            if let Some(waiter) = spare.take() {
-                state.queue.wait_for_message(waiter.clone())?;
-                drop(state);
-                return match self.wait(&waiter, deadline)? {
-                    News::Received(message) => Ok(message),
-                    News::Sent => unreachable!("it has sent nothing"),
-                };
-            }
-            drop(state);
-            spare = Some(Waiter::new());
-        }
-    }
-
-    fn wait(&self, waiter: &Handle, deadline: Option<Instant>) -> Result<News, Errno> {
-        let give_up = || {
-            let left = self.state.lock().queue.give_up(|other| Arc::ptr_eq(other, waiter));
-            left.is_some()
-        };
-        waiter.wait(deadline, give_up).map_err(|error| match error {
-            WaitError::TimedOut => Errno::ETIMEDOUT,
-            WaitError::Interrupted => Errno::EINTR,
-        })
+        self.shared.receive(patience(flags, deadline), now)
     }
 
     /// Somebody is to be told of the next message: EBUSY.
     pub(super) fn register(&self, wish: Registered) -> Result<(), Errno> {
-        self.state.lock().queue.register(wish)
+        self.shared.lock().queue.register(wish)
     }
 
     /// A process is not to be told any longer.
     pub(super) fn forget(&self, pid: Pid) {
-        self.state.lock().queue.forget(pid);
+        self.shared.lock().queue.forget(pid);
     }
 
     /// Whether this process is to be told.
     pub(super) fn tells(&self, pid: Pid) -> bool {
-        self.state.lock().queue.registered().is_some_and(|registered| registered.pid == pid)
+        self.shared.lock().queue.registered().is_some_and(|registered| registered.pid == pid)
+    }
+}
+
+/// For how long whoever has opened the queue like this waits.
+fn patience(flags: Flags, deadline: Option<Instant>) -> Patience<Instant> {
+    match deadline {
+        _ if flags.nonblocking() => Patience::None,
+        Some(deadline) => Patience::Until(deadline),
+        None => Patience::Endless,
     }
 }
 
@@ -248,7 +157,7 @@ impl Inode for QueueFile {
         Kind::Regular
     }
     fn attributes(&self) -> Attributes {
-        self.state.lock().attributes
+        self.shared.lock().attributes
     }
 
     fn stat(&self) -> Stat {
@@ -281,7 +190,7 @@ impl Inode for QueueFile {
     }
 
     fn change(&self, change: Change, by: &Actor) -> Result<(), Errno> {
-        access::apply(&mut self.state.lock().attributes, change, &by.who, by.now)
+        access::apply(&mut self.shared.lock().attributes, change, &by.who, by.now)
     }
 
     /// Opening such a file with O_TRUNC changes nothing.
@@ -294,7 +203,7 @@ impl File for QueueFile {
     /// What it is like: how much is in it, and who is told of the next message.
     fn read(&self, at: &mut u64, to: &mut Buffer<'_>, _flags: Flags) -> Result<usize, Errno> {
         let (bytes, registered) = {
-            let state = self.state.lock();
+            let state = self.shared.lock();
             (state.queue.bytes(), state.queue.registered().copied())
         };
         let line = text::queue(bytes, registered.as_ref()).to_string();
@@ -313,7 +222,7 @@ impl File for QueueFile {
     }
 
     fn poll(&self, _flags: Flags) -> u32 {
-        let state = self.state.lock();
+        let state = self.shared.lock();
         let mut events = 0;
         if !state.queue.is_empty() {
             events |= linux::POLLIN | linux::POLLRDNORM;
@@ -325,7 +234,7 @@ impl File for QueueFile {
     }
 
     fn poll_queue(&self) -> Option<&WaitQueue> {
-        Some(&self.watchers)
+        Some(self.shared.watchers())
     }
 
     fn as_any(&self) -> Option<&dyn Any> {

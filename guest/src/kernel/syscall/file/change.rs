@@ -7,6 +7,7 @@ use guest::fs::access::{Change, PERMISSION_BITS, Stamp, Wish};
 use guest::fs::layout::{self, TIMESPEC_BYTES};
 use linux_raw_sys::general as linux;
 
+use super::copy::{BOUNCE_BYTES, bounce};
 use super::{Answer, file, locate, only};
 use crate::arch::trap::TrapFrame;
 use crate::block;
@@ -170,4 +171,43 @@ pub(super) fn fadvise64(frame: &mut TrapFrame) -> Answer {
     }
     position(frame.a(2))?;
     if frame.a(3) > HIGHEST_ADVICE { Err(Errno::EINVAL) } else { Ok(0) }
+}
+
+/// Brings content into memory that is going to be read.
+pub(super) fn readahead(frame: &mut TrapFrame) -> Answer {
+    /// More is not read at once, as on Linux.
+    const AHEAD_MAX_BYTES: u64 = 2 << 20;
+    let open = file(frame, 0)?;
+    open.reader()?;
+    if open.inode().kind() != Kind::Regular {
+        return Err(Errno::EINVAL);
+    }
+    let (start, count) = (frame.a(1), position(frame.a(2))?);
+    let end = start.saturating_add(count.min(AHEAD_MAX_BYTES)).min(open.size());
+    let mut part = bounce(BOUNCE_BYTES)?;
+    let mut at = start;
+    while at < end {
+        // It is a hint: whoever reads is told what is wrong.
+        if !open.read_at(at, &mut part).is_ok_and(|read| read > 0) {
+            break;
+        }
+        at += BOUNCE_BYTES as u64;
+    }
+    Ok(0)
+}
+
+/// Writes part of a file, or, which is allowed, more of it.
+pub(super) fn sync_file_range(frame: &mut TrapFrame) -> Answer {
+    let writes = linux::SYNC_FILE_RANGE_WRITE;
+    let waits = linux::SYNC_FILE_RANGE_WAIT_BEFORE | linux::SYNC_FILE_RANGE_WAIT_AFTER;
+    let open = file(frame, 0)?;
+    let does = open.file()?;
+    let flags = only(frame.a(3), writes | waits)?;
+    let (start, count) = (position(frame.a(1))?, position(frame.a(2))?);
+    position(start.wrapping_add(count))?;
+    match open.inode().kind() {
+        Kind::Regular if flags != 0 => does.sync().map(|()| 0),
+        Kind::Regular | Kind::BlockDevice | Kind::Directory | Kind::Symlink => Ok(0),
+        _ => Err(Errno::ESPIPE),
+    }
 }

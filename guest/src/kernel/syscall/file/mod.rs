@@ -1,6 +1,7 @@
-//! System calls about files. `transfer.rs` moves bytes, `open.rs` makes descriptors and
+//! System calls about files. `transfer.rs` moves bytes between files
+//! and memory, `copy.rs` and `splice.rs` between files, `open.rs` makes descriptors and
 //! `descriptor.rs` changes them, `names.rs` changes directories, `status.rs` tells of files and
-//! `change.rs` changes them, `poll.rs` waits for several, `mount.rs` puts file systems in place.
+//! `change.rs` changes them, `attributes.rs` refuses to add to them, `poll.rs` waits for several, `mount.rs` puts file systems in place.
 //!
 //! Here is what they share: how arguments become open files and places.
 
@@ -19,12 +20,15 @@ use crate::fs::{OpenFile, Place};
 use crate::mm::user;
 use crate::task::current_process;
 
+mod attributes;
 mod change;
+mod copy;
 mod descriptor;
 mod mount;
 mod names;
 mod open;
 mod poll;
+mod splice;
 mod status;
 mod swap;
 mod transfer;
@@ -79,8 +83,13 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_pwrite64 transfer::pwrite64
     __NR_preadv transfer::preadv
     __NR_pwritev transfer::pwritev
-    __NR_sendfile transfer::sendfile
-    __NR_copy_file_range transfer::copy_file_range
+    __NR_preadv2 transfer::preadv2
+    __NR_pwritev2 transfer::pwritev2
+    __NR_sendfile copy::sendfile
+    __NR_copy_file_range copy::copy_file_range
+    __NR_vmsplice splice::vmsplice
+    __NR_splice splice::splice
+    __NR_tee splice::tee
     __NR_pselect6 poll::pselect6
     __NR_ppoll poll::ppoll
     __NR_readlinkat status::readlinkat
@@ -95,6 +104,20 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_syncfs change::syncfs
     __NR_utimensat change::utimensat
     __NR_fadvise64 change::fadvise64
+    __NR_readahead change::readahead
+    __NR_sync_file_range change::sync_file_range
+    __NR_setxattr attributes::setxattr
+    __NR_lsetxattr attributes::lsetxattr
+    __NR_fsetxattr attributes::fsetxattr
+    __NR_getxattr attributes::getxattr
+    __NR_lgetxattr attributes::lgetxattr
+    __NR_fgetxattr attributes::fgetxattr
+    __NR_listxattr attributes::listxattr
+    __NR_llistxattr attributes::llistxattr
+    __NR_flistxattr attributes::flistxattr
+    __NR_removexattr attributes::removexattr
+    __NR_lremovexattr attributes::lremovexattr
+    __NR_fremovexattr attributes::fremovexattr
 };
 
 /// The open file that argument `n` is a descriptor of: EBADF.

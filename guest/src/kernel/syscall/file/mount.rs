@@ -12,11 +12,10 @@ use linux_raw_sys::general as linux;
 
 use super::{Answer, locate, only};
 use crate::arch::trap::TrapFrame;
-use crate::fs;
-use crate::fs::ext2;
 use crate::fs::mount::{self, FileSystem, Unmount};
 use crate::fs::names::{now, who};
 use crate::fs::tmpfs::{Options, Tmpfs};
+use crate::fs::{self, Place, ext2};
 use crate::ipc;
 use crate::mm::{memory, user};
 
@@ -30,37 +29,56 @@ fn optional(at: u64) -> Result<Vec<u8>, Errno> {
 }
 
 pub(super) fn mount(frame: &mut TrapFrame) -> Answer {
-    let flags = frame.a(3) as u32;
+    let mut flags = frame.a(3) as u32;
+    if flags & linux::MS_MGC_MSK == linux::MS_MGC_VAL {
+        // As programs for old kernels have it.
+        flags &= !linux::MS_MGC_MSK;
+    }
     let (kind, source, options) =
         (optional(frame.a(2))?, optional(frame.a(0))?, optional(frame.a(4))?);
+    let place = locate(linux::AT_FDCWD as u64, frame.a(1), 0)?;
     if !who().is_root() {
         return Err(Errno::EPERM);
     }
-    let place = locate(linux::AT_FDCWD as u64, frame.a(1), 0)?;
     if flags & linux::MS_REMOUNT != 0 {
         mount::remount(&place, flags)?;
         return Ok(0);
     }
+    if flags & linux::MS_BIND != 0 {
+        return bind(frame.a(0), place, flags);
+    }
     if flags & PROPAGATION != 0 {
         return Ok(0);
     }
-    if flags & (linux::MS_BIND | linux::MS_MOVE) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    if place.inode.kind() != Kind::Directory {
-        return Err(Errno::ENOTDIR);
-    }
-    if frame.a(2) == 0 {
+    if flags & linux::MS_MOVE != 0 || frame.a(2) == 0 {
         return Err(Errno::EINVAL);
     }
     let system = match &kind[..] {
+        b"ext2" if frame.a(0) == 0 => return Err(Errno::EINVAL),
         b"ext2" => disk_system(&source, flags)?,
         _ => file_system(&kind, &options)?,
     };
-    if Arc::ptr_eq(&system.root(), &place.inode) {
-        return Err(Errno::EBUSY);
+    let is_same = Arc::ptr_eq(&system.root(), &place.inode);
+    let mounted = match place.inode.kind() {
+        _ if is_same => Err(Errno::EBUSY),
+        Kind::Directory => mount::mount(system.clone(), Some(place), &source, flags).map(|_| 0),
+        _ => Err(Errno::ENOTDIR),
+    };
+    mounted.inspect_err(|_| system.unmounted())
+}
+
+/// Shows what another path leads to at a place, too. What is mounted below stays where it is, so
+/// MS_REC is refused.
+fn bind(from: u64, place: Place, flags: u32) -> Answer {
+    if from == 0 || flags & linux::MS_REC != 0 {
+        return Err(Errno::EINVAL);
     }
-    mount::mount(system, Some(place), &source, flags)?;
+    let source = locate(linux::AT_FDCWD as u64, from, 0)?;
+    let is_directory = |place: &Place| place.inode.kind() == Kind::Directory;
+    if is_directory(&source) != is_directory(&place) {
+        return Err(Errno::ENOTDIR);
+    }
+    mount::bind(&source, place)?;
     Ok(0)
 }
 
@@ -125,13 +143,18 @@ fn pages(size: &[u8], total: u64) -> Option<u64> {
 pub(super) fn umount2(frame: &mut TrapFrame) -> Answer {
     let allowed = linux::MNT_FORCE | linux::MNT_DETACH | linux::MNT_EXPIRE | linux::UMOUNT_NOFOLLOW;
     let flags = only(frame.a(1), allowed)?;
-    if !who().is_root() {
-        return Err(Errno::EPERM);
-    }
     let link = flags & linux::UMOUNT_NOFOLLOW != 0;
     let how = if link { linux::AT_SYMLINK_NOFOLLOW } else { 0 };
     let place = locate(linux::AT_FDCWD as u64, frame.a(0), how)?;
-    let detach = flags & linux::MNT_DETACH != 0;
-    mount::unmount(place, if detach { Unmount::Detach } else { Unmount::IfIdle })?;
+    if !who().is_root() {
+        return Err(Errno::EPERM);
+    }
+    let manner = match (flags & linux::MNT_EXPIRE != 0, flags & linux::MNT_DETACH != 0) {
+        (true, false) if flags & linux::MNT_FORCE == 0 => Unmount::IfExpired,
+        (true, _) => return Err(Errno::EINVAL),
+        (false, true) => Unmount::Detach,
+        (false, false) => Unmount::IfIdle,
+    };
+    mount::unmount(place, manner)?;
     Ok(0)
 }

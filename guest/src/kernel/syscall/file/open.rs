@@ -132,16 +132,19 @@ pub(super) fn close(frame: &mut TrapFrame) -> Answer {
 
 pub(super) fn close_range(frame: &mut TrapFrame) -> Answer {
     let (first, last) = (frame.a(0) as u32, frame.a(1) as u32);
+    /// CLOSE_RANGE_UNSHARE: those of others stay.
+    const OWN: u32 = 1 << 1;
     /// CLOSE_RANGE_CLOEXEC: they are closed by exec.
     const AT_EXEC: u32 = 1 << 2;
-    let flags = only(frame.a(2), AT_EXEC)?;
+    let flags = only(frame.a(2), OWN | AT_EXEC)?;
     if first > last {
         return Err(Errno::EINVAL);
     }
-    let files = current_process().files();
+    let process = current_process();
+    let files = if flags & OWN == 0 { process.files() } else { process.own_files() };
     let closed = {
         let mut files = files.lock();
-        if flags == AT_EXEC {
+        if flags & AT_EXEC != 0 {
             files.mark_range(first, last);
             Vec::new()
         } else {

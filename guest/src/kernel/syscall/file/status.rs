@@ -98,6 +98,11 @@ fn access(frame: &TrapFrame, flags: u32) -> Answer {
         _ => who(),
     };
     let place = locate_as(frame.a(0), frame.a(1), flags, who.clone())?;
+    let runs_nothing = place.mount.as_ref().is_some_and(|mount| mount.has(linux::MS_NOEXEC));
+    let runs = wish as u8 & Wish::EXECUTE.0 != 0 && place.inode.kind() == Kind::Regular;
+    if runs && runs_nothing {
+        return Err(Errno::EACCES);
+    }
     place.check(&who, Wish(wish as u8))?;
     Ok(0)
 }

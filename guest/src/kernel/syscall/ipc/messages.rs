@@ -6,7 +6,7 @@ use guest::ipc::layout::{self, MESSAGES_WORDS};
 use guest::ipc::messages::{COPY, Choice, Message, NO_ERROR, Wanted};
 
 use super::super::Answer;
-use super::{Commands, identifier, read_text, write_bytes, zeros};
+use super::{Commands, identifier, zeros};
 use crate::arch::trap::TrapFrame;
 use crate::ipc::{Lookup, limits, messages};
 use crate::mm::user;
@@ -27,7 +27,8 @@ pub(super) fn msgsnd(frame: &mut TrapFrame) -> Answer {
     if length > limits::MESSAGE_BYTES.get() || kind < 1 {
         return Err(Errno::EINVAL);
     }
-    let text = read_text(at + TYPE_BYTES, length as usize)?;
+    let mut text = messages::SPARE.take(length as usize)?;
+    user::read_bytes(at + TYPE_BYTES, &mut text)?;
     messages::send(id, Message { kind, text }, flags)?;
     Ok(0)
 }
@@ -44,13 +45,15 @@ pub(super) fn msgrcv(frame: &mut TrapFrame) -> Answer {
         return put(at, kind, &text[..length]);
     }
     let message = messages::receive(id, wanted, flags)?;
-    put(at, message.kind, &message.text[..message.text.len().min(room)])
+    let length = put(at, message.kind, &message.text[..message.text.len().min(room)])?;
+    messages::SPARE.keep(message.text);
+    Ok(length)
 }
 
 /// Puts a message where the caller wants it; its length.
 fn put(at: u64, kind: i64, text: &[u8]) -> Answer {
     user::write(at, &kind)?;
-    write_bytes(at.wrapping_add(TYPE_BYTES), text)?;
+    user::write_bytes(at.wrapping_add(TYPE_BYTES), text)?;
     Ok(text.len() as u64)
 }
 

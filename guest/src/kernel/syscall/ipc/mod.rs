@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use guest::errno::Errno;
 
 use super::Row;
-use crate::mm::user::{self, UserBuffer};
+use crate::mm::user;
 
 mod messages;
 mod mqueue;
@@ -66,21 +66,6 @@ fn zeros(count: usize) -> Result<Vec<u8>, Errno> {
     bytes.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
     bytes.resize(count, 0);
     Ok(bytes)
-}
-
-/// The text of a message in user memory.
-#[inline(never)]
-fn read_text(at: u64, length: usize) -> Result<Vec<u8>, Errno> {
-    let mut buffer = UserBuffer::new(at, length)?;
-    let mut text = zeros(length)?;
-    buffer.get(&mut text)?;
-    Ok(text)
-}
-
-/// Puts bytes into user memory.
-#[inline(never)]
-fn write_bytes(at: u64, bytes: &[u8]) -> Result<(), Errno> {
-    UserBuffer::new(at, bytes.len())?.put(bytes)
 }
 
 /// Two numbers of `struct timespec`, if there are any.

@@ -11,13 +11,12 @@ use linux_raw_sys::general as linux;
 use super::super::Answer;
 use super::super::file::{check_room, install};
 use super::super::time::instant_of_day;
-use super::write_bytes;
 use crate::arch::trap::TrapFrame;
 use crate::fs::OpenFile;
 use crate::fs::inode::Flags;
 use crate::ipc::mqueue::{self, NAME_MAX_BYTES, queue_of};
 use crate::mm::reclaim;
-use crate::mm::user::{self, UserBuffer};
+use crate::mm::user;
 use crate::task::current_process;
 use crate::time::Instant;
 
@@ -86,9 +85,8 @@ pub(super) fn mq_timedsend(frame: &mut TrapFrame) -> Answer {
     if length > SMALL_BYTES {
         reclaim::throttle()?;
     }
-    let mut source = UserBuffer::new(frame.a(1), length as usize)?;
-    let mut text = queue.buffer(length as usize)?;
-    source.get(&mut text)?;
+    let mut text = queue.spare().take(length as usize)?;
+    user::read_bytes(frame.a(1), &mut text)?;
     queue.send(Message { priority, text }, flags, deadline)?;
     Ok(0)
 }
@@ -105,9 +103,9 @@ pub(super) fn mq_timedreceive(frame: &mut TrapFrame) -> Answer {
     if frame.a(3) != 0 {
         user::write(frame.a(3), &message.priority)?;
     }
-    write_bytes(frame.a(1), &message.text)?;
+    user::write_bytes(frame.a(1), &message.text)?;
     let length = message.text.len() as u64;
-    queue.keep(message.text);
+    queue.spare().keep(message.text);
     Ok(length)
 }
 

@@ -17,6 +17,9 @@ use crate::time as clock;
 
 /// Bytes of `struct sembuf`.
 const OPERATION_BYTES: u64 = 6;
+/// Operations for which no memory of the heap is needed.
+const FEW_OPERATIONS: usize = 8;
+const NO_OPERATION: Operation = Operation::of([0; 3]);
 /// Bytes of a value.
 const VALUE_BYTES: u64 = 2;
 
@@ -53,11 +56,19 @@ fn operate(frame: &TrapFrame, timeout: Option<[u64; 2]>) -> Answer {
     if u64::from(count) > limits::semaphores().operations {
         return Err(Errno::E2BIG);
     }
-    let mut operations = Vec::new();
-    operations.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..u64::from(count) {
-        let words = user::read(at.wrapping_add(index * OPERATION_BYTES))?;
-        operations.push(Operation::of(words));
+    // Hardly anybody has many, and memory of the heap costs more than they do.
+    let mut few = [NO_OPERATION; FEW_OPERATIONS];
+    let mut many = Vec::new();
+    let operations = match few.get_mut(..count as usize) {
+        Some(few) => few,
+        None => {
+            many.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
+            many.resize(count as usize, NO_OPERATION);
+            &mut many
+        }
+    };
+    for (index, operation) in (0..).zip(&mut *operations) {
+        *operation = Operation::of(user::read(at.wrapping_add(index * OPERATION_BYTES))?);
     }
     let timeout = timeout.map(time::from_timespec).transpose()?;
     let deadline = timeout.map(|ns| clock::now().after(ns));

@@ -6,7 +6,7 @@ use guest::PAGE_SIZE_BYTES;
 use guest::errno::Errno;
 use guest::mm::addr::USER_END;
 use guest::mm::space::PageState;
-use guest::mm::{PageRange, Sharing, Space, Vpn};
+use guest::mm::{AtFork, PageRange, Sharing, Space, Vpn};
 use linux_raw_sys::general as linux;
 
 use super::super::Answer;
@@ -46,6 +46,10 @@ enum Advice {
     /// Only private anonymous memory.
     DiscardLazily,
     Populate,
+    /// A hole in the object.
+    Remove,
+    /// What a child gets, where it was to get that, if it is said.
+    Fork(Option<AtFork>, AtFork),
 }
 
 /// Whether pages shall be in RAM.
@@ -73,6 +77,11 @@ impl Advice {
             linux::MADV_DONTNEED | linux::MADV_DONTNEED_LOCKED => Some(Self::Discard),
             linux::MADV_FREE => Some(Self::DiscardLazily),
             linux::MADV_POPULATE_READ | linux::MADV_POPULATE_WRITE => Some(Self::Populate),
+            linux::MADV_REMOVE => Some(Self::Remove),
+            linux::MADV_DONTFORK => Some(Self::Fork(None, AtFork::Leave)),
+            linux::MADV_DOFORK => Some(Self::Fork(Some(AtFork::Leave), AtFork::Keep)),
+            linux::MADV_WIPEONFORK => Some(Self::Fork(None, AtFork::Wipe)),
+            linux::MADV_KEEPONFORK => Some(Self::Fork(Some(AtFork::Wipe), AtFork::Keep)),
             _ => None,
         }
     }
@@ -121,6 +130,14 @@ pub(super) fn madvise(frame: &mut TrapFrame) -> Answer {
             drop(areas);
             space.discard(caller.machine(), start, length_bytes).map(|()| 0)
         }
+        Advice::Fork(from, to) => {
+            space.set_at_fork(range, from, to)?;
+            if is_mapped(&space, range) { Ok(0) } else { Err(Errno::ENOMEM) }
+        }
+        Advice::Remove => {
+            drop(space);
+            remove(&caller, range).map(|()| 0)
+        }
         Advice::Populate if !is_mapped(&space, range) => Err(Errno::ENOMEM),
         Advice::Populate => {
             let writes = number == linux::MADV_POPULATE_WRITE;
@@ -135,6 +152,32 @@ pub(super) fn madvise(frame: &mut TrapFrame) -> Answer {
             caller.space.populate(range).map(|()| 0).map_err(|_| Errno::EFAULT)
         }
     }
+}
+
+/// Makes holes in objects by way of their mappings; nothing behind the first that is refused.
+fn remove(caller: &Caller, range: PageRange) -> Result<(), Errno> {
+    let mut left = range;
+    let mut is_whole = true;
+    while !left.is_empty() {
+        let found = {
+            let space = caller.lock();
+            let Some(area) = space.vmas().overlapping(left).next() else { break };
+            let part = area.pages.intersection(left).ok_or(Errno::EINVAL)?;
+            is_whole &= part.start == left.start;
+            if caller.space.locked().pages_in(part) > 0 {
+                return Err(Errno::EINVAL);
+            }
+            let (object, first) = area.object_at(part.start).ok_or(Errno::EINVAL)?;
+            if area.sharing != Sharing::Shared || !area.max_prot.write {
+                return Err(Errno::EACCES);
+            }
+            (object.clone(), first, part)
+        };
+        let (object, first, part) = found;
+        object.0.punch(first..first + part.pages())?;
+        left = PageRange::new(part.end, range.end);
+    }
+    if is_whole && left.is_empty() { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 pub(super) fn msync(frame: &mut TrapFrame) -> Answer {

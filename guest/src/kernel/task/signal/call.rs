@@ -187,6 +187,37 @@ fn send_checked(sender: &Process, receiver: &Process, number: Option<Number>) ->
     number.map_or(Ok(()), |number| post(receiver, from_caller(number, SI_USER)))
 }
 
+/// To one process, with the caller's `siginfo_t` if there is one: `pidfd_send_signal`.
+///
+/// # Errors
+/// ESRCH, EPERM, EINVAL, EAGAIN.
+pub(crate) fn send_to(
+    receiver: &alloc::sync::Arc<Process>,
+    number: u64,
+    words: Option<&[u64; guest::task::signal::info::WORDS]>,
+) -> Result<(), Errno> {
+    let sender = current_process();
+    let raw = number as u32;
+    let number = number_or_none(number)?;
+    let is_itself = receiver.pid == sender.pid;
+    let info = match words {
+        Some(words) if words[0] as u32 != raw => return Err(Errno::EINVAL),
+        Some(words) => {
+            let to = if is_itself { Receiver::Itself } else { Receiver::Other };
+            Some(SigInfo::from_user(number.unwrap_or(SIGKILL), words, to)?)
+        }
+        None => None,
+    };
+    if table::life(receiver) == table::Life::Gone {
+        return Err(Errno::ESRCH);
+    }
+    match (info, number) {
+        (Some(info), Some(number)) if may_signal(sender, receiver, number) => post(receiver, info),
+        (Some(_), Some(_)) => Err(Errno::EPERM),
+        _ => send_checked(sender, receiver, number),
+    }
+}
+
 /// To all of them that may be signalled; an error only where it is the same for all.
 fn send_to_some<'a>(
     sender: &Process,

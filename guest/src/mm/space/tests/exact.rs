@@ -89,6 +89,38 @@ fn a_fork_takes_tables_and_a_frame_for_each_page_that_is_written() {
     }
 }
 
+/// What a child is not to have it has not, or finds empty, and its promise is as large as its areas.
+#[test]
+fn a_child_is_spared_what_is_said() {
+    let rig = Rig::new(ToyOptions::default());
+    let mut parent = rig.process();
+    parent.map(anonymous(BASE, 6)).expect("room");
+    for page in 0..6 {
+        parent.store(BASE + page * PAGE, page + 1).expect("room");
+    }
+    let pages =
+        |from: u64, to| PageRange::new(Vpn::of(BASE + from * PAGE), Vpn::of(BASE + to * PAGE));
+    let space = &mut parent.space;
+    space.set_at_fork(pages(1, 3), None, AtFork::Leave).expect("room");
+    space.set_at_fork(pages(2, 5), Some(AtFork::Leave), AtFork::Keep).expect("room");
+    space.set_at_fork(pages(4, 6), None, AtFork::Wipe).expect("room");
+    space.set_at_fork(pages(5, 6), Some(AtFork::Wipe), AtFork::Keep).expect("room");
+    assert_eq!(space.vmas().count(), 5);
+    let committed = rig.machine.committed_pages();
+    let mut child = parent.fork().expect("frames");
+    assert_eq!(rig.machine.committed_pages(), 2 * committed - 1);
+    rig.assert_sound(&[&parent, &child], &[]);
+    let seen: Vec<_> = (0..6).map(|page| child.load(BASE + page * PAGE).ok()).collect();
+    assert_eq!(seen, [Some(1), None, Some(3), Some(4), Some(0), Some(6)]);
+    parent.space.set_at_fork(pages(0, 6), None, AtFork::Keep).expect("room");
+    assert_eq!(parent.space.vmas().count(), 1);
+    let file = ToyObject::new(1);
+    parent.map(object(BASE + 8 * PAGE, 1, &file, Sharing::Private)).expect("room");
+    let refused = parent.space.set_at_fork(pages(5, 9), None, AtFork::Wipe);
+    assert_eq!(refused, Err(Errno::EINVAL));
+    rig.end(vec![parent, child], &[file]);
+}
+
 #[test]
 fn hundreds_share_one_page() {
     let rig = Rig::new(ToyOptions { frames: 1500, ..ToyOptions::default() });
@@ -349,6 +381,10 @@ impl Machine for Racing {
         access: ObjectAccess,
     ) -> Result<Ppn, PageError> {
         self.0.object_page(object, index, access)
+    }
+
+    fn object_pages(&self, object: &ToyObject, first: u64, frames: &mut [Option<Ppn>]) {
+        self.0.object_pages(object, first, frames);
     }
 
     fn fence(&self, reach: Reach) {

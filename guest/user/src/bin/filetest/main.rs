@@ -2,8 +2,8 @@
 //! has one, mounted at `/files`. Each test runs in a process of its own and in a directory of its own;
 //! after each, the kernel's audit of its memory must find nothing wrong. In the end the file system is
 //! unmounted and mounted again, and has what it should. `-l` lists the tests, `-k` leaves their files
-//! there. `churn` runs by name only: it changes files, and tells which have survived, for a disk whose
-//! power is cut meanwhile.
+//! there. Some run by name only, and then alone: `churn` changes files, and tells which have survived,
+//! for a disk whose power is cut meanwhile; `bad-block` and `errors` are for disks that fail.
 //!
 //! `world.rs` is what the tests share; the other files are the tests.
 
@@ -15,6 +15,7 @@ extern crate alloc;
 
 mod churn;
 mod content;
+mod errors;
 mod mapped;
 mod names;
 mod pressure;
@@ -35,13 +36,13 @@ type Case = (&'static str, fn());
 
 const CASES: [&[Case]; 4] = [names::CASES, content::CASES, mapped::CASES, pressure::CASES];
 /// Those that run by name only.
-const BY_NAME: &[Case] = churn::CASES;
+const BY_NAME: [&[Case]; 2] = [churn::CASES, errors::CASES];
 
 /// Where the file system is.
 const PLACE: &[u8] = b"/files";
 /// Disks that it may be on.
 const DISKS: [&[u8]; 3] = [b"/dev/vda", b"/dev/vdb", b"/dev/vdc"];
-/// What a test leaves for the last one: written before the file system is unmounted, read after.
+/// Written before all tests, and read when the file system was unmounted and mounted after them.
 const KEPT: &[u8] = b"/files/kept";
 const KEPT_BYTES: usize = 100_000;
 
@@ -54,7 +55,8 @@ fn main() -> i32 {
     }
     let keep = words.contains(&&b"-k"[..]);
     let names: Vec<&[u8]> = words.into_iter().filter(|word| *word != b"-k").collect();
-    let known = || all().chain(BY_NAME);
+    let special = || BY_NAME.iter().copied().flatten();
+    let known = || all().chain(special());
     let is_known = |wanted: &[u8]| known().any(|(name, _)| name.as_bytes() == wanted);
     if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
         complain!("no test is called {}; -l lists them", unknown.escape_ascii());
@@ -66,9 +68,10 @@ fn main() -> i32 {
         complain!("no disk with a file system: {error}");
         return 2;
     }
+    drop(world::write_file(KEPT, &world::bytes(77, KEPT_BYTES)));
     let is_wanted = |name: &str| names.contains(&name.as_bytes());
     let usual = all().filter(|(name, _)| names.is_empty() || is_wanted(name));
-    let special = BY_NAME.iter().filter(|(name, _)| is_wanted(name));
+    let special = special().filter(|(name, _)| is_wanted(name));
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in usual.chain(special) {
         match run(name, test, keep) {
@@ -138,15 +141,13 @@ fn audit() -> Result<(), String> {
 /// What was written is there when the file system is mounted once more.
 fn come_back() -> Result<(), String> {
     let told = |what: &'static str| move |error: Errno| format!("{what}: {error}");
-    let bytes = world::bytes(77, KEPT_BYTES);
-    world::write_file(KEPT, &bytes);
     file::unmount(PLACE).map_err(told("umount"))?;
     if file::stat(KEPT).is_ok() {
         return Err("it is still there".into());
     }
     mount().map_err(told("mount"))?;
     let found = file::read_file(KEPT).map_err(told("read"))?;
-    if found != bytes {
+    if found != world::bytes(77, KEPT_BYTES) {
         return Err("something else has come back".into());
     }
     file::unmount(PLACE).map_err(told("umount"))?;

@@ -1,12 +1,12 @@
-//! What the tests share: bytes with a pattern that is known, files of them, children.
+//! What the tests share: bytes with a pattern that is known, files of them, and what all test
+//! programs share.
 
 use alloc::vec::Vec;
 
-use guest_user::proc::table::Table;
-use guest_user::status::Status;
+use guest_user::sys::dir;
 use guest_user::sys::file::{self, File};
 use guest_user::sys::mapping::{Mapping, PAGE_SIZE_BYTES};
-use guest_user::sys::{dir, process};
+pub(crate) use guest_user::sys::trial::{meminfo, outcome, start, wait_for};
 use linux_raw_sys::general as g;
 
 /// Size of a page.
@@ -46,33 +46,6 @@ pub(crate) fn open(path: &[u8]) -> File {
 /// Its pages, mapped with these flags, to be read and written.
 pub(crate) fn map(file: &File, pages: usize, flags: u32) -> Mapping {
     Mapping::of_file(file, pages * PAGE, g::PROT_READ | g::PROT_WRITE, flags).expect("mmap")
-}
-
-/// How a child ends that does this.
-pub(crate) fn outcome(work: impl FnOnce()) -> Status {
-    wait_for(start(work))
-}
-
-/// A child that does this and exits with 0.
-pub(crate) fn start(work: impl FnOnce()) -> i32 {
-    match process::fork().expect("fork") {
-        Some(child) => child,
-        None => {
-            work();
-            process::exit(0)
-        }
-    }
-}
-
-/// How the child ends.
-pub(crate) fn wait_for(child: i32) -> Status {
-    process::wait(child, 0).expect("wait4").expect("it blocks").1
-}
-
-/// A figure of /proc/meminfo, in pages.
-pub(crate) fn meminfo(name: &str) -> usize {
-    let text = file::read_file(b"/proc/meminfo").expect("meminfo");
-    Table(&text).get(name).expect("a figure") as usize / (PAGE / 1024)
 }
 
 /// Blocks of 512 bytes that a file has.

@@ -1,7 +1,12 @@
-//! Pipes.
+//! Pipes, with and without names.
 
-use guest_user::sys::{file, process};
+use alloc::format;
+use alloc::string::String;
+
+use guest_user::sys::file::{self, File};
+use guest_user::sys::process;
 use guest_user::{Errno, Result};
+use linux_raw_sys::general::{O_RDONLY, O_WRONLY};
 
 use crate::Row;
 use crate::meter::Meter;
@@ -10,6 +15,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("pipe-byte", "writing a byte to a pipe and reading it back", byte),
     ("pipe-64k", "writing 64 KiB to a pipe and reading them back, 4 KiB at a time", bytes),
     ("pipe-round-trip", "a byte to another process and one back", round_trip),
+    ("fifo-round-trip", "the same through two named pipes", named_round_trip),
 ];
 
 /// Operations that are counted together.
@@ -53,26 +59,71 @@ fn bytes(meter: &mut Meter) -> Result<()> {
 }
 
 fn round_trip(meter: &mut Meter) -> Result<()> {
-    let (there_out, there_in) = file::pipe()?;
-    let (back_out, back_in) = file::pipe()?;
+    let ((there_out, there_in), (back_out, back_in)) = (file::pipe()?, file::pipe()?);
     let Some(child) = process::fork()? else {
         drop((there_in, back_out));
-        let mut byte = [0];
-        while there_out.read(&mut byte) == Ok(1) && back_in.write_all(&byte).is_ok() {}
-        process::exit_at_once(0)
+        echo(&there_out, &back_in)
     };
     drop((there_out, back_in));
+    converse(meter, child, there_in, &back_out)
+}
+
+/// A pipe with a name that is there while this lives.
+struct Named(String);
+
+impl Named {
+    fn new(what: &str) -> Result<Self> {
+        let named = Self(format!("/tmp/oscost-{}-{what}", process::id()));
+        file::make_fifo(named.0.as_bytes(), 0o600)?;
+        Ok(named)
+    }
+
+    /// Waits until somebody opens the other end.
+    fn open(&self, flags: u32) -> Result<File> {
+        File::open_with(self.0.as_bytes(), flags, 0)
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        // It stays where the file system has turned read-only, in which nothing can be done here.
+        let _ = file::unlink(self.0.as_bytes());
+    }
+}
+
+fn named_round_trip(meter: &mut Meter) -> Result<()> {
+    let (there, back) = (Named::new("there")?, Named::new("back")?);
+    let Some(child) = process::fork()? else {
+        let (from, to) = (there.open(O_RDONLY), back.open(O_WRONLY));
+        match (from, to) {
+            (Ok(from), Ok(to)) => echo(&from, &to),
+            _ => process::exit_at_once(1),
+        }
+    };
+    let (there, back) = (there.open(O_WRONLY)?, back.open(O_RDONLY)?);
+    converse(meter, child, there, &back)
+}
+
+/// Sends every byte back, and ends with those who send.
+fn echo(from: &File, to: &File) -> ! {
+    let mut byte = [0];
+    while from.read(&mut byte) == Ok(1) && to.write_all(&byte).is_ok() {}
+    process::exit_at_once(0)
+}
+
+/// Sends bytes to a child that sends them back.
+fn converse(meter: &mut Meter, child: i32, to: File, from: &File) -> Result<()> {
     let mut byte = [0];
     let counted = meter.repeat(|watch| {
         watch.run(|| {
             (0..ROUNDS).try_for_each(|_| {
-                there_in.write_all(&[1])?;
-                whole(back_out.read(&mut byte)?, 1)
+                to.write_all(&[1])?;
+                whole(from.read(&mut byte)?, 1)
             })
         })?;
         Ok(ROUNDS)
     });
-    drop(there_in);
+    drop(to);
     process::wait(child, 0)?;
     counted
 }

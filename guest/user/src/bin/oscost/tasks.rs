@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use guest_user::status::Status;
+use guest_user::sys::file::{self, File};
 use guest_user::sys::mapping::{Mapping, PAGE_SIZE_BYTES};
-use guest_user::sys::{args, file, futex, process, spawn};
+use guest_user::sys::{args, futex, process, spawn};
 use guest_user::{Errno, Result};
 use linux_raw_sys::general as g;
 
+use crate::files::Scratch;
 use crate::meter::{Meter, Watch};
 use crate::{END_AT_ONCE, Row};
 
@@ -17,6 +19,16 @@ pub(crate) const ROWS: &[Row] = &[
     ("getppid", "getppid, the smallest system call", getppid),
     ("fork-exit-wait", "fork of this small process, its exit, wait", fork_exit_wait),
     ("fork-per-page", "more of that for each private page that is mapped", fork_per_page),
+    (
+        "fork-per-area",
+        "more of that for each area of a file that is mapped, with one page",
+        fork_per_area,
+    ),
+    (
+        "fork-per-shared",
+        "more of that for each page of shared memory that is mapped",
+        fork_per_shared,
+    ),
     ("fork-exec-exit", "fork, exec of this program, its exit, wait", fork_exec_exit),
     ("vfork-exec-exit", "the same with vfork", vfork_exec_exit),
     ("switch", "one switch between two processes that call sched_yield", switch),
@@ -27,6 +39,8 @@ pub(crate) const ROWS: &[Row] = &[
 const CALLS: u64 = 64;
 /// Pages that fork shares beyond those of the program.
 const PAGES: usize = 256;
+/// Areas that fork copies beyond those of the program.
+const AREAS: usize = 64;
 /// Round trips that are counted together.
 const ROUNDS: u32 = 64;
 
@@ -61,21 +75,51 @@ fn fork_exit_wait(meter: &mut Meter) -> Result<()> {
     meter.repeat(|watch| watch.run(live).map(|()| 1))
 }
 
-fn fork_per_page(meter: &mut Meter) -> Result<()> {
+/// What the life of a child costs more with what `prepare` gives, for each of so many; `each_time` is
+/// done before it.
+fn fork_with<T>(
+    meter: &mut Meter,
+    count: usize,
+    prepare: impl FnOnce() -> Result<T>,
+    each_time: impl Fn(&T),
+) -> Result<()> {
     let mut least = u64::MAX;
     meter.repeat(|watch| {
         watch.run(live)?;
         least = least.min(watch.steps());
         Ok(1)
     })?;
-    let pages = Mapping::private(PAGES * PAGE_SIZE_BYTES)?;
+    let prepared = prepare()?;
     meter.repeat(|watch| {
-        // Pages that the parent writes each time are its own, as those of a busy program.
-        (0..PAGES).for_each(|page| pages.write(page * PAGE_SIZE_BYTES, 1));
+        each_time(&prepared);
         watch.run(live)?;
         watch.take_away(least);
-        Ok(PAGES as u64)
+        Ok(count as u64)
     })
+}
+
+/// Pages that the parent writes each time are its own, as those of a busy program.
+fn fork_per_page(meter: &mut Meter) -> Result<()> {
+    let area = || Mapping::private(PAGES * PAGE_SIZE_BYTES);
+    fork_with(meter, PAGES, area, write_each)
+}
+
+fn fork_per_shared(meter: &mut Meter) -> Result<()> {
+    let area = || Mapping::shared(PAGES * PAGE_SIZE_BYTES);
+    fork_with(meter, PAGES, area, write_each)
+}
+
+fn write_each(area: &Mapping) {
+    (0..area.len()).step_by(PAGE_SIZE_BYTES).for_each(|offset| area.write(offset, 1));
+}
+
+/// Areas do not become one, since each has the same page of the file.
+fn fork_per_area(meter: &mut Meter) -> Result<()> {
+    let scratch = Scratch::new("areas")?;
+    let file = File::open(scratch.path())?;
+    let area = || Mapping::of_file(&file, PAGE_SIZE_BYTES, g::PROT_READ, g::MAP_SHARED);
+    let areas = || (0..AREAS).map(|_| area()).collect::<Result<Vec<Mapping>>>();
+    fork_with(meter, AREAS, areas, |areas| areas.iter().for_each(|area| _ = area.read(0)))
 }
 
 /// The path of this program, and the arguments that make it end at once.

@@ -28,7 +28,6 @@ use alloc::vec::Vec;
 
 use guest_user::proc::table::Table;
 use guest_user::status::Status;
-use guest_user::sys::file::File;
 use guest_user::sys::{args, file, io, process, swap};
 use guest_user::{complain, println};
 use linux_raw_sys::general as g;
@@ -95,8 +94,7 @@ fn run(test: &fn()) -> Result<String, String> {
     let child = world::start(|| {
         process::set_group(0, 0).expect("a group of its own");
         // Where somebody has to end, it is one of the test.
-        let own = File::open_with(b"/proc/self/oom_score_adj", g::O_WRONLY, 0);
-        own.and_then(|file| file.write_all(b"500")).expect("oom_score_adj");
+        world::adjust_oom_score(b"500");
         test();
     });
     let status = world::wait_for(child);

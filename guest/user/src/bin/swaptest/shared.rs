@@ -2,6 +2,7 @@
 //! that is switched off while programs run.
 
 use alloc::vec;
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use guest_user::errno::Errno;
@@ -9,7 +10,7 @@ use guest_user::proc::swaps;
 use guest_user::status::Status;
 use guest_user::sys::file::{self, File};
 use guest_user::sys::mapping::Mapping;
-use guest_user::sys::{process, signal, swap};
+use guest_user::sys::{futex, process, signal, swap};
 use linux_raw_sys::{errno as g_errno, general as g};
 
 use crate::large::{fill_records, key, quicksort, records_of};
@@ -24,6 +25,7 @@ pub(crate) const CASES: &[Case] = &[
     ("page-merge", merge),
     ("files", files),
     ("mapped-files", mapped),
+    ("futexes", futexes),
     ("swapoff", switched_off),
     ("swapoff-no-room", no_room),
     ("swapoff-signal", interrupted),
@@ -130,6 +132,40 @@ fn mapped() {
     assert_eq!(wait_for(child), Status::Exited(0));
     (0..pages).for_each(|page| check(&own, 1, page));
     drop((all, own, file));
+    file::unlink(PATH).expect("it is there");
+}
+
+/// Processes wait for words whose pages leave RAM meanwhile, and are woken by way of other mappings.
+fn futexes() {
+    const PATH: &[u8] = b"/words";
+    const WAITERS: usize = 3;
+    /// Of the word, in the second page.
+    const OFFSET: usize = PAGE + 8;
+    let file = File::open_with(PATH, g::O_RDWR | g::O_CREAT, 0o600).expect("a file");
+    file.truncate(2 * PAGE as u64).expect("longer");
+    let both = g::PROT_READ | g::PROT_WRITE;
+    let map = || Mapping::of_file(&file, 2 * PAGE, both, g::MAP_SHARED).expect("memory");
+    let (one, other) = (map(), map());
+    assert_ne!(one.start(), other.start());
+    let anonymous = Mapping::shared(2 * PAGE).expect("memory");
+    for (here, there) in [(&one, &other), (&anonymous, &anonymous)] {
+        let waiters: [i32; WAITERS] = core::array::from_fn(|_| {
+            start(|| {
+                let word = there.word(OFFSET);
+                while word.load(Ordering::SeqCst) == 0 {
+                    // It is woken, or has changed.
+                    let _ = futex::wait(word, 0);
+                }
+            })
+        });
+        push_out();
+        here.word(OFFSET).store(1, Ordering::SeqCst);
+        push_out();
+        assert_eq!(futex::wake(here.word(OFFSET), 2 * WAITERS as u32), Ok(WAITERS));
+        for waiter in waiters {
+            assert_eq!(wait_for(waiter), Status::Exited(0));
+        }
+    }
     file::unlink(PATH).expect("it is there");
 }
 

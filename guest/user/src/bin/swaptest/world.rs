@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 
 use guest_user::bytes;
 use guest_user::status::Status;
+use guest_user::sys::file::File;
 use guest_user::sys::futex;
 use guest_user::sys::mapping::{Mapping, PAGE_SIZE_BYTES};
 use guest_user::sys::process;
@@ -13,6 +14,12 @@ use linux_raw_sys::general as g;
 
 /// Size of a page.
 pub(crate) const PAGE: usize = PAGE_SIZE_BYTES;
+
+/// Changes by how much this process, and those that it starts, are likelier to have to end.
+pub(crate) fn adjust_oom_score(by: &[u8]) {
+    let own = File::open_with(b"/proc/self/oom_score_adj", g::O_WRONLY, 0);
+    own.and_then(|file| file.write_all(by)).expect("oom_score_adj");
+}
 
 /// Pages of RAM.
 pub(crate) fn ram() -> usize {

@@ -1,6 +1,5 @@
 //! Demand paging: of memory that a process asked for, and of the program that it runs.
 
-use alloc::ffi::CString;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -10,10 +9,11 @@ use guest_user::proc::maps;
 use guest_user::status::Status;
 use guest_user::sys::file::{self, File};
 use guest_user::sys::mapping::{Mapping, PAGE_SIZE_BYTES};
-use guest_user::sys::{args, io, process, spawn, start};
+use guest_user::sys::{args, io, process, start};
 use linux_raw_sys::auxvec::AT_ENTRY;
 
 use crate::look;
+use crate::others;
 use crate::stage::{Played, Scene, Stage, Trouble};
 
 pub(crate) const DEMAND: Scene = Scene {
@@ -102,26 +102,18 @@ fn program(stage: &mut Stage) -> Played {
 }
 
 /// A program that waits.
-struct Lingering {
+pub(crate) struct Lingering {
     pid: i32,
     input: File,
 }
 
-fn begin() -> guest_user::Result<Lingering> {
+/// Starts this program so that it waits; `prepare` is done before.
+pub(crate) fn start_lingering(prepare: impl FnOnce()) -> guest_user::Result<Lingering> {
     let path = file::read_link(b"/proc/self/exe").unwrap_or_else(|_| args::name().to_vec());
-    let arguments = [file::c_path(&path)?, file::c_path(LINGER)?];
     let (child_input, input) = file::pipe()?;
     let (output, child_output) = file::pipe()?;
-    let Some(pid) = process::fork()? else {
-        // Where it does not work the new program says so, or nothing, which is seen.
-        let _ = file::duplicate_to(child_input.fd(), io::STDIN);
-        let _ = file::duplicate_to(child_output.fd(), io::STDOUT);
-        // Without it, faults are not listed; that is seen, too.
-        let _ = look::switch("/proc/self/faults", "1");
-        let words = arguments.iter().map(CString::as_c_str);
-        process::exec(&arguments[0], words, core::iter::empty());
-        process::exit_at_once(spawn::EXIT_NOT_STARTED)
-    };
+    let words = [&path[..], LINGER];
+    let pid = others::start(&words, Some(&child_input), Some(&child_output), prepare)?;
     drop(child_output);
     let mut byte = [0];
     if output.read(&mut byte)? != 1 {
@@ -130,8 +122,23 @@ fn begin() -> guest_user::Result<Lingering> {
     Ok(Lingering { pid, input })
 }
 
+impl Lingering {
+    /// Its number.
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Lets it end, and waits for that.
+    pub(crate) fn end(self) -> guest_user::Result<Status> {
+        drop(self.input);
+        others::end(self.pid)
+    }
+}
+
 fn run_program(stage: &mut Stage) -> Played {
-    let child = begin()?;
+    // Without it, faults are not listed; that is seen, too.
+    let prepare = || _ = look::switch("/proc/self/faults", "1");
+    let child = start_lingering(prepare)?;
     let path = format!("/proc/{}/smaps", child.pid);
     let text = look::text(&path)?;
     let areas = maps::parse(&text);
@@ -150,9 +157,7 @@ fn run_program(stage: &mut Stage) -> Played {
     stage.check(!resident.is_empty(), "none of the program is in memory");
     stage.check(resident.len() < size, "all of the program is in memory");
     let records = look::text(&format!("/proc/{}/faults", child.pid));
-    drop(child.input);
-    let end = file::retry(|| process::wait(child.pid, 0))?.map(|(_, status)| status);
-    stage.check(end == Some(Status::Exited(0)), "the program failed");
+    stage.check(child.end()? == Status::Exited(0), "the program failed");
     match records {
         Ok(text) => show_faults(stage, &text, &resident),
         Err(Trouble::Skipped(_)) => stage.show_if_told("page faults so far", None, ""),

@@ -1,6 +1,7 @@
 //! What /proc tells about memory, read into numbers.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use guest_user::proc::maps::{self, Area, Figures};
@@ -39,9 +40,8 @@ pub(crate) fn switch(path: &str, value: &str) -> Read<()> {
     file.and_then(|file| file.write_all(value.as_bytes())).map_err(|error| trouble(path, error))
 }
 
-/// The frames behind the pages from an address on, of this process or another; none where a page
-/// has no frame.
-pub(crate) fn frames_of(pid: i32, start: usize, pages: usize) -> Read<Vec<Option<u64>>> {
+/// What pagemap says of the pages from an address on, of this process or another.
+fn entries_of(pid: i32, start: usize, pages: usize) -> Read<Vec<Entry>> {
     let path = format!("/proc/{pid}/pagemap");
     let map = File::open(path.as_bytes()).map_err(|error| trouble(&path, error))?;
     let mut entries = alloc::vec![0; pages * ENTRY_BYTES];
@@ -50,15 +50,32 @@ pub(crate) fn frames_of(pid: i32, start: usize, pages: usize) -> Read<Vec<Option
     if count != entries.len() {
         return Err(Trouble::Failed(format!("{path} ends early")));
     }
-    let frame = |bytes: &[u8; ENTRY_BYTES]| match Entry(u64::from_le_bytes(*bytes)).place() {
-        Place::Frame(frame) => Some(frame),
-        Place::Swap { .. } | Place::None => None,
-    };
-    let frames: Vec<Option<u64>> = entries.as_chunks().0.iter().map(frame).collect();
-    if frames.contains(&Some(0)) {
+    let entries = entries.as_chunks().0.iter().map(|bytes| Entry(u64::from_le_bytes(*bytes)));
+    let entries: Vec<Entry> = entries.collect();
+    if entries.iter().any(|entry| entry.place() == Place::Frame(0)) {
         return Err(Trouble::Skipped("frame numbers are shown to the superuser only".into()));
     }
-    Ok(frames)
+    Ok(entries)
+}
+
+/// The frame that an entry names.
+fn frame_in(entry: Entry) -> Option<u64> {
+    match entry.place() {
+        Place::Frame(frame) => Some(frame),
+        Place::Swap { .. } | Place::None => None,
+    }
+}
+
+/// The frames behind the pages from an address on, of this process or another; none where a page
+/// has no frame.
+pub(crate) fn frames_of(pid: i32, start: usize, pages: usize) -> Read<Vec<Option<u64>>> {
+    Ok(entries_of(pid, start, pages)?.into_iter().map(frame_in).collect())
+}
+
+/// The same, but none, too, where the process has a copy of a page of a file.
+pub(crate) fn file_frames_of(pid: i32, start: usize, pages: usize) -> Read<Vec<Option<u64>>> {
+    let frame = |entry: Entry| frame_in(entry).filter(|_| entry.is_of_object());
+    Ok(entries_of(pid, start, pages)?.into_iter().map(frame).collect())
 }
 
 /// The frames behind a mapping of this process.
@@ -140,6 +157,33 @@ pub(crate) fn memory_pages(name: &str) -> Read<u64> {
     let kib = Table(&text("/proc/meminfo")?).get(name);
     let kib = kib.ok_or_else(|| Trouble::Failed(format!("/proc/meminfo does not tell {name}")))?;
     Ok((kib << 10) / PAGE_SIZE_BYTES as u64)
+}
+
+/// A file system of a disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Disk {
+    /// Where it is mounted, without a slash at the end.
+    pub(crate) at: String,
+    pub(crate) kind: String,
+    pub(crate) is_writable: bool,
+}
+
+/// The file systems of disks, the one with the shortest path first.
+pub(crate) fn disks() -> Read<Vec<Disk>> {
+    let text = text("/proc/mounts")?;
+    let mut disks: Vec<Disk> = Vec::new();
+    for line in bytes::lines(&text) {
+        let fields = bytes::fields(line).filter_map(|field| core::str::from_utf8(field).ok());
+        let fields: Vec<&str> = fields.collect();
+        let [_, at, kind, options, ..] = fields[..] else { continue };
+        if kind.starts_with("ext") {
+            let is_writable = options.split(',').any(|option| option == "rw");
+            let at = at.trim_end_matches('/').into();
+            disks.push(Disk { at, kind: kind.into(), is_writable });
+        }
+    }
+    disks.sort_by_key(|disk| disk.at.len());
+    Ok(disks)
 }
 
 /// Does this with the area of a process that an address is in.

@@ -3,8 +3,8 @@
 //! `  NAME: VALUE UNIT`, and ends with `scene NAME: ok`, `FAILED WHAT` or `skipped WHY`, judged from
 //! those numbers. Exit status 1: a scene failed.
 //!
-//! `stage` prints and judges, `look` reads /proc, `partner` is the other process of a scene; the
-//! other files are the scenes.
+//! `stage` prints and judges, `look` reads /proc, `partner` is the other process of a scene, `others`
+//! starts other programs; the other files are the scenes.
 
 #![no_std]
 #![no_main]
@@ -14,17 +14,23 @@ extern crate alloc;
 mod copying;
 mod costs;
 mod demand;
+mod filemaps;
 mod growth;
 mod isolation;
 mod leaving;
 mod look;
+mod others;
 mod overcommit;
 mod partner;
+mod queues;
 mod rights;
+mod segments;
 mod sharing;
 mod shortage;
 mod stage;
 mod swapping;
+mod talking;
+mod texts;
 mod zeros;
 
 use alloc::vec::Vec;
@@ -37,7 +43,7 @@ use stage::{Scene, Verdict};
 guest_user::program!(main);
 
 /// The scenes in the order of the tour.
-const SCENES: [Scene; 20] = [
+const SCENES: [Scene; 26] = [
     isolation::ISOLATION,
     isolation::PAGES,
     demand::DEMAND,
@@ -50,7 +56,13 @@ const SCENES: [Scene; 20] = [
     growth::GROW,
     costs::FAULT_COST,
     sharing::SHARED,
+    segments::TWO_ADDRESSES,
+    filemaps::FILE_MAPS,
     sharing::PIPE,
+    talking::CONVERSATION,
+    talking::NAMED_PIPE,
+    queues::QUEUE,
+    texts::SHARED_TEXT,
     overcommit::OVERCOMMIT,
     swapping::BIGGER_THAN_RAM,
     swapping::CROWD,

@@ -39,11 +39,12 @@ const AREA_PAGES: usize = 64;
 static CONSTANT: [u64; 4] = [SECRET; 4];
 
 /// A signal and its code in words.
-fn signal_text(report: &Report) -> (String, String) {
+pub(crate) fn signal_text(report: &Report) -> (String, String) {
     let Some(refusal) = report.refusal else { return ("none".into(), String::new()) };
     let code = match (refusal.signal, refusal.code as u32) {
         (g::SIGSEGV, g::SEGV_MAPERR) => "MAPERR",
         (g::SIGSEGV, g::SEGV_ACCERR) => "ACCERR",
+        (g::SIGBUS, g::BUS_ADRERR) => "ADRERR",
         (g::SIGILL, g::ILL_ILLOPC) => "ILLOPC",
         _ => "of another kind",
     };

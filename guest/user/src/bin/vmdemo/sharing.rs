@@ -72,16 +72,14 @@ pub(crate) const PIPE: Scene = Scene {
     text: "\
 Isolated processes need the kernel to hand data over. A pipe is a small buffer in
 the kernel: who writes waits while it is full, who reads waits while it is empty,
-so a lot may flow through a little memory. A pipe goes one way; with two, question
-and answer become a conversation. When the writer closes it, the reader sees the
-end; a writer whom nobody reads gets SIGPIPE.",
+so a lot may flow through a little memory. When the writer closes it, the reader
+sees the end; a writer whom nobody reads gets SIGPIPE.",
     play: pipe,
 };
 
 /// More than a pipe holds.
 const STREAM_BYTES: usize = 256 << 10;
 const CHUNK_BYTES: usize = 3000;
-const QUESTIONS: u64 = 5;
 
 /// Byte with this index of the stream.
 fn stream(index: usize) -> u8 {
@@ -95,8 +93,6 @@ fn add_up(sum: u64, bytes: &[u8]) -> u64 {
 
 fn pipe(stage: &mut Stage) -> Played {
     flow(stage)?;
-    stage.pause();
-    converse(stage)?;
     stage.pause();
     let report = probe::report(|| {
         if let Ok((reader, writer)) = file::pipe() {
@@ -137,24 +133,5 @@ fn flow(stage: &mut Stage) -> Played {
     stage.show("checksum received", format!("{sum:#x}"), "");
     stage.check(end == Some(Status::Exited(0)), "the child could not write");
     stage.check(count == sent.len() && sum == sent_sum, "what arrived is not what was sent");
-    Ok(())
-}
-
-/// A partner has two pipes: one for each way.
-fn converse(stage: &mut Stage) -> Played {
-    let child = Partner::start(|parent| {
-        for _ in 0..QUESTIONS {
-            let question = parent.hear()?;
-            parent.tell(question * question)?;
-        }
-        Ok(())
-    })?;
-    for question in 1..=QUESTIONS {
-        child.tell(question)?;
-        let answer = child.hear()?;
-        stage.show(format_args!("the parent asks {question}, the child answers"), answer, "");
-        stage.check(answer == question * question, "an answer is wrong");
-    }
-    stage.check(child.end()? == Status::Exited(0), "the child failed");
     Ok(())
 }

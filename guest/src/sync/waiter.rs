@@ -1,26 +1,31 @@
-//! [`Waiter`]: a thread that waits in a queue of `guest::ipc` until somebody tells it what has
-//! become of its wish.
+//! [`Waiter`]: a task that waits in a queue of `guest::ipc` until somebody tells it what has become
+//! of its wish.
 
 use alloc::sync::Arc;
+use core::fmt;
 
-use crate::sync::{SpinLock, WaitError, WaitQueue};
-use crate::time::Instant;
+use super::{Lock, Queue, System, WaitError};
 
-/// A thread that waits for news.
-#[derive(Debug)]
-pub(crate) struct Waiter<N> {
-    queue: WaitQueue,
-    news: SpinLock<Option<N>>,
+/// A task that waits for news.
+pub struct Waiter<S: System, N: Send> {
+    queue: S::Queue,
+    news: S::Lock<Option<N>>,
 }
 
-impl<N> Waiter<N> {
+impl<S: System, N: Send> fmt::Debug for Waiter<S, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter").finish_non_exhaustive()
+    }
+}
+
+impl<S: System, N: Send> Waiter<S, N> {
     /// One that has not been told anything.
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { queue: WaitQueue::new(), news: SpinLock::new(None) })
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { queue: S::Queue::new(), news: S::Lock::new(None) })
     }
 
-    /// Tells it: whoever has taken it out of its queue.
-    pub(super) fn tell(&self, news: N) {
+    /// Tells it: whoever has taken it out of its queue, under the lock of that.
+    pub fn tell(&self, news: N) {
         *self.news.lock() = Some(news);
         self.queue.wake_all();
     }
@@ -30,9 +35,9 @@ impl<N> Waiter<N> {
     ///
     /// # Errors
     /// Why the sleep has ended.
-    pub(super) fn wait(
+    pub fn wait(
         &self,
-        deadline: Option<Instant>,
+        deadline: Option<S::Deadline>,
         give_up: impl FnOnce() -> bool,
     ) -> Result<N, WaitError> {
         let news = || self.news.lock().take();
