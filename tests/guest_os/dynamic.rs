@@ -16,7 +16,7 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::files::{self, Image, run_tool};
 use crate::operating_system::GUEST;
-use crate::{MAX_INSNS, TIMEOUT_SECONDS, boot, check, end_of, last_lines, run, sharing};
+use crate::{MAX_INSNS, TIMEOUT_SECONDS, check, end_of, last_lines, run, sharing};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// What `scripts/disk` has fetched, below the target directory.

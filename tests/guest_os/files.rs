@@ -209,7 +209,7 @@ fn failing(image: &Image, test: &str, errors: &str) -> Result<(), Failed> {
     let (drive, append) = (image.drive(), format!("init=/bin/filetest quiet -- -k {test}"));
     let machine = ["-m", "32M", "-smp", "4", "-append", &append];
     let disk = ["-drive", &drive, "-disk-errors", errors];
-    output::passed(&boot(&[machine, disk].concat(), &[])?)
+    output::passed(&boot(&[&machine[..], &disk].concat(), &[])?)
 }
 
 /// What is copied, moved and removed by hand is so on the disk, with sync or without.
@@ -275,13 +275,13 @@ fn in_use() -> Result<(), Failed> {
 
 /// The byte at a position of what the test `churn` writes in a round.
 fn churned(round: u64, at: u64) -> u8 {
-    let mixed = (round << 40 ^ at / 8).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = ((round << 40) ^ (at / 8)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> (at % 8 * 8)) as u8
 }
 
 /// After a power cut e2fsck repairs the disk without asking, and what was synced is there.
 fn power_cut(cut: u64) -> Result<(), Failed> {
-    let block_bytes = if cut % 2 == 0 { "1024" } else { "4096" };
+    let block_bytes = if cut.is_multiple_of(2) { "1024" } else { "4096" };
     let image = Image::new(&format!("files-cut-{cut}"), block_bytes, "8M")?;
     let (drive, cut) = (image.drive(), format!("cut={cut}"));
     let disk = ["-drive", &drive, "-disk-errors", &cut];
