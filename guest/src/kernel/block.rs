@@ -47,11 +47,22 @@ pub(crate) struct Done {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Busy;
 
+/// Number of a page of a disk.
+pub(crate) type Place = u32;
+
 /// A disk.
 pub(crate) trait Disk: Send + Sync {
     /// Its name in /dev.
     fn name(&self) -> &'static str;
-    /// Its number as a device.
+    /// Its path, if it is a file that is used as a disk.
+    fn path(&self) -> Option<Vec<u8>> {
+        None
+    }
+    /// For such a file, where its pages are, 0 for what is none; what lies between is not its own.
+    fn places(&self) -> Option<&[Place]> {
+        None
+    }
+    /// Its number as a device; that of a file is none of any device.
     fn number(&self) -> u64;
     /// How many sectors it has.
     fn sectors(&self) -> u64;

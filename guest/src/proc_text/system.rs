@@ -180,12 +180,26 @@ pub fn stat<'a>(harts: &'a [HartTime], activity: &'a Activity) -> impl fmt::Disp
 /// The head of /proc/swaps.
 pub const SWAPS: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
 
-/// A line of /proc/swaps: a disk, and how many pages it has and how many of them are used.
-pub fn swap_area(disk: &str, pages: [u64; 2], priority: i16) -> impl fmt::Display {
-    const NAME_WIDTH: usize = 34;
+/// What is used for swapping, as /proc/swaps tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SwapKind {
+    /// A disk.
+    Partition,
+    /// A file on one.
+    File,
+}
+
+/// A line of /proc/swaps: what it is, and how many pages it has and how many of them are used.
+pub fn swap_area(
+    (path, kind): (&str, SwapKind),
+    pages: [u64; 2],
+    priority: i16,
+) -> impl fmt::Display {
+    const NAME_WIDTH: usize = 39;
     fmt::from_fn(move |f| {
         let [size, used] = pages.map(|pages| pages * PAGE_SIZE_BYTES / 1024);
-        write!(f, "/dev/{disk:<width$} partition", width = NAME_WIDTH)?;
+        let kind = if kind == SwapKind::File { "file\t" } else { "partition" };
+        write!(f, "{path:<width$} {kind}", width = NAME_WIDTH)?;
         writeln!(f, "\t{size}\t\t{used}\t\t{priority}")
     })
 }
@@ -193,6 +207,26 @@ pub fn swap_area(disk: &str, pages: [u64; 2], priority: i16) -> impl fmt::Displa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn swap_areas_line_up_like_linuxs() {
+        for (area, pages, priority, expect) in [
+            (
+                ("/dev/vda", SwapKind::Partition),
+                [16383, 32],
+                -2,
+                "/dev/vda                                partition\t65532\t\t128\t\t-2\n",
+            ),
+            (
+                ("/swap/file", SwapKind::File),
+                [255, 0],
+                5,
+                "/swap/file                              file\t\t1020\t\t0\t\t5\n",
+            ),
+        ] {
+            assert_eq!(swap_area(area, pages, priority).to_string(), expect);
+        }
+    }
 
     #[test]
     fn meminfo_lines_up_like_linuxs() {

@@ -17,6 +17,7 @@ use linux_raw_sys::general as linux;
 
 use super::buffer::Buffer;
 use super::names::Place;
+use super::on_disk::OnDisk;
 use crate::mm::Object;
 use crate::sync::WaitQueue;
 use guest::errno::Answer;
@@ -158,6 +159,10 @@ pub(crate) trait Inode: Send + Sync {
     /// Sets its size.
     fn truncate(&self, _size_bytes: u64) -> Result<(), Errno> {
         Err(Errno::EINVAL)
+    }
+    /// Itself, where its content lies in blocks of a disk.
+    fn on_disk(&self) -> Option<&dyn OnDisk> {
+        None
     }
     /// Somebody runs it, so that nobody may write: ETXTBSY if somebody does.
     fn deny_writing(&self) -> Result<(), Errno> {

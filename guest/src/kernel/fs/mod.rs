@@ -26,6 +26,7 @@ pub(crate) mod listing;
 pub(crate) mod locks;
 pub(crate) mod mount;
 pub(crate) mod names;
+pub(crate) mod on_disk;
 mod open_file;
 pub(crate) mod pipe;
 pub(crate) mod port;

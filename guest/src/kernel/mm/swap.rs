@@ -10,7 +10,7 @@ use guest::errno::Errno;
 use guest::mm::cells::State;
 use guest::mm::memory::Evacuation;
 use guest::mm::swap::header::{HEADER_BYTES, Header};
-use guest::mm::swap::{AREAS, Area, Gives, PAGES_MAX};
+use guest::mm::swap::{AREAS, Area, Gives, PAGES_MAX, places};
 use guest::mm::{Class, Owner, PageError, SlotId};
 use guest::{PAGE_SIZE_BYTES, Ppn};
 
@@ -107,12 +107,16 @@ pub(crate) fn switch_on(disk: Arc<dyn Disk>, priority: Option<i16>) -> Result<()
     let bytes = read_header(&*disk)?;
     let header = Header::read(&bytes).map_err(|_| Errno::EINVAL)?;
     let on_disk = disk.sectors() / (PAGE_SIZE_BYTES / SECTOR_BYTES);
-    let pages = (u64::from(header.last_page()) + 1).min(on_disk).min(PAGES_MAX as u64);
+    let (last, bad) = (header.last_page(), header.bad_pages());
+    let (pages, bad_pages) = match disk.places() {
+        None => (u64::from(last) + 1, bad.collect()),
+        Some(places) => places::within(places, last, bad)?,
+    };
+    let pages = pages.min(on_disk).min(PAGES_MAX as u64);
     if pages < 2 {
         return Err(Errno::EINVAL);
     }
     let storage = Area::storage(pages as usize)?;
-    let bad_pages: Vec<u32> = header.bad_pages().collect();
     let area = |priority| Area::new(storage, &bad_pages, priority);
     let slots = memory(|memory| memory.slots.total());
     cell_table::grow(total_frames() + slots + pages)?;
@@ -140,15 +144,14 @@ pub(crate) fn switch_on_all() {
     }
 }
 
-/// `swapoff`: brings everything home that is on a disk, and stops using it.
+/// `swapoff`: brings everything home that is on the disk with this number, and stops using it.
 ///
 /// # Errors
 /// `EINVAL` where it is not used; `ENOMEM` where there is no room; `EINTR` for a signal. Then it
 /// stays in use.
-pub(crate) fn switch_off(disk: &Arc<dyn Disk>) -> Result<(), Errno> {
+pub(crate) fn switch_off(disk: u64) -> Result<(), Errno> {
     let _alone = CHANGES.lock();
-    let is_it =
-        |own: &Option<Arc<dyn Disk>>| own.as_ref().is_some_and(|own| own.number() == disk.number());
+    let is_it = |own: &Option<Arc<dyn Disk>>| own.as_ref().is_some_and(|own| own.number() == disk);
     let number = DISKS.lock().iter().position(is_it).ok_or(Errno::EINVAL)?;
     let has_room = memory(|memory| {
         memory.slots.set_giving(number, Gives::Nothing);

@@ -16,7 +16,7 @@ use guest::mm::frames::Kind;
 use guest::proc_text::counts::{Interrupt, interrupts_head};
 use guest::proc_text::escape;
 use guest::proc_text::load::LoadAverage;
-use guest::proc_text::system::{self as text, Activity, Frames, HartTime};
+use guest::proc_text::system::{self as text, Activity, Frames, HartTime, SwapKind};
 
 use super::nodes::put;
 use super::uts;
@@ -298,7 +298,11 @@ pub(super) fn swaps(out: &mut String) -> Result<(), Errno> {
     put!(out, "{}", text::SWAPS)?;
     for area in mm::swap::list() {
         let [size, used] = [area.total_pages, area.used_pages];
-        put!(out, "{}", text::swap_area(area.disk.name(), [size, used], area.priority))?;
+        let (path, kind) = match area.disk.path() {
+            Some(path) => (String::from_utf8_lossy(&path).into_owned(), SwapKind::File),
+            None => (format!("/dev/{}", area.disk.name()), SwapKind::Partition),
+        };
+        put!(out, "{}", text::swap_area((&path, kind), [size, used], area.priority))?;
     }
     Ok(())
 }

@@ -79,7 +79,7 @@ const CALLS: usize = {
 
 /// Calls that take memory of the kernel's which nobody could take from it again: they begin when
 /// there is enough.
-const TAKERS: [u32; 50] = [
+const TAKERS: [u32; 51] = [
     linux::__NR_clone,
     linux::__NR_clone3,
     linux::__NR_execve,
@@ -123,6 +123,7 @@ const TAKERS: [u32; 50] = [
     linux::__NR_pwritev,
     linux::__NR_shmget,
     linux::__NR_shmat,
+    linux::__NR_futex_waitv,
     linux::__NR_semget,
     linux::__NR_semtimedop,
     linux::__NR_msgget,

@@ -32,6 +32,7 @@ pub(super) const ROWS: &[Row] = rows! {
     __NR_exit exit
     __NR_exit_group exit_group
     __NR_futex futex
+    __NR_futex_waitv futex_waitv
     __NR_get_robust_list get_robust_list
     __NR_getpgid getpgid
     __NR_getpid getpid
@@ -298,6 +299,39 @@ fn futex(frame: &mut TrapFrame) -> Answer {
             Ok(woken as u64)
         }
     }
+}
+
+/// `struct futex_waitv` as words: what is expected, where, flags.
+type WaitWord = [u64; 3];
+
+fn futex_waitv(frame: &mut TrapFrame) -> Answer {
+    let [at, count, flags, timeout, clock] = [0, 1, 2, 3, 4].map(|argument| frame.a(argument));
+    let count = u64::from(count as u32);
+    let is_counted = (1..=u64::from(linux::FUTEX_WAITV_MAX)).contains(&count);
+    if flags as u32 != 0 || !is_counted || at == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let timeout = match (timeout, clock as u32) {
+        (0, _) => None,
+        (at, linux::CLOCK_MONOTONIC) => futex_deadline(at, Timeout::Monotonic)?,
+        (at, linux::CLOCK_REALTIME) => futex_deadline(at, Timeout::Realtime)?,
+        _ => return Err(Errno::EINVAL),
+    };
+    let mut words = Vec::new();
+    words.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        let [expected, word, flags] =
+            user::read::<WaitWord>(at.wrapping_add(index * size_of::<WaitWord>() as u64))?;
+        // Beyond the flags all bits are reserved; only words of 32 bits can be waited for.
+        let is_private = match flags & !u64::from(linux::FUTEX2_PRIVATE) {
+            size if size == u64::from(linux::FUTEX2_SIZE_U32) => size != flags,
+            _ => return Err(Errno::EINVAL),
+        };
+        let expected = u32::try_from(expected).map_err(|_| Errno::EINVAL)?;
+        let scope = if is_private { Scope::Private } else { Scope::Shared };
+        words.push(futex::Word { at: word, scope, expected });
+    }
+    futex::wait_for_any(&words, timeout).map(|number| number as u64)
 }
 
 /// When a wait ends; `at` is where the timeout is.

@@ -17,6 +17,10 @@ use crate::sched;
 use crate::sync::{SpinGuard, SpinLock, WaitError, WaitQueue};
 use crate::time::Instant;
 
+mod several;
+
+pub(crate) use several::{Word, wait_for_any};
+
 /// Queues that waiters are spread over; a power of two.
 const BUCKETS: usize = 32;
 /// Bytes of the word.
@@ -107,6 +111,8 @@ pub(crate) enum Scope {
 #[derive(Debug)]
 struct Waiter {
     queue: WaitQueue,
+    /// Where it sleeps instead, for one of several words that a thread waits for.
+    common: Option<Arc<WaitQueue>>,
     is_woken: AtomicBool,
     /// Where it is queued; changes when it is requeued, under the lock of both buckets.
     bucket: AtomicUsize,
@@ -116,13 +122,38 @@ struct Waiter {
     is_moved: AtomicBool,
 }
 
+impl Waiter {
+    fn new(bucket: usize, common: Option<Arc<WaitQueue>>) -> Arc<Self> {
+        Arc::new(Self {
+            queue: WaitQueue::new(),
+            common,
+            is_woken: AtomicBool::new(false),
+            bucket: AtomicUsize::new(bucket),
+            moved_to: SpinLock::new(None),
+            is_moved: AtomicBool::new(false),
+        })
+    }
+
+    fn is_woken(&self) -> bool {
+        self.is_woken.load(Ordering::Acquire)
+    }
+
+    /// It goes on: the key that it was requeued to may end, with no lock held.
+    fn forget_move(&self) {
+        if self.is_moved.load(Ordering::Relaxed) {
+            let key = self.moved_to.lock().take();
+            drop(key);
+        }
+    }
+}
+
 type Bucket = Queue<Key, Arc<Waiter>>;
 
 static WAITERS: [SpinLock<Bucket>; BUCKETS] = [const { SpinLock::new(Bucket::new()) }; BUCKETS];
 
 fn wake_waiter(waiter: &Waiter) {
     waiter.is_woken.store(true, Ordering::Release);
-    waiter.queue.wake_all();
+    waiter.common.as_deref().unwrap_or(&waiter.queue).wake_all();
 }
 
 /// The word at `at`, with the bucket locked; its page is brought in first if it takes that.
@@ -154,16 +185,10 @@ pub(crate) fn wait(
     if word != expected {
         return Err(Errno::EAGAIN);
     }
-    let waiter = Arc::new(Waiter {
-        queue: WaitQueue::new(),
-        is_woken: AtomicBool::new(false),
-        bucket: AtomicUsize::new(bucket),
-        moved_to: SpinLock::new(None),
-        is_moved: AtomicBool::new(false),
-    });
+    let waiter = Waiter::new(bucket, None);
     waiters.push(key.clone(), bits, waiter.clone());
     drop(waiters);
-    let is_woken = || waiter.is_woken.load(Ordering::Acquire).then_some(());
+    let is_woken = || waiter.is_woken().then_some(());
     let waited = match waiter.queue.wait_interruptible(deadline, is_woken) {
         Ok(()) => Ok(()),
         // Woken after all: it was counted.
@@ -171,10 +196,7 @@ pub(crate) fn wait(
         Err(WaitError::TimedOut) => Err(Errno::ETIMEDOUT),
         Err(WaitError::Interrupted) => Err(Errno::EINTR),
     };
-    if waiter.is_moved.load(Ordering::Relaxed) {
-        let key = waiter.moved_to.lock().take();
-        drop(key);
-    }
+    waiter.forget_move();
     waited
 }
 

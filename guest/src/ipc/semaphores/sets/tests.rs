@@ -45,7 +45,7 @@ impl Stage {
             amount: *amount,
             flags: *flags,
         };
-        let operations = operations.iter().map(operation).collect();
+        let operations: Vec<_> = operations.iter().map(operation).collect();
         self.sets.operate(self.id, &operations, deadline, &WHO, Self::by(pid))
     }
 
@@ -183,7 +183,7 @@ fn the_end_of_a_set_ends_all_waits() {
                 let tried = trying.operate(3, &[(0, -1, NO_WAIT as u16)]);
                 assert!(tried.is_err_and(|errno| errno == Errno::EAGAIN || is_gone(errno)));
             })
-            .task(move || removing.sets.remove(removing.id, &WHO).unwrap())
+            .task(move || assert_eq!(removing.sets.remove(removing.id, &WHO), Ok(2)))
     };
     explore::all(2, 1200, play).unwrap();
 }

@@ -11,7 +11,9 @@ use linux_raw_sys::general as linux;
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
 use super::super::mount;
+use super::super::on_disk::OnDisk;
 use super::inode::Node;
+use crate::block::Disk;
 use crate::mm::reclaim::Patience;
 use crate::mm::{Object, Paged};
 
@@ -104,6 +106,24 @@ impl File for Node {
         if let Ok(content) = self.content() {
             content.closed(flags);
         }
+    }
+}
+
+impl OnDisk for Node {
+    fn disk(&self) -> Arc<dyn Disk> {
+        self.system.disk.clone()
+    }
+
+    fn block_bytes(&self) -> u64 {
+        u64::from(self.system.block_bytes())
+    }
+
+    fn find(&self, block: u64, limit: u32) -> Result<(Option<u32>, u32), Errno> {
+        self.system.find(self.home().number, (block, limit), false)
+    }
+
+    fn save(&self) -> Result<(), Errno> {
+        File::sync(self)
     }
 }
 

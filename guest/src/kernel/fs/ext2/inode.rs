@@ -17,6 +17,7 @@ use guest::mm::space::Copies;
 
 use super::super::inode::{File, Flags, Inode, New};
 use super::super::listing::Listing;
+use super::super::on_disk::OnDisk;
 use super::super::pipe::{self, FifoEnd};
 use super::super::{device, names};
 use super::content::Content;
@@ -394,6 +395,10 @@ impl Inode for Node {
         }
         self.written();
         Ok(())
+    }
+
+    fn on_disk(&self) -> Option<&dyn OnDisk> {
+        self.content().is_ok().then_some(self)
     }
 
     fn deny_writing(&self) -> Result<(), Errno> {

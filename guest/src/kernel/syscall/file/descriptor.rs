@@ -9,7 +9,7 @@ use linux_raw_sys::ioctl as requests;
 use super::{Answer, descriptor_limit, file, install, only};
 use crate::arch::trap::TrapFrame;
 use crate::fs::locks::{self, Patience};
-use crate::fs::{AtExec, OpenFile};
+use crate::fs::{AtExec, OpenFile, on_disk};
 use crate::mm::user;
 use crate::task::current_process;
 
@@ -161,6 +161,14 @@ pub(super) fn ioctl(frame: &mut TrapFrame) -> Answer {
             open.set_flags(others | if on == 0 { 0 } else { linux::O_NONBLOCK });
             Ok(0)
         }
+        on_disk::FIBMAP if open.inode().kind() == Kind::Regular => {
+            on_disk::block_of(&**open.inode(), argument)
+        }
+        on_disk::FIGETBSZ => {
+            user::write(argument, &open.inode().stat().block_bytes)?;
+            Ok(0)
+        }
+        on_disk::FIEMAP => on_disk::extents(&**open.inode(), argument),
         requests::FIONREAD if open.inode().kind() == Kind::Regular => {
             let left = open.size().saturating_sub(*open.position().lock());
             user::write(argument, &(left.min(i32::MAX as u64) as i32))?;

@@ -3,9 +3,12 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use guest::mm::swap::header::{self, HEADER_BYTES, UUID_BYTES};
+use guest_user::Errno;
 use guest_user::status::Status;
 use guest_user::sys::file::{self, File};
 use guest_user::sys::mapping::Mapping;
+use guest_user::sys::swap;
 use linux_raw_sys::general as g;
 
 use crate::Case;
@@ -16,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     ("pressure-mapped", mapped),
     ("pressure-anonymous", anonymous),
     ("pressure-crowd", crowd),
+    ("swap-file", swap_file),
 ];
 
 /// Pages of a file: more than RAM, but no more than half of the disk.
@@ -81,6 +85,45 @@ fn anonymous() {
     (0..pages).for_each(|index| memory.write(index * PAGE, index as u64));
     (0..pages).for_each(|index| check(&file, 3, index));
     (0..pages).for_each(|index| assert_eq!(memory.read(index * PAGE), index as u64));
+}
+
+/// A file is used for swapping: nobody writes it meanwhile, and what was pushed out comes back.
+fn swap_file() {
+    const AREA_PAGES: usize = 600;
+    const PUSHED_PAGES: usize = 300;
+    let total = || meminfo("SwapTotal");
+    let before = total();
+    let mut header = [0; HEADER_BYTES];
+    header::write(&mut header, AREA_PAGES as u32 - 1, [7; UUID_BYTES], b"");
+    let file = write_file(b"area", &header);
+    assert_eq!(swap::switch_on(b"area", None), Err(Errno::EINVAL), "no page but the header");
+    assert_eq!(file.truncate((AREA_PAGES * PAGE) as u64), Ok(()));
+    drop(file);
+    assert_eq!(swap::switch_on(b"area", None), Err(Errno::EINVAL), "it has holes");
+    let file = write_file(b"area", &header);
+    (1..AREA_PAGES).for_each(|index| file.write_all(&page(5, index)).expect("write"));
+    drop(file);
+    // Before the areas that may be there.
+    assert_eq!(swap::switch_on(b"area", Some(100)), Ok(()));
+    let more = total() - before;
+    assert!(more > AREA_PAGES / 2 && more < AREA_PAGES, "{more} pages more");
+    assert_eq!(swap::switch_on(b"area", None), Err(Errno::EBUSY));
+    let opened = File::open_with(b"area", g::O_RDWR, 0);
+    assert_eq!(opened.err(), Some(Errno::ETXTBSY));
+    let free = meminfo("SwapFree");
+    let memory = Mapping::private(PUSHED_PAGES * PAGE).expect("memory");
+    (0..PUSHED_PAGES).for_each(|index| memory.write(index * PAGE, !(index as u64)));
+    memory.advise(0, memory.len(), g::MADV_PAGEOUT).expect("madvise");
+    assert!(meminfo("SwapFree") + PUSHED_PAGES / 2 <= free, "little was pushed out");
+    (0..PUSHED_PAGES / 2).for_each(|index| assert_eq!(memory.read(index * PAGE), !(index as u64)));
+    assert_eq!(swap::switch_off(b"area"), Ok(()));
+    (0..PUSHED_PAGES).for_each(|index| assert_eq!(memory.read(index * PAGE), !(index as u64)));
+    assert_eq!((total(), swap::switch_off(b"area")), (before, Err(Errno::EINVAL)));
+    // What lies beside its pages was not touched.
+    let file = File::open_with(b"area", g::O_RDWR, 0).expect("it can be written again");
+    let mut found = [0; HEADER_BYTES];
+    assert_eq!(file.read_at(&mut found, 0), Ok(HEADER_BYTES));
+    assert!(found == header);
 }
 
 /// Several processes work on files of their own and on one that all have.
