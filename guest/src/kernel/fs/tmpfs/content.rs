@@ -17,7 +17,7 @@ use linux_raw_sys::general as linux;
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
 use super::TmpNode;
-use super::usage::Usage;
+use super::usage::{Usage, no_space};
 use crate::mm::reclaim::Patience;
 use crate::mm::{Object, Paged, commit, cut_out, machine, memory, write_frame};
 use crate::sync::Mutex;
@@ -45,13 +45,6 @@ pub(super) struct Data {
 fn split(at: u64) -> (u64, usize, usize) {
     let offset = at % PAGE_SIZE_BYTES;
     (at / PAGE_SIZE_BYTES, offset as usize, (PAGE_SIZE_BYTES - offset) as usize)
-}
-
-fn no_space(error: PageError) -> Errno {
-    match error {
-        PageError::OutOfMemory | PageError::Full => Errno::ENOSPC,
-        _ => Errno::EIO,
-    }
 }
 
 impl Data {
@@ -474,7 +467,9 @@ impl Paged for TmpNode {
 
     fn map_present(&self, first: u64, frames: &mut [Option<Ppn>]) {
         let Ok(content) = self.content() else { return };
-        content.data.lock().pages.map_present(machine(), first, frames);
+        let mut data = content.data.lock();
+        data.changes = data.changes.wrapping_add(1);
+        data.pages.map_present(machine(), first, frames);
     }
 
     fn identity(&self) -> (u64, u64) {
