@@ -2,8 +2,10 @@
 
 use arrayvec::ArrayVec;
 use guest::errno::Errno;
+use guest::fs::Identity;
 use guest::{PAGE_SIZE_BYTES, Ppn};
 
+use super::super::names::who;
 use super::System;
 use super::disk::Stretch;
 use crate::block::{Operation, PIECES_MAX};
@@ -49,12 +51,15 @@ impl Home<'_> {
         let start = first * PAGE_SIZE_BYTES;
         let whole = frames.len() as u64 * PAGE_SIZE_BYTES;
         let is_write = operation == Operation::Write;
+        // Mostly it has its place since somebody changed it.
+        let kernel = Identity::ROOT;
+        let writer = is_write.then_some(&kernel);
         let end = if is_write { whole.min(size.saturating_sub(start)) } else { whole };
         let mut at = 0;
         while at < end {
             let (block, inner) = ((start + at) / block_bytes, (start + at) % block_bytes);
             let limit = (inner + end - at).div_ceil(block_bytes) as u32;
-            let (place, count) = self.system.find(self.number, (block, limit), is_write)?;
+            let (place, count) = self.system.find(self.number, (block, limit), writer)?;
             let stop = (at + u64::from(count) * block_bytes - inner).min(whole);
             match place {
                 Some(place) => {
@@ -78,9 +83,10 @@ impl Home<'_> {
             return Err(Errno::EFBIG);
         }
         let (mut block, last) = (start / block_bytes, stop.div_ceil(block_bytes));
+        let who = who();
         while block < last {
             let limit = (last - block) as u32;
-            let (_, count) = self.system.find(self.number, (block, limit), true)?;
+            let (_, count) = self.system.find(self.number, (block, limit), Some(&who))?;
             block += u64::from(count);
         }
         Ok(())
@@ -88,7 +94,7 @@ impl Home<'_> {
 
     pub(super) fn is_hole(self, at: u64) -> Result<bool, Errno> {
         let block = at / u64::from(self.system.block_bytes());
-        Ok(self.system.find(self.number, (block, 1), false)?.0.is_none())
+        Ok(self.system.find(self.number, (block, 1), None)?.0.is_none())
     }
 
     pub(super) fn resize(self, size: u64) -> Result<(), Errno> {
@@ -102,7 +108,7 @@ impl Home<'_> {
         while at < size {
             let block = at / block_bytes;
             let limit = (size - at).div_ceil(block_bytes).min(u32::MAX.into()) as u32;
-            let (place, count) = self.system.find(self.number, (block, limit), false)?;
+            let (place, count) = self.system.find(self.number, (block, limit), None)?;
             if place.is_none() == hole {
                 break;
             }
