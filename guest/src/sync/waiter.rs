@@ -20,7 +20,6 @@ impl<S: System, N: Send> fmt::Debug for Waiter<S, N> {
 
 impl<S: System, N: Send> Waiter<S, N> {
     /// One that has not been told anything.
-    #[expect(clippy::new_ret_no_self, reason = "both sides of a queue keep it")]
     pub fn new() -> Arc<Self> {
         Arc::new(Self { queue: S::Queue::new(), news: S::Lock::new(None) })
     }

@@ -1,6 +1,7 @@
 //! Ways through a small tree, and rules that hold for every way.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use proptest::prelude::*;
 
@@ -210,8 +211,8 @@ impl Tree {
             let parent = directories[usize::from(*around) % directories.len()];
             let kind = [Kind::Directory, Kind::Symlink, Kind::Regular][usize::from(kind % 3)];
             let (name, number) = (vec![b"abc"[index % 3]], tree.0.len());
-            if !tree.0[parent].names.contains_key(&name) {
-                tree.0[parent].names.insert(name, number);
+            if let Entry::Vacant(vacant) = tree.0[parent].names.entry(name) {
+                vacant.insert(number);
                 tree.0.push(node(kind, parent, text));
             }
         }

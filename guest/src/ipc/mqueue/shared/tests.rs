@@ -48,7 +48,8 @@ impl Stage {
                 received.push(priority);
             }
             let mut sent = self.sent.lock().unwrap().clone();
-            (sent.sort_unstable(), received.sort_unstable());
+            sent.sort_unstable();
+            received.sort_unstable();
             let is_good = asleep.is_empty() && sent == received;
             if is_good { Ok(()) } else { Err(format!("{asleep:?} {sent:?} {received:?}")) }
         })
