@@ -4,11 +4,13 @@
 
 use alloc::collections::BTreeMap;
 
+use super::bytes::get16;
 use super::disk::Disk;
 use super::error::{Error, Fault};
 use super::groups::Count;
+use super::shape::offset;
 use super::{Access, Ext2};
-use crate::fs::Kind;
+use crate::fs::{Identity, Kind};
 
 /// Bits of a byte that are all taken.
 const FULL: u8 = 0xff;
@@ -96,9 +98,29 @@ impl<D: Disk> Ext2<D> {
         Ok(self.groups[group as usize].block_bitmap)
     }
 
+    /// Blocks are taken on behalf of `who` from now on: the last ones that are free are for root,
+    /// and for the user and the group that the superblock names.
+    pub(super) fn take_for(&mut self, who: &Identity) -> Result<(), Error> {
+        let reserved = self.superblock(offset::RESERVED_BLOCKS)?;
+        let (block, at) = self.shape.superblock();
+        let superblock = &self.cache.read(block)?[at..];
+        let uid = u32::from(get16(superblock, offset::RESERVED_UID));
+        let gid = u32::from(get16(superblock, offset::RESERVED_GID));
+        // Group 0 is what is there where nobody has chosen one.
+        let may = who.is_root() || who.uid == uid || gid != 0 && who.is_in(gid);
+        self.spared = if may { 0 } else { reserved };
+        Ok(())
+    }
+
     /// Takes free blocks next to each other, `limit` at most, as near to a goal as there are any;
     /// the first, and how many. Whatever points to them must be written behind their bitmap.
     pub(super) fn take_blocks(&mut self, goal: u32, limit: u32) -> Result<(u32, u32), Error> {
+        let free = self.superblock(offset::FREE_BLOCKS)?;
+        let limit = match free.saturating_sub(self.spared) {
+            0 if self.spared > 0 => return Err(Error::NoSpace),
+            left if self.spared > 0 => limit.min(left),
+            _ => limit,
+        };
         loop {
             let (first, index) = self.shape.group_of(goal).unwrap_or((0, 0));
             for step in 0..self.shape.groups {
@@ -229,8 +251,8 @@ impl<D: Disk> Ext2<D> {
     /// The group with the fewest directories among those that have room for what will be in them.
     fn calm_group(&mut self) -> Result<u32, Error> {
         let groups = self.shape.groups;
-        let inodes = self.superblock(super::offset::FREE_INODES)? / groups;
-        let blocks = self.superblock(super::offset::FREE_BLOCKS)? / groups;
+        let inodes = self.superblock(offset::FREE_INODES)? / groups;
+        let blocks = self.superblock(offset::FREE_BLOCKS)? / groups;
         let mut best = (u32::MAX, 0);
         for group in 0..groups {
             let has_room = self.count(group, Count::Inodes)? >= inodes

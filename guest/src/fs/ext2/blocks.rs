@@ -11,7 +11,7 @@ use super::map::{DIRECT_BLOCKS, End, Way, way};
 use super::shape::{READ_ONLY_LARGE_FILE, offset};
 use super::{Ext2, Taken};
 use crate::errno::Errno;
-use crate::fs::{Kind, Time};
+use crate::fs::{Identity, Kind, Time};
 
 /// Files from this size on need the superblock to say that there are some.
 const LARGE_FILE_BYTES: u64 = 1 << 31;
@@ -30,15 +30,16 @@ struct Doomed {
 
 impl<D: Disk> Ext2<D> {
     /// Gives a file the blocks from one on, where it has none, `limit` (at least 1) at most and
-    /// next to each other. What they hold is not known: the caller writes them whole.
+    /// next to each other; on behalf of `who`, for whom some may not be. What they hold is not
+    /// known: the caller writes them whole.
     ///
     /// # Errors
     /// ENOSPC, EFBIG.
     pub fn allocate_run(
         &mut self,
         inode: u32,
-        file_block: u64,
-        limit: u32,
+        (file_block, limit): (u64, u32),
+        who: &Identity,
     ) -> Result<Taken, Error> {
         self.may_write()?;
         let mut inode = self.inode(inode)?;
@@ -49,17 +50,18 @@ impl<D: Disk> Ext2<D> {
         if let Some(block) = run.block {
             return Ok(Taken { block, count: run.count, was_hole: false });
         }
+        self.take_for(who)?;
         let (block, count) = self.attach(&mut inode, file_block, run.count, None)?;
         self.put_inode(&inode)?;
         Ok(Taken { block, count, was_hole: true })
     }
 
-    /// [`allocate_run`](Self::allocate_run) for one block.
+    /// [`allocate_run`](Self::allocate_run) for one block, on behalf of root.
     ///
     /// # Errors
     /// ENOSPC, EFBIG.
     pub fn allocate(&mut self, inode: u32, file_block: u64) -> Result<u32, Error> {
-        Ok(self.allocate_run(inode, file_block, 1)?.block)
+        Ok(self.allocate_run(inode, (file_block, 1), &Identity::ROOT)?.block)
     }
 
     /// Gives a file blocks where it has a hole of so many; the caller puts the inode. What `fill`

@@ -45,6 +45,30 @@ struct Buffer {
     after: Vec<u32>,
 }
 
+/// A block that is to be written.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) number: u32,
+    pub(super) bytes: Vec<u8>,
+    /// Those that must be written before it.
+    pub(super) after: Vec<u32>,
+}
+
+#[cfg(test)]
+impl<D> Cache<D> {
+    /// All blocks that are to be written.
+    pub(super) fn pending(&self) -> Vec<Pending> {
+        let dirty = self.buffers.iter().filter(|buffer| buffer.is_dirty);
+        let pending = |buffer: &Buffer| Pending {
+            number: buffer.block,
+            bytes: buffer.bytes.clone(),
+            after: buffer.after.clone(),
+        };
+        dirty.map(pending).collect()
+    }
+}
+
 impl<D: Disk> Cache<D> {
     /// An empty one, of so many buffers.
     pub(super) fn new(disk: D, block_bytes: usize, capacity: usize) -> Self {
@@ -92,7 +116,12 @@ impl<D: Disk> Cache<D> {
 
     /// Whatever `first` holds now is written before whatever `then` will hold. To be called after
     /// the change of `first` and before that of `then`.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn order(&mut self, first: u32, then: u32) -> Result<(), Error> {
+        #[cfg(test)]
+        if super::tests::is_left_out(core::panic::Location::caller()) {
+            return Ok(());
+        }
         if first == then || !self.is_dirty(first) {
             return Ok(());
         }

@@ -89,6 +89,8 @@ pub struct Ext2<D> {
     /// Those of them that the disk knows of, in the order of its list.
     orphans: Vec<Orphan>,
     later: Later,
+    /// How many free blocks are not for the one on whose behalf blocks are taken.
+    spared: u32,
 }
 
 /// Blocks next to each other.
@@ -180,7 +182,9 @@ impl<D: Disk> Ext2<D> {
         let groups = groups::read_groups(&mut cache, &shape)?;
         let state = bytes::get16(&superblock, offset::STATE);
         let (nameless, orphans, later) = (BTreeMap::new(), Vec::new(), Later::default());
-        let mut system = Self { cache, shape, groups, access, state, nameless, orphans, later };
+        let spared = 0;
+        let mut system =
+            Self { cache, shape, groups, access, state, nameless, orphans, later, spared };
         if access == Access::ReadWrite {
             system.begin(options.now)?;
         }

@@ -133,6 +133,7 @@ impl<D: Disk> Ext2<D> {
             return Err(Errno::EEXIST.into());
         }
         self.check_writable(&parent, by)?;
+        self.take_for(&by.who)?;
         Ok(parent)
     }
 

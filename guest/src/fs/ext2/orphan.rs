@@ -125,7 +125,7 @@ impl<D: Disk> Ext2<D> {
         self.put_inode(&inode)?;
         self.nameless.remove(&number);
         let bitmap = self.inode_bitmap_of(number);
-        self.cache.order(self.place_of(number)?.0, bitmap)?;
+        // Its name was gone behind the inode's having none: so that is on the disk by then, too.
         if let Some(block) = named_in {
             self.cache.order(block, bitmap)?;
         }

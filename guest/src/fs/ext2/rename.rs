@@ -68,6 +68,7 @@ impl<D: Disk> Ext2<D> {
             return Ok(None);
         }
         self.check_move(&mover, to.0, by)?;
+        self.take_for(&by.who)?;
         match victim {
             None => {
                 let target = self.directory(to.0)?;
@@ -265,10 +266,8 @@ impl<D: Disk> Ext2<D> {
         self.cache.order(new.block, place)?;
         let lost = self.inode(victim.inode.number)?;
         let gone = match rest {
-            Some(spot) => {
-                self.cache.order(spot.block, place)?;
-                self.drop_name(spot, lost, by.now)?
-            }
+            // The name for now was written before the block that leads to the mover.
+            Some(spot) => self.drop_name(spot, lost, by.now)?,
             None => {
                 let mut lost = lost;
                 lost.attributes.links -= 1;

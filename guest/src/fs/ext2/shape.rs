@@ -33,6 +33,8 @@ pub(super) mod offset {
     pub(in super::super) const MAGIC: usize = 56;
     pub(in super::super) const STATE: usize = 58;
     pub(in super::super) const REVISION: usize = 76;
+    pub(in super::super) const RESERVED_UID: usize = 80;
+    pub(in super::super) const RESERVED_GID: usize = 82;
     pub(in super::super) const FIRST_INODE: usize = 84;
     pub(in super::super) const INODE_BYTES: usize = 88;
     pub(in super::super) const INCOMPATIBLE: usize = 96;

@@ -1,6 +1,7 @@
 //! Ways through a small tree, and rules that hold for every way.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use proptest::prelude::*;
 
@@ -177,6 +178,129 @@ proptest! {
         for goal in [Goal::Parent, Goal::Entry, Goal::Target] {
             if let Ok(walked) = walk(&table(), "/a".to_owned(), &path, goal) {
                 prop_assert!(walked.name.len() <= NAME_MAX_BYTES);
+            }
+        }
+    }
+}
+
+/// A tree by numbers; 0 is the root.
+#[derive(Debug, Default)]
+struct Tree(Vec<Node>);
+
+#[derive(Debug)]
+struct Node {
+    kind: Kind,
+    parent: usize,
+    names: BTreeMap<Vec<u8>, usize>,
+    text: Vec<u8>,
+}
+
+impl Tree {
+    /// Each thing is in some directory before it, unless its name is taken there.
+    fn new(things: &[(u8, u8, String)]) -> Self {
+        let node = |kind, parent, text: &str| Node {
+            kind,
+            parent,
+            names: BTreeMap::new(),
+            text: text.into(),
+        };
+        let mut tree = Self(vec![node(Kind::Directory, 0, "")]);
+        for (index, (kind, around, text)) in things.iter().enumerate() {
+            let directories = (0..tree.0.len()).filter(|at| tree.0[*at].kind == Kind::Directory);
+            let directories: Vec<usize> = directories.collect();
+            let parent = directories[usize::from(*around) % directories.len()];
+            let kind = [Kind::Directory, Kind::Symlink, Kind::Regular][usize::from(kind % 3)];
+            let (name, number) = (vec![b"abc"[index % 3]], tree.0.len());
+            if let Entry::Vacant(vacant) = tree.0[parent].names.entry(name) {
+                vacant.insert(number);
+                tree.0.push(node(kind, parent, text));
+            }
+        }
+        tree
+    }
+
+    /// Part by part, as POSIX has it ("Pathname Resolution"): a link's text is a way of its own.
+    fn resolve(
+        &self,
+        from: usize,
+        path: &[u8],
+        goal: Goal,
+        links: &mut usize,
+    ) -> Result<usize, Errno> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let mut at = if path[0] == b'/' { 0 } else { from };
+        let parts: Vec<&[u8]> =
+            path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+        let slashes = path.ends_with(b"/");
+        for (index, part) in parts.iter().enumerate() {
+            if self.0[at].kind != Kind::Directory {
+                return Err(Errno::ENOTDIR);
+            }
+            at = match *part {
+                b"." => at,
+                b".." => self.0[at].parent,
+                name => {
+                    let found = *self.0[at].names.get(name).ok_or(Errno::ENOENT)?;
+                    let through = index + 1 < parts.len() || slashes || goal == Goal::Target;
+                    if self.0[found].kind == Kind::Symlink && through {
+                        *links += 1;
+                        if *links > LINKS_MAX {
+                            return Err(Errno::ELOOP);
+                        }
+                        self.resolve(at, &self.0[found].text, Goal::Target, links)?
+                    } else {
+                        found
+                    }
+                }
+            };
+        }
+        let is_good = !slashes || self.0[at].kind == Kind::Directory;
+        if is_good { Ok(at) } else { Err(Errno::ENOTDIR) }
+    }
+}
+
+impl Namespace for Tree {
+    type Place = usize;
+
+    fn root(&self) -> usize {
+        0
+    }
+    fn kind(&self, place: &usize) -> Kind {
+        self.0[*place].kind
+    }
+    fn may_search(&self, _: &usize) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn lookup(&self, directory: &usize, name: &[u8]) -> Result<usize, Errno> {
+        self.0[*directory].names.get(name).copied().ok_or(Errno::ENOENT)
+    }
+    fn parent(&self, directory: &usize) -> usize {
+        self.0[*directory].parent
+    }
+    fn follow(&self, link: &usize) -> Result<Target<usize>, Errno> {
+        Ok(Target::Path(self.0[*link].text.clone()))
+    }
+}
+
+proptest! {
+    /// In any tree every way leads where it leads by the definition.
+    #[test]
+    fn ways_are_those_of_the_definition(
+        things in prop::collection::vec((any::<u8>(), any::<u8>(), "/?[abc.]{1,2}(/[abc.]{1,2}){0,3}/?"), 1..25),
+        paths in prop::collection::vec("/?[abc.]{1,2}(//?[abc.]{1,2}){0,5}/?", 1..12),
+        start in any::<u8>(),
+    ) {
+        let tree = Tree::new(&things);
+        let is_directory = |at: &usize| tree.0[*at].kind == Kind::Directory;
+        let directories: Vec<usize> = (0..tree.0.len()).filter(is_directory).collect();
+        let start = directories[usize::from(start) % directories.len()];
+        for path in paths {
+            for goal in [Goal::Entry, Goal::Target] {
+                let found = walk(&tree, start, path.as_bytes(), goal).and_then(Walked::found);
+                let want = tree.resolve(start, path.as_bytes(), goal, &mut 0);
+                prop_assert_eq!(found, want, "{} {:?}", path, goal);
             }
         }
     }

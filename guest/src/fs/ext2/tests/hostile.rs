@@ -10,8 +10,8 @@ use super::memory::{MemoryDisk, NOW, mount};
 use super::world::{Deed, World, root};
 use super::writing::deeds;
 use crate::errno::Errno;
-use crate::fs::Kind;
 use crate::fs::tree::Manner;
+use crate::fs::{Identity, Kind};
 
 /// Most blocks that are read for all that is done with a small image, however it may look.
 const READS_MAX: usize = 400_000;
@@ -59,7 +59,7 @@ fn use_everything(image: Vec<u8>) {
         for block in [0, 11, 12, 300, 70_000, 1 << 40] {
             let _ = system.map_run(*inode, block, 100);
         }
-        let _ = system.allocate_run(*inode, 3, 4);
+        let _ = system.allocate_run(*inode, (3, 4), &Identity::ROOT);
         let _ = system.allocate(*inode, 500);
     }
     for (index, (directory, name, inode)) in names.iter().enumerate() {

@@ -183,7 +183,7 @@ fn what_is_taken_comes_back() {
                 };
                 made.push((name, file));
                 if made.len() % 3 == 0 && round > 0 {
-                    let _ = system.allocate_run(file, 5, 40);
+                    let _ = system.allocate_run(file, (5, 40), &Identity::ROOT);
                     let _ = system.allocate(file, 300);
                     system.resize(file, 1 << 20, NOW).expect("resized");
                 }

@@ -14,8 +14,8 @@ use super::memory::{MemoryDisk, NOW, mount};
 use super::tools;
 use super::world::{Deed, Node, World, compare_node, root};
 use super::writing::deeds;
-use crate::fs::Kind;
 use crate::fs::tree::Manner;
+use crate::fs::{Identity, Kind};
 
 /// What there was at a sync, and what was changed until the next one.
 struct Epoch {
@@ -122,7 +122,7 @@ fn make_something(system: &mut Ext2<MemoryDisk>) {
     for index in 0..4 {
         let (name, new) = (format!("new {index}"), New::Plain(Kind::Regular, 0o644));
         let Ok(file) = system.create(ROOT_INODE, name.as_bytes(), new, &root()) else { return };
-        let _ = system.allocate_run(file, 0, 12);
+        let _ = system.allocate_run(file, (0, 12), &Identity::ROOT);
         system.resize(file, 12 << 12, NOW).expect("resized");
     }
 }

@@ -345,7 +345,7 @@ impl World {
         let bytes = u64::from(self.system.block_bytes());
         let block = file_block(block, bytes / 4);
         self.touched.insert(number);
-        let taken = match self.system.allocate_run(number, block, 1) {
+        let taken = match self.system.allocate_run(number, (block, 1), &Identity::ROOT) {
             Err(Error::NoSpace) => return,
             taken => taken.expect("allocated"),
         };

@@ -119,7 +119,7 @@ impl OnDisk for Node {
     }
 
     fn find(&self, block: u64, limit: u32) -> Result<(Option<u32>, u32), Errno> {
-        self.system.find(self.home().number, (block, limit), false)
+        self.system.find(self.home().number, (block, limit), None)
     }
 
     fn save(&self) -> Result<(), Errno> {

@@ -2,8 +2,10 @@
 
 use arrayvec::ArrayVec;
 use guest::errno::Errno;
+use guest::fs::Identity;
 use guest::{PAGE_SIZE_BYTES, Ppn};
 
+use super::super::names::who;
 use super::System;
 use super::disk::Stretch;
 use crate::block::{Operation, PIECES_MAX};
@@ -54,15 +56,16 @@ impl Home<'_> {
         while at < end {
             let (block, inner) = ((start + at) / block_bytes, (start + at) % block_bytes);
             let limit = (inner + end - at).div_ceil(block_bytes) as u32;
-            let (mut place, mut count) = self.system.find(self.number, (block, limit), false)?;
+            let (mut place, mut count) = self.system.find(self.number, (block, limit), None)?;
             let mut stop = (at + u64::from(count) * block_bytes - inner).min(whole);
             if is_write && place.is_none() {
-                // What was written has blocks. Other zeros need none.
+                // What was written has blocks since then. Other zeros need none.
                 if is_zero(frames, at, stop) {
                     at = stop;
                     continue;
                 }
-                (place, count) = self.system.find(self.number, (block, limit), true)?;
+                let by = Some(&Identity::ROOT);
+                (place, count) = self.system.find(self.number, (block, limit), by)?;
                 stop = (at + u64::from(count) * block_bytes - inner).min(whole);
             }
             match place {
@@ -87,9 +90,10 @@ impl Home<'_> {
             return Err(Errno::EFBIG);
         }
         let (mut block, last) = (start / block_bytes, stop.div_ceil(block_bytes));
+        let who = who();
         while block < last {
             let limit = (last - block) as u32;
-            let (_, count) = self.system.find(self.number, (block, limit), true)?;
+            let (_, count) = self.system.find(self.number, (block, limit), Some(&who))?;
             block += u64::from(count);
         }
         Ok(())
@@ -97,7 +101,7 @@ impl Home<'_> {
 
     pub(super) fn is_hole(self, at: u64) -> Result<bool, Errno> {
         let block = at / u64::from(self.system.block_bytes());
-        Ok(self.system.find(self.number, (block, 1), false)?.0.is_none())
+        Ok(self.system.find(self.number, (block, 1), None)?.0.is_none())
     }
 
     pub(super) fn resize(self, size: u64) -> Result<(), Errno> {
@@ -111,7 +115,7 @@ impl Home<'_> {
         while at < size {
             let block = at / block_bytes;
             let limit = (size - at).div_ceil(block_bytes).min(u32::MAX.into()) as u32;
-            let (place, count) = self.system.find(self.number, (block, limit), false)?;
+            let (place, count) = self.system.find(self.number, (block, limit), None)?;
             if place.is_none() == hole {
                 break;
             }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use guest::errno::Errno;
+use guest::fs::Identity;
 use guest::fs::ext2::{self, Access, Error, Ext2, Options, ROOT_INODE, STATFS_MAGIC};
 use guest::fs::layout::Statfs;
 
@@ -261,18 +262,19 @@ impl System {
     }
 
     /// Where a block of a file is on the disk, and how many behind it, `limit` at most, are next to
-    /// it, or holes, too. What is to be written gets a place.
+    /// it, or holes, too. What is written on behalf of somebody gets a place.
     fn find(
         &self,
         number: u32,
         (block, limit): (u64, u32),
-        to_write: bool,
+        writer: Option<&Identity>,
     ) -> Result<(Option<u32>, u32), Errno> {
-        if !to_write {
+        let Some(writer) = writer else {
             let run = self.with(|state| state.ext2.map_run(number, block, limit))?;
             return Ok((run.block, run.count));
-        }
-        let taken = self.change(|state| state.ext2.allocate_run(number, block, limit))?;
+        };
+        let run = (block, limit);
+        let taken = self.change(|state| state.ext2.allocate_run(number, run, writer))?;
         Ok((Some(taken.block), taken.count))
     }
 
