@@ -189,13 +189,13 @@ fn typed() -> Result<(), Failed> {
 
 /// The byte at a position of what the test `churn` writes in a round.
 fn churned(round: u64, at: u64) -> u8 {
-    let mixed = (round << 40 ^ at / 8).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = ((round << 40) ^ (at / 8)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> (at % 8 * 8)) as u8
 }
 
 /// After a power cut e2fsck repairs the disk without asking, and what was synced is there.
 fn power_cut(cut: u64) -> Result<(), Failed> {
-    let block_bytes = if cut % 2 == 0 { "1024" } else { "4096" };
+    let block_bytes = if cut.is_multiple_of(2) { "1024" } else { "4096" };
     let image = Image::new(&format!("files-cut-{cut}"), block_bytes, "8M")?;
     let (drive, cut) = (image.drive(), format!("cut={cut}"));
     let disk = ["-drive", &drive, "-disk-errors", &cut];
