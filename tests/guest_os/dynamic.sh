@@ -124,6 +124,22 @@ for name in /lib/ld-none.so /tmp /tmp/not-executable /tmp/text /tmp/cut /tmp/scr
     try /tmp/other
 done
 
+# Numbers in the header and in the second entry of the table, which is the interpreter's, that make
+# no sense: byte by byte.
+for place in 32:offset-of-table 54:size-of-entries 56:entries 72:offset-of-itself \
+    $((64 + 56 + 8)):offset-of-path $((64 + 56 + 32)):length-of-path; do
+    for bytes in '\xff\xff\xff\xff\xff\xff\xff\xff' '\xff\xff\xff\xff\xff\xff\xff\x7f' \
+        '\0\0\0\0\0\0\0\0'; do
+        # What Linux finds only when the program before is gone is no error there, but a signal.
+        [[ $place == 32:* && $bytes == '\0'* ]] && continue
+        [[ $place == 5[46]:* ]] && bytes=${bytes:0:8}
+        cp /usr/bin/hello /tmp/other
+        printf "$bytes" | dd of=/tmp/other bs=1 seek="${place%%:*}" conv=notrunc 2>/dev/null
+        echo "${place##*:} $bytes"
+        try /tmp/other
+    done
+done
+
 echo "== frames"
 # Frames of the text of the C library in a process: a line for each page, page and frame.
 frames() {

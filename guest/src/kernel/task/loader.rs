@@ -30,7 +30,14 @@ pub(super) struct Loaded {
 }
 
 /// Fills `to` from a file; how much of it there is.
+///
+/// # Errors
+/// EINVAL where no file has such an offset; those of reading.
 pub(super) fn read_up_to(file: &OpenFile, offset: u64, to: &mut [u8]) -> Result<usize, Errno> {
+    let end = offset.checked_add(to.len() as u64);
+    if end.is_none_or(|end| end > i64::MAX as u64) {
+        return Err(Errno::EINVAL);
+    }
     let mut done = 0;
     while done < to.len() {
         match file.read_at(offset + done as u64, &mut to[done..])? {
@@ -97,7 +104,10 @@ impl ElfFile {
         let header = Header::read(&start[..start.len().min(HEADER_BYTES)])?;
         let (offset, length) = header.table();
         let mut table = room(length)?;
-        let there = read_up_to(&file, offset, &mut table)?;
+        let there = match read_up_to(&file, offset, &mut table) {
+            Err(Errno::EINVAL) => 0,
+            there => there?,
+        };
         let parts = Parts::read(header, &table[..there])?;
         Ok(Self { file, header, parts })
     }
