@@ -82,6 +82,37 @@ fn it_may_be_changed_now_and_then() {
     assert!(system.lookup(ROOT_INODE, b"d").is_ok());
 }
 
+/// A file has as many names as its inode counts, and no more.
+#[test]
+fn names_are_counted() {
+    /// Of ext2.
+    const LINKS_MAX: u32 = 32_000;
+    const NAMES_PER_DIRECTORY: u32 = 1000;
+    let mut system = mount(format(LARGE), Access::ReadWrite);
+    let new = New::Plain(Kind::Regular, 0o644);
+    let file = system.create(ROOT_INODE, b"file", new, &root()).expect("made");
+    let mut links = 1;
+    let refused = loop {
+        let new = New::Plain(Kind::Directory, 0o755);
+        let name = links.to_string();
+        let directory = system.create(ROOT_INODE, name.as_bytes(), new, &root()).expect("made");
+        let mut names = (0..NAMES_PER_DIRECTORY).map(|name| name.to_string());
+        let refused = names.find_map(|name| {
+            let linked = system.link(directory, name.as_bytes(), file, &root());
+            links += u32::from(linked.is_ok());
+            linked.err()
+        });
+        if let Some(error) = refused {
+            break error.errno();
+        }
+    };
+    assert_eq!((refused, links), (Errno::EMLINK, LINKS_MAX));
+    let attributes = system.attributes(file).expect("it is there");
+    assert_eq!(attributes.links, LINKS_MAX);
+    system.unlink(ROOT_INODE, b"file", &root()).expect("there are others");
+    system.link(ROOT_INODE, b"again", file, &root()).expect("one is free");
+}
+
 #[test]
 fn images_made_here_are_good() {
     for plan in [SMALL, LARGE] {
