@@ -17,7 +17,7 @@ use linux_raw_sys::general as linux;
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
 use super::TmpNode;
-use super::usage::Usage;
+use super::usage::{Usage, no_space};
 use crate::mm::reclaim::Patience;
 use crate::mm::{Object, Paged, commit, cut_out, machine, memory, write_frame};
 use crate::sync::Mutex;
@@ -45,13 +45,6 @@ pub(super) struct Data {
 fn split(at: u64) -> (u64, usize, usize) {
     let offset = at % PAGE_SIZE_BYTES;
     (at / PAGE_SIZE_BYTES, offset as usize, (PAGE_SIZE_BYTES - offset) as usize)
-}
-
-fn no_space(error: PageError) -> Errno {
-    match error {
-        PageError::OutOfMemory | PageError::Full => Errno::ENOSPC,
-        _ => Errno::EIO,
-    }
 }
 
 impl Data {

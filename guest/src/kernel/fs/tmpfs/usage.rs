@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use guest::errno::Errno;
 use guest::mm::PageError;
 
 use crate::mm::commit;
@@ -29,5 +30,13 @@ impl Usage {
         let has_room = self.pages.load(Ordering::Relaxed) < self.limit_pages;
         let promised = has_room && commit::commit(1, 0).is_ok();
         if promised { Ok(()) } else { Err(PageError::Full) }
+    }
+}
+
+/// Why there is no page.
+pub(super) fn no_space(error: PageError) -> Errno {
+    match error {
+        PageError::OutOfMemory | PageError::Full => Errno::ENOSPC,
+        _ => Errno::EIO,
     }
 }
