@@ -1,6 +1,6 @@
 /* Clocks and what they measure, and what a system says of itself and of a process: names, limits,
    processors, identities, randomness; as far as it is the same everywhere. */
-#include "check.h"
+#include "paths.h"
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
@@ -134,6 +134,21 @@ static void identities(void)
     CHECK(seteuid(0) == 0 && geteuid() == 0);
 }
 
+/* What uname says of a domain is what /proc does, and is changed there, too. */
+static void domain(void)
+{
+    struct utsname names;
+    int f = open("/proc/sys/kernel/domainname", O_WRONLY);
+    CHECK(setdomainname("example", 7) == 0 && uname(&names) == 0);
+    TEXT(names.domainname);
+    TEXT(get("/proc/sys/kernel/domainname"));
+    CHECK(write(f, "other\n", 6) == 6 && uname(&names) == 0);
+    TEXT(names.domainname);
+    CHECK(setdomainname("", 0) == 0 && uname(&names) == 0);
+    TEXT(names.domainname);
+    TEXT(get("/proc/sys/kernel/domainname"));
+}
+
 int main(void)
 {
     static const struct test tests[] = {
@@ -143,6 +158,7 @@ int main(void)
         {"limits", limits},
         {"randomness", randomness},
         {"identities", identities},
+        {"domain", domain},
     };
     return run_all(tests, sizeof tests / sizeof *tests);
 }

@@ -99,6 +99,12 @@ fn kernel() -> Node {
         sysvipc::NEXT_IDS[0],
         sysvipc::NEXT_IDS[1],
         sysvipc::NEXT_IDS[2],
+        ("domainname", || {
+            switch(
+                |out| put!(out, "{}\n", uts::domainname().escape_ascii()),
+                |text| uts::set_domainname(text.trim_end_matches("\n").as_bytes()),
+            )
+        }),
         ("hostname", || {
             switch(
                 |out| put!(out, "{}\n", uts::hostname().escape_ascii()),

@@ -20,6 +20,9 @@ pub(crate) const HOSTNAME_MAX_BYTES: usize = 64;
 /// The name of this host; empty: nobody has given it one.
 static HOSTNAME: SpinLock<Vec<u8>> = SpinLock::new(Vec::new());
 
+/// Its domain; `None`: nobody has given it one.
+static DOMAIN: SpinLock<Option<Vec<u8>>> = SpinLock::new(None);
+
 /// The name of this host.
 pub(crate) fn hostname() -> Vec<u8> {
     let name = HOSTNAME.lock().clone();
@@ -36,6 +39,25 @@ pub(crate) fn set_hostname(name: &[u8]) -> Result<(), Errno> {
     }
     let name = name.to_vec();
     let old = core::mem::replace(&mut *HOSTNAME.lock(), name);
+    drop(old);
+    Ok(())
+}
+
+/// The name of its domain.
+pub(crate) fn domainname() -> Vec<u8> {
+    DOMAIN.lock().clone().unwrap_or_else(|| b"(none)".to_vec())
+}
+
+/// Gives that another name.
+///
+/// # Errors
+/// `EINVAL`: it is too long.
+pub(crate) fn set_domainname(name: &[u8]) -> Result<(), Errno> {
+    if name.len() > HOSTNAME_MAX_BYTES {
+        return Err(Errno::EINVAL);
+    }
+    let name = name.to_vec();
+    let old = DOMAIN.lock().replace(name);
     drop(old);
     Ok(())
 }

@@ -19,7 +19,6 @@ use crate::fs::ext2;
 use crate::mm::{self, user};
 use crate::proc::uts;
 use crate::sched;
-use crate::sync::SpinLock;
 use crate::task::{self, Name, current_process, random, table};
 use crate::time as clock;
 
@@ -43,13 +42,9 @@ pub(super) const ROWS: &[Row] = rows! {
 const FIELD_BYTES: usize = 65;
 /// Fields of `struct utsname`.
 const FIELDS: usize = 6;
-/// A host without a domain has this one.
-const NO_DOMAIN: &[u8] = b"(none)";
-
-static DOMAIN: SpinLock<Vec<u8>> = SpinLock::new(Vec::new());
 
 fn uname(frame: &mut TrapFrame) -> Answer {
-    let (host, domain) = (uts::hostname(), DOMAIN.lock().clone());
+    let (host, domain) = (uts::hostname(), uts::domainname());
     let mut fields = [[0; FIELD_BYTES]; FIELDS];
     let texts = [
         uts::OSTYPE.as_bytes(),
@@ -57,7 +52,7 @@ fn uname(frame: &mut TrapFrame) -> Answer {
         uts::OSRELEASE.as_bytes(),
         uts::VERSION.as_bytes(),
         uts::MACHINE.as_bytes(),
-        if domain.is_empty() { NO_DOMAIN } else { &domain },
+        &domain,
     ];
     for (field, text) in fields.iter_mut().zip(texts) {
         field[..text.len()].copy_from_slice(text);
@@ -88,9 +83,7 @@ fn sethostname(frame: &mut TrapFrame) -> Answer {
 }
 
 fn setdomainname(frame: &mut TrapFrame) -> Answer {
-    let name = read_name(frame)?;
-    let old = core::mem::replace(&mut *DOMAIN.lock(), name);
-    drop(old);
+    uts::set_domainname(&read_name(frame)?)?;
     Ok(0)
 }
 

@@ -33,7 +33,7 @@ impl Usage {
     }
 }
 
-/// What it means for a file that a page cannot be had.
+/// Why there is no page.
 pub(super) fn no_space(error: PageError) -> Errno {
     match error {
         PageError::OutOfMemory | PageError::Full => Errno::ENOSPC,

@@ -95,8 +95,9 @@ fn swap_file() {
     let before = total();
     let mut header = [0; HEADER_BYTES];
     header::write(&mut header, AREA_PAGES as u32 - 1, [7; UUID_BYTES], b"");
-    let file = write_file(b"area", &header);
+    drop(write_file(b"area", &header));
     assert_eq!(swap::switch_on(b"area", None), Err(Errno::INVAL), "no page but the header");
+    let file = File::open_with(b"area", g::O_RDWR, 0).expect("open");
     assert_eq!(file.truncate((AREA_PAGES * PAGE) as u64), Ok(()));
     drop(file);
     assert_eq!(swap::switch_on(b"area", None), Err(Errno::INVAL), "it has holes");
