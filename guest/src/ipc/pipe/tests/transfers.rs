@@ -184,6 +184,20 @@ fn faults_keep_nobody_waiting() {
     };
     explore::all(2, 1000, play).unwrap();
     explore::seeds(400, play).unwrap();
+    let writing = || {
+        let pipe = pipe(1, 2, 1);
+        assert_eq!(write(&pipe, vec![0; PAGE], Patience::None), Ok(PAGE));
+        let [bad, good, reading] = [pipe.clone(), pipe.clone(), pipe];
+        Play::new()
+            .task(move || {
+                let mut memory = Memory { is_good: false, ..Memory::new(vec![1; 30], 0) };
+                assert_eq!(bad.write_on(&mut memory, Patience::Endless), Err(Errno::EFAULT));
+            })
+            .task(move || assert_eq!(write(&good, vec![2; 30], Patience::Endless), Ok(30)))
+            .task(move || assert_eq!(read(&reading, PAGE, Patience::None), Ok(vec![0; PAGE])))
+    };
+    explore::all(2, 800, writing).unwrap();
+    explore::seeds(300, writing).unwrap();
 }
 
 /// What one has held nobody else reads; what it leaves, they do.
