@@ -1,5 +1,6 @@
 //! Blocking as far as it is policy: when a task that waits queues up, looks, sleeps and hands on a
-//! wake-up ([`wait`], [`wake`]), and how it is told what it has waited for ([`Waiter`]). Locks and
+//! wake-up ([`wait`], [`wake`]), and how it is told what it has waited for ([`Waiter`]), and
+//! how a lock is handed over ([`RawMutex`]). Locks and
 //! queues are behind [`System`]: the kernel's are spin locks and lists of tasks; those of the tests
 //! (`explore/`) let one task at a time take a step, in every order.
 
@@ -7,9 +8,11 @@ use core::ops::DerefMut;
 
 #[cfg(test)]
 pub(crate) mod explore;
+mod mutex;
 mod wait;
 mod waiter;
 
+pub use mutex::{RawMutex, Word};
 pub use wait::{WaitError, Waiters, Waiting, wait, wake};
 pub use waiter::Waiter;
 
@@ -18,9 +21,16 @@ pub trait System: Sized + 'static {
     /// For short sections that never sleep.
     type Lock<T: Send>: Lock<T> + Send + Sync;
     /// Tasks that wait for something to change.
-    type Queue: Queue<Deadline = Self::Deadline> + Send + Sync;
+    type Queue: Queue<Deadline = Self::Deadline, Task = Self::Task> + Send + Sync;
     /// When a wait ends at the latest.
     type Deadline: Copy;
+    /// A number that tasks change at once.
+    type Word: Word;
+    /// What a task is known by.
+    type Task: Copy + Eq + Send;
+
+    /// The task that runs here.
+    fn this() -> Self::Task;
 }
 
 /// A lock for short sections that never sleep.
@@ -41,6 +51,8 @@ pub trait Lock<T> {
 pub trait Queue {
     /// When a wait ends at the latest.
     type Deadline;
+    /// What a task is known by.
+    type Task;
 
     /// Nobody waits.
     fn new() -> Self;
@@ -61,6 +73,9 @@ pub trait Queue {
 
     /// Wakes up to `count` waiters, first come first; how many.
     fn wake(&self, count: usize) -> usize;
+
+    /// Wakes the first one, after `choose` was told who it is; false where nobody waits.
+    fn wake_choosing(&self, choose: impl FnOnce(Self::Task)) -> bool;
 
     /// Wakes all.
     fn wake_all(&self) {

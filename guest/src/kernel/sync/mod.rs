@@ -13,6 +13,9 @@ pub(crate) use wait::{WaitQueue, wait_on_any};
 
 pub(crate) use guest::sync::WaitError;
 
+use core::sync::atomic::AtomicU32;
+
+use crate::sched::{self, Alive};
 use crate::time::Instant;
 
 /// What the portable parts of the kernel lock and sleep with.
@@ -23,4 +26,11 @@ impl guest::sync::System for Kernel {
     type Lock<T: Send> = SpinLock<T>;
     type Queue = WaitQueue;
     type Deadline = Instant;
+    type Word = AtomicU32;
+    type Task = Alive;
+
+    #[inline]
+    fn this() -> Alive {
+        sched::this()
+    }
 }

@@ -1,31 +1,24 @@
-//! [`Mutex`]: a lock whose waiters sleep. Who waits gets it in its turn: the one that lets go of
-//! it hands it over, so nobody starves.
+//! [`Mutex`]: a lock whose waiters sleep. Who waits gets it in its turn (`guest::sync`'s
+//! [`RawMutex`]).
 
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::AtomicU32;
 
-use super::{SpinLock, WaitQueue};
+use guest::sync::RawMutex;
+
+use super::{Kernel, SpinLock, WaitQueue};
 use crate::arch::hart;
 use crate::debug;
-use crate::sched::{self, Alive};
-
-const FREE: u32 = 0;
-const HELD: u32 = 1;
-/// Held, and somebody may be waiting.
-const WANTED: u32 = 2;
 
 /// How often a task looks whether a holder on another hart is done, before it sleeps.
 const SPINS: u32 = 100;
 
 /// A lock whose waiters sleep.
 pub(crate) struct Mutex<T> {
-    state: AtomicU32,
-    /// Whom it was handed to, until that one takes it.
-    heir: SpinLock<Option<Alive>>,
-    waiters: WaitQueue,
+    raw: RawMutex<Kernel>,
     value: UnsafeCell<T>,
 }
 
@@ -37,12 +30,8 @@ unsafe impl<T: Send> Send for Mutex<T> {}
 impl<T> Mutex<T> {
     /// A lock that nobody holds.
     pub(crate) const fn new(value: T) -> Self {
-        Self {
-            state: AtomicU32::new(FREE),
-            heir: SpinLock::new(None),
-            waiters: WaitQueue::new(),
-            value: UnsafeCell::new(value),
-        }
+        let raw = RawMutex::new(AtomicU32::new(0), SpinLock::new(None), WaitQueue::new());
+        Self { raw, value: UnsafeCell::new(value) }
     }
 
     /// Takes it; sleeps until that is possible.
@@ -55,9 +44,7 @@ impl<T> Mutex<T> {
     /// Takes it if nobody holds it.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        let (taken, failed) = (Ordering::Acquire, Ordering::Relaxed);
-        self.state.compare_exchange(FREE, HELD, taken, failed).ok()?;
-        Some(MutexGuard { lock: self, not_send: PhantomData })
+        self.raw.try_lock().then(|| MutexGuard { lock: self, not_send: PhantomData })
     }
 
     #[cold]
@@ -71,34 +58,8 @@ impl<T> Mutex<T> {
             }
         }
         assert!(!debug::is_panicking(), "a lock is held for ever");
-        self.waiters.wait(|| {
-            let me = sched::this();
-            let mut heir = self.heir.lock();
-            if *heir == Some(me) {
-                *heir = None;
-                return Some(());
-            }
-            // Where it is free, nobody has waited longer: it would have been handed over.
-            (self.state.swap(WANTED, Ordering::Acquire) == FREE).then_some(())
-        });
+        self.raw.wait();
         MutexGuard { lock: self, not_send: PhantomData }
-    }
-
-    #[cold]
-    fn hand_over(&self) {
-        loop {
-            // Who wants it from now on is seen below; who wanted it before is in the queue.
-            self.state.swap(HELD, Ordering::SeqCst);
-            let handed = self.waiters.wake_choosing(|task| {
-                *self.heir.lock() = Some(task);
-                // Others may wait behind it.
-                self.state.store(WANTED, Ordering::Release);
-            });
-            let (free, failed) = (Ordering::Release, Ordering::Relaxed);
-            if handed || self.state.compare_exchange(HELD, FREE, free, failed).is_ok() {
-                return;
-            }
-        }
     }
 
     /// What it holds; nobody else can, since the lock is not shared.
@@ -144,10 +105,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 impl<T> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let (free, failed) = (Ordering::Release, Ordering::Relaxed);
-        if self.lock.state.compare_exchange(HELD, FREE, free, failed).is_err() {
-            self.lock.hand_over();
-        }
+        self.lock.raw.unlock();
     }
 }
 

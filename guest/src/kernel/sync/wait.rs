@@ -139,19 +139,6 @@ impl WaitQueue {
     pub(crate) fn wake_all(&self) {
         self.wake(usize::MAX);
     }
-
-    /// Wakes the first one, after `choose` was told who it is; false where nobody waits.
-    pub(super) fn wake_choosing(&self, choose: impl FnOnce(Alive)) -> bool {
-        let mut list = self.list.lock();
-        match list.pop() {
-            Some(task) => {
-                choose(task);
-                sched::wake(task);
-                true
-            }
-            None => false,
-        }
-    }
 }
 
 impl Waiters for WaitQueue {
@@ -170,6 +157,7 @@ impl Waiters for WaitQueue {
 
 impl Queue for WaitQueue {
     type Deadline = Instant;
+    type Task = Alive;
 
     fn new() -> Self {
         Self::new()
@@ -192,6 +180,19 @@ impl Queue for WaitQueue {
     #[inline(always)]
     fn wake(&self, count: usize) -> usize {
         self.wake(count)
+    }
+
+    /// Its task stays alive as long as the queue is locked.
+    fn wake_choosing(&self, choose: impl FnOnce(Alive)) -> bool {
+        let mut list = self.list.lock();
+        match list.pop() {
+            Some(task) => {
+                choose(task);
+                sched::wake(task);
+                true
+            }
+            None => false,
+        }
     }
 }
 

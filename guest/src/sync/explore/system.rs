@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -17,6 +17,33 @@ impl System for Explored {
     type Lock<T: Send> = Lock<T>;
     type Queue = Queue;
     type Deadline = Eventually;
+    type Word = Word;
+    type Task = usize;
+
+    fn this() -> usize {
+        world::me()
+    }
+}
+
+/// A number of which every change is a step.
+#[derive(Debug, Default)]
+pub(crate) struct Word(AtomicU32);
+
+impl sync::Word for Word {
+    fn compare_exchange(&self, old: u32, new: u32, success: Ordering) -> Result<u32, u32> {
+        world::step();
+        self.0.compare_exchange(old, new, success, Ordering::Relaxed)
+    }
+
+    fn swap(&self, new: u32, order: Ordering) -> u32 {
+        world::step();
+        self.0.swap(new, order)
+    }
+
+    fn store(&self, new: u32, order: Ordering) {
+        world::step();
+        self.0.store(new, order);
+    }
 }
 
 /// A deadline that comes at some time while the task sleeps.
@@ -117,16 +144,13 @@ impl Waiters for Queue {
     }
 
     fn wake_first(&self) -> bool {
-        let mut list = sync::Lock::lock(&self.list);
-        let Some(first) = list.pop_front() else { return false };
-        first.is_queued.store(false, Ordering::SeqCst);
-        world::wake(first.task);
-        true
+        sync::Queue::wake_choosing(self, |_| {})
     }
 }
 
 impl sync::Queue for Queue {
     type Deadline = Eventually;
+    type Task = usize;
 
     fn new() -> Self {
         let list = <Lock<_> as sync::Lock<_>>::new(VecDeque::new());
@@ -154,6 +178,15 @@ impl sync::Queue for Queue {
 
     fn wake(&self, count: usize) -> usize {
         sync::wake(self, count)
+    }
+
+    fn wake_choosing(&self, choose: impl FnOnce(usize)) -> bool {
+        let mut list = sync::Lock::lock(&self.list);
+        let Some(first) = list.pop_front() else { return false };
+        first.is_queued.store(false, Ordering::SeqCst);
+        choose(first.task);
+        world::wake(first.task);
+        true
     }
 }
 

@@ -87,6 +87,31 @@ fn small_writes_and_small_reads() {
     explore::seeds(700, play).unwrap();
 }
 
+/// One change that is enough for two wakes two, one after the other.
+#[test]
+fn enough_for_two() {
+    let reading = || {
+        let pipe = pipe(2, 1, 1);
+        let [first, second, writing] = [pipe.clone(), pipe.clone(), pipe];
+        Play::new()
+            .task(move || assert_eq!(read(&first, 1, Patience::Endless), Ok(vec![4])))
+            .task(move || assert_eq!(read(&second, 1, Patience::Endless), Ok(vec![4])))
+            .task(move || assert_eq!(write(&writing, vec![4; 2], Patience::Endless), Ok(2)))
+    };
+    explore::all(2, 800, reading).unwrap();
+    let writing = || {
+        let pipe = pipe(1, 2, 1);
+        assert_eq!(write(&pipe, vec![0; PAGE], Patience::None), Ok(PAGE));
+        let [first, second, reading] = [pipe.clone(), pipe.clone(), pipe];
+        Play::new()
+            .task(move || assert_eq!(write(&first, vec![1; 30], Patience::Endless), Ok(30)))
+            .task(move || assert_eq!(write(&second, vec![2; 30], Patience::Endless), Ok(30)))
+            .task(move || assert_eq!(read(&reading, PAGE, Patience::None), Ok(vec![0; PAGE])))
+    };
+    explore::all(2, 800, writing).unwrap();
+    explore::seeds(300, writing).unwrap();
+}
+
 /// A write of more than fits comes piece by piece, in order.
 #[test]
 fn long_writes() {
@@ -159,6 +184,20 @@ fn faults_keep_nobody_waiting() {
     };
     explore::all(2, 1000, play).unwrap();
     explore::seeds(400, play).unwrap();
+    let writing = || {
+        let pipe = pipe(1, 2, 1);
+        assert_eq!(write(&pipe, vec![0; PAGE], Patience::None), Ok(PAGE));
+        let [bad, good, reading] = [pipe.clone(), pipe.clone(), pipe];
+        Play::new()
+            .task(move || {
+                let mut memory = Memory { is_good: false, ..Memory::new(vec![1; 30], 0) };
+                assert_eq!(bad.write_on(&mut memory, Patience::Endless), Err(Errno::EFAULT));
+            })
+            .task(move || assert_eq!(write(&good, vec![2; 30], Patience::Endless), Ok(30)))
+            .task(move || assert_eq!(read(&reading, PAGE, Patience::None), Ok(vec![0; PAGE])))
+    };
+    explore::all(2, 800, writing).unwrap();
+    explore::seeds(300, writing).unwrap();
 }
 
 /// What one has held nobody else reads; what it leaves, they do.
