@@ -8,7 +8,7 @@ use guest::task::signal::Number;
 use guest::task::{Pid, limits};
 use linux_raw_sys::general as linux;
 
-use super::signal::{ProcessSignals, killable};
+use super::signal::{self, ProcessSignals, killable};
 use super::table::{TREE, publish};
 use super::{Process, Resources, Thread, current_process, init};
 use crate::arch::trap::TrapFrame;
@@ -190,6 +190,7 @@ fn make_thread(frame: &TrapFrame, request: &Request, tid: Pid) -> Result<Arc<Thr
 fn make_process(frame: &TrapFrame, request: &Request, pid: Pid) -> Result<Arc<Thread>, Errno> {
     let parent = sched::current_thread();
     let creator = &parent.process;
+    parent.own.begin_fork();
     let space = creator.space().ok_or(Errno::ESRCH)?;
     let space = if request.has(linux::CLONE_VM) { space } else { copy(&space)? };
     let resources = creator.resources_for_child(request, space.clone());
@@ -209,6 +210,7 @@ fn make_process(frame: &TrapFrame, request: &Request, pid: Pid) -> Result<Arc<Th
     tree.insert(pid, parent_pid, request.exit_signal, process);
     tree.insert_thread(pid, thread.clone());
     publish(&tree, pid);
+    signal::end_fork(parent, &thread.process);
     drop(tree);
     task.start();
     Ok(thread)

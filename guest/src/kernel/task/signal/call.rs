@@ -12,7 +12,7 @@ use linux_raw_sys::general as linux;
 use super::super::table::{self, TREE};
 use super::super::{Process, Thread, current_process};
 use super::frame::OtherStack;
-use super::{Own, deliver, post, post_to_thread};
+use super::{Own, deliver, post, post_as_member, post_to_thread};
 use crate::sched;
 use crate::sync::{WaitError, WaitQueue};
 use crate::time::Instant;
@@ -180,10 +180,13 @@ fn number_or_none(raw: u64) -> Result<Option<Number>, Errno> {
     guest::task::signal::number(u64::from(raw as u32)).map(Some).ok_or(Errno::EINVAL)
 }
 
+fn check(sender: &Process, receiver: &Process, number: Option<Number>) -> Result<(), Errno> {
+    let may = may_signal(sender, receiver, number.unwrap_or(SIGKILL));
+    if may { Ok(()) } else { Err(Errno::EPERM) }
+}
+
 fn send_checked(sender: &Process, receiver: &Process, number: Option<Number>) -> Result<(), Errno> {
-    if !may_signal(sender, receiver, number.unwrap_or(SIGKILL)) {
-        return Err(Errno::EPERM);
-    }
+    check(sender, receiver, number)?;
     number.map_or(Ok(()), |number| post(receiver, from_caller(number, SI_USER)))
 }
 
@@ -218,6 +221,15 @@ pub(crate) fn send_to(
     }
 }
 
+fn send_as_member(
+    sender: &Process,
+    receiver: &Process,
+    number: Option<Number>,
+) -> Result<(), Errno> {
+    check(sender, receiver, number)?;
+    number.map_or(Ok(()), |number| post_as_member(receiver, from_caller(number, SI_USER)))
+}
+
 /// To all of them that may be signalled; an error only where it is the same for all.
 fn send_to_some<'a>(
     sender: &Process,
@@ -226,7 +238,7 @@ fn send_to_some<'a>(
 ) -> Result<(), Errno> {
     let mut result = Err(Errno::ESRCH);
     for receiver in receivers {
-        match send_checked(sender, receiver, number) {
+        match send_as_member(sender, receiver, number) {
             Ok(()) => result = Ok(()),
             Err(error) if result == Err(Errno::ESRCH) => result = Err(error),
             Err(_) => {}

@@ -6,7 +6,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use guest::errno::Errno;
 use guest::task::Pid;
@@ -79,9 +79,20 @@ pub(crate) struct Own {
     resumed: AtomicU64,
     /// How the page that made the last fault was touched, for the report.
     touched: AtomicU8,
+    /// Whether it makes a process, and the signals that several processes were sent meanwhile, its
+    /// own among them. Used under the lock of the process's signals, but to begin.
+    is_forking: AtomicBool,
+    late: AtomicU64,
 }
 
 impl Own {
+    /// The thread begins to make a process. What a group is sent from now on is for that, too, as
+    /// if it had been a member already: or else a key typed in time would not reach it.
+    pub(super) fn begin_fork(&self) {
+        self.late.store(0, Ordering::Relaxed);
+        self.is_forking.store(true, Ordering::Release);
+    }
+
     /// The mask to come back to, once.
     #[inline]
     fn take_saved_mask(&self) -> Option<SigSet> {
@@ -272,13 +283,41 @@ pub(crate) fn send_to_self(signal: u8) {
     let _ = post_to_thread(thread, SigInfo::from_process(signal, SI_USER, pid, uid));
 }
 
+/// Sends a signal to a process, as to others at the same time; the lock of the tree keeps those
+/// together.
+///
+/// # Errors
+/// As [`post`].
+fn post_as_member(process: &Process, info: SigInfo) -> Result<(), Errno> {
+    let mut signals = process.signals.lock();
+    let all = signals.threads.iter().map(|thread| &thread.own);
+    for own in all.filter(|own| own.is_forking.load(Ordering::Acquire)) {
+        own.late.fetch_or(SigSet::of(&[info.number()]).0, Ordering::Relaxed);
+    }
+    signals.add(process, None, info)
+}
+
+/// Ends [`begin_fork`](Own::begin_fork): the child is where its group is found, and the lock of the
+/// tree held since then.
+pub(super) fn end_fork(parent: &Thread, child: &Process) {
+    let signals = parent.process.signals.lock();
+    parent.own.is_forking.store(false, Ordering::Relaxed);
+    let mut late = SigSet(parent.own.late.load(Ordering::Relaxed));
+    drop(signals);
+    while let Some(number) = late.lowest() {
+        late.remove(number);
+        // From the kernel: there is no info to be lost.
+        let _ = post(child, SigInfo::kernel(number));
+    }
+}
+
 /// To every process of a group: from the terminal.
 pub(crate) fn send_to_group(group: Pid, signal: u8) {
     let tree = TREE.lock();
     for pid in tree.members(group) {
         if let Some(node) = tree.get(*pid) {
             // From the kernel: there is no info to be lost.
-            let _ = post(&node.payload, SigInfo::kernel(signal));
+            let _ = post_as_member(&node.payload, SigInfo::kernel(signal));
         }
     }
 }
