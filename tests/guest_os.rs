@@ -297,7 +297,7 @@ const LIMITS_INSNS: [(&str, u64); 35] = [
     ("cow-reuse", 680),
     ("shared-fill", 2300),
     ("munmap-per-page", 185),
-    ("mmap-munmap", 2000),
+    ("mmap-munmap", 2100),
     ("mmap-touch-munmap", 3600),
     ("mprotect", 1300),
     ("signal", 1900),
