@@ -223,7 +223,7 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         if (area.prot, area.charge) == (prot, charge) {
             return Ok(());
         }
-        self.change(Vma { prot, charge, ..area.part(range) }, limit)
+        self.change(at, Vma { prot, charge, ..area.part(range) }, limit)
     }
 
     /// Says of the part `range` of the area that holds it what becomes of it in a child, splitting
@@ -242,14 +242,13 @@ impl<O: Clone + PartialEq> VmaMap<O> {
         if area.at_fork == at_fork {
             return Ok(());
         }
-        self.change(Vma { at_fork, ..area.part(range) }, limit)
+        self.change(at, Vma { at_fork, ..area.part(range) }, limit)
     }
 
-    /// Puts an area into the place of a part of the one that holds it.
-    fn change(&mut self, changed: Vma<O>, limit: usize) -> Result<(), Errno> {
-        let range = changed.pages;
-        let at = self.index_of(range.start).expect("an area is there");
-        let area = &self.areas[at];
+    /// Puts an area into the place of a part of the one at an index.
+    #[inline]
+    fn change(&mut self, at: usize, changed: Vma<O>, limit: usize) -> Result<(), Errno> {
+        let (range, area) = (changed.pages, &self.areas[at]);
         let (at_start, at_end) = (area.pages.start == range.start, area.pages.end == range.end);
         let neighbour = |index: Option<usize>| index.and_then(|index| self.areas.get(index));
         let below = at_start

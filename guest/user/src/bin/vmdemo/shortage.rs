@@ -139,11 +139,12 @@ fn who_gets_killed(stage: &mut Stage) -> Played {
     survivor.hear()?;
     let victim = Partner::start(|parent| {
         parent.tell(0)?;
-        let mut areas = Vec::with_capacity(all as usize / PIECE_PAGES + 1);
-        while areas.len() < areas.capacity() {
-            let area = Mapping::private(PIECE_PAGES * PAGE_SIZE_BYTES)?;
+        // All promises come first: where memory is short, a call may be refused one.
+        let pieces = all as usize / PIECE_PAGES + 1;
+        let areas = (0..pieces).map(|_| Mapping::private(PIECE_PAGES * PAGE_SIZE_BYTES));
+        let areas = areas.collect::<guest_user::Result<Vec<Mapping>>>()?;
+        for area in &areas {
             (0..PIECE_PAGES).for_each(|page| area.write(page * PAGE_SIZE_BYTES, 1));
-            areas.push(area);
         }
         Ok(())
     })?;
