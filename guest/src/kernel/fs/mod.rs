@@ -37,6 +37,7 @@ pub(crate) mod synthetic;
 mod table;
 pub(crate) mod tmpfs;
 pub(crate) mod tty;
+mod writers;
 
 use inode::Flags;
 use names::Walk;

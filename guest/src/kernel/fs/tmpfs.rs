@@ -338,7 +338,7 @@ impl Inode for TmpNode {
     fn open(self: Arc<Self>, flags: Flags) -> Result<Arc<dyn File>, Errno> {
         match &self.body {
             Body::Regular(content) => {
-                content.opened(flags)?;
+                content.writers.opened(flags)?;
                 Ok(self)
             }
             Body::Directory => Ok(Arc::new(Listing)),
@@ -456,12 +456,12 @@ impl Inode for TmpNode {
     }
 
     fn deny_writing(&self) -> Result<(), Errno> {
-        self.content()?.deny_writing()
+        self.content()?.writers.deny()
     }
 
     fn allow_writing(&self) {
         if let Body::Regular(content) = &self.body {
-            content.allow_writing();
+            content.writers.allow();
         }
     }
 }

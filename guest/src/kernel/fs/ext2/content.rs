@@ -5,7 +5,7 @@
 //! file held; a frame is never waited for with it. Every page that is changed has its blocks, up to
 //! the end of the file, before: so what is written back finds its place.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use guest::errno::Errno;
 use guest::mm::object::Pages;
@@ -13,7 +13,8 @@ use guest::mm::{Class, ObjectAccess, Owner, PageError};
 use guest::{PAGE_SIZE_BYTES, Ppn};
 
 use super::super::buffer::Buffer;
-use super::super::inode::{Flags, Sparse};
+use super::super::inode::Sparse;
+use super::super::writers::Writers;
 use super::home::{Frames, Home, clear, split};
 use crate::block::{Operation, PIECES_MAX};
 use crate::mm::reclaim::Patience;
@@ -23,8 +24,7 @@ use crate::sync::{Mutex, MutexGuard};
 /// Pages, how many of their bytes count, and who may write.
 pub(super) struct Content {
     data: Mutex<Data>,
-    /// Who has it open for writing; negative: so many run it.
-    writers: AtomicI32,
+    pub(super) writers: Writers,
     /// It was mapped for writing since its mappings were last looked at.
     was_mapped: AtomicBool,
     /// Something could not be written, and nobody has been told.
@@ -305,7 +305,7 @@ impl Content {
     pub(super) fn new(size: u64) -> Self {
         Self {
             data: Mutex::new(Data { pages: Pages::default(), size, next_read: 0 }),
-            writers: AtomicI32::new(0),
+            writers: Writers::new(),
             was_mapped: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
         }
@@ -313,36 +313,6 @@ impl Content {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Data> {
         self.data.lock()
-    }
-
-    /// Somebody opens it.
-    pub(super) fn opened(&self, flags: Flags) -> Result<(), Errno> {
-        if !flags.writes() {
-            return Ok(());
-        }
-        let one_more = |writers: i32| (writers >= 0).then_some(writers + 1);
-        let counted = self.writers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
-        counted.map(|_| ()).map_err(|_| Errno::ETXTBSY)
-    }
-
-    pub(super) fn closed(&self, flags: Flags) {
-        if flags.writes() {
-            self.writers.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-
-    pub(super) fn deny_writing(&self) -> Result<(), Errno> {
-        let one_more = |writers: i32| (writers <= 0).then_some(writers - 1);
-        let counted = self.writers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
-        counted.map(|_| ()).map_err(|_| Errno::ETXTBSY)
-    }
-
-    pub(super) fn allow_writing(&self) {
-        self.writers.fetch_add(1, Ordering::AcqRel);
-    }
-
-    pub(super) fn is_run(&self) -> bool {
-        self.writers.load(Ordering::Acquire) < 0
     }
 
     /// Works on the content with the lock held; whenever that takes a frame, waits for it without,

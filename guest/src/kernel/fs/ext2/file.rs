@@ -104,7 +104,7 @@ impl File for Node {
 
     fn close(&self, flags: Flags) {
         if let Ok(content) = self.content() {
-            content.closed(flags);
+            content.writers.closed(flags);
         }
     }
 }

@@ -260,7 +260,7 @@ impl Inode for Node {
     fn open(self: Arc<Self>, flags: Flags) -> Result<Arc<dyn File>, Errno> {
         match (&self.body, self.kind) {
             (Body::Regular(content), _) => {
-                content.opened(flags)?;
+                content.writers.opened(flags)?;
                 Ok(self)
             }
             (Body::Fifo(end), _) => pipe::open_fifo(end, flags),
@@ -378,9 +378,7 @@ impl Inode for Node {
         if self.system.is_read_only() {
             return Err(Errno::EROFS);
         }
-        if content.is_run() {
-            return Err(Errno::ETXTBSY);
-        }
+        content.writers.check()?;
         if size_bytes > self.system.max_file_bytes() {
             return Err(Errno::EFBIG);
         }
@@ -402,12 +400,12 @@ impl Inode for Node {
     }
 
     fn deny_writing(&self) -> Result<(), Errno> {
-        self.content()?.deny_writing()
+        self.content()?.writers.deny()
     }
 
     fn allow_writing(&self) {
         if let Ok(content) = self.content() {
-            content.allow_writing();
+            content.writers.allow();
         }
     }
 }

@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::Ordering;
 
 use guest::errno::Errno;
 use guest::fs::seals::Seals;
@@ -16,6 +16,7 @@ use linux_raw_sys::general as linux;
 
 use super::super::buffer::{Buffer, moved_or};
 use super::super::inode::{Allocation, File, Flags, Inode, Sparse};
+use super::super::writers::Writers;
 use super::TmpNode;
 use super::usage::{Usage, no_space};
 use crate::mm::reclaim::Patience;
@@ -28,8 +29,7 @@ const SIZE_MAX_BYTES: u64 = i64::MAX as u64;
 /// Pages, how many of their bytes count, and who may write.
 pub(in super::super) struct Content {
     pub(super) data: Mutex<Data>,
-    /// Who has it open for writing; negative: so many run it.
-    writers: AtomicI32,
+    pub(super) writers: Writers,
 }
 
 pub(super) struct Data {
@@ -214,7 +214,7 @@ impl Content {
     pub(super) fn new(usage: Arc<Usage>) -> Self {
         let (pages, seals) = (Pages::default(), Seals::CLOSED);
         let data = Data { pages, size: 0, seals, usage, changes: 0 };
-        Self { data: Mutex::new(data), writers: AtomicI32::new(0) }
+        Self { data: Mutex::new(data), writers: Writers::new() }
     }
 
     pub(super) fn size_and_pages(&self) -> (u64, u64) {
@@ -222,33 +222,11 @@ impl Content {
         (data.size, data.pages.count())
     }
 
-    /// Somebody opens it.
-    pub(super) fn opened(&self, flags: Flags) -> Result<(), Errno> {
-        if !flags.writes() {
-            return Ok(());
-        }
-        let one_more = |writers: i32| (writers >= 0).then_some(writers + 1);
-        let counted = self.writers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
-        counted.map(|_| ()).map_err(|_| Errno::ETXTBSY)
-    }
-
-    pub(super) fn deny_writing(&self) -> Result<(), Errno> {
-        let one_more = |writers: i32| (writers <= 0).then_some(writers - 1);
-        let counted = self.writers.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
-        counted.map(|_| ()).map_err(|_| Errno::ETXTBSY)
-    }
-
-    pub(super) fn allow_writing(&self) {
-        self.writers.fetch_add(1, Ordering::AcqRel);
-    }
-
     pub(super) fn truncate(&self, size: u64) -> Result<(), Errno> {
         if size > SIZE_MAX_BYTES {
             return Err(Errno::EFBIG);
         }
-        if self.writers.load(Ordering::Acquire) < 0 {
-            return Err(Errno::ETXTBSY);
-        }
+        self.writers.check()?;
         let data = self.data.lock();
         data.seals.check_size(data.size, size)?;
         drop(data);
@@ -445,8 +423,8 @@ impl File for TmpNode {
     }
 
     fn close(&self, flags: Flags) {
-        if let (true, Ok(content)) = (flags.writes(), self.content()) {
-            content.writers.fetch_sub(1, Ordering::AcqRel);
+        if let Ok(content) = self.content() {
+            content.writers.closed(flags);
         }
     }
 }
