@@ -283,7 +283,7 @@ fn small_memory() -> Result<(), Failed> {
 const LIMITS_INSNS: [(&str, u64); 35] = [
     ("getppid", 150),
     ("fork-exit-wait", 90_000),
-    ("fork-per-page", 120),
+    ("fork-per-page", 125),
     ("fork-per-area", 220),
     ("fork-per-shared", 5),
     ("fork-exec-exit", 280_000),

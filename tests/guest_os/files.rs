@@ -147,7 +147,7 @@ const VARIANTS: [Variant; 5] = [
 ];
 
 /// Blocks of a disk of 8 MiB that can neither be read nor written: none that mke2fs uses.
-const BAD_SECTORS: &str = "sectors=2160-2239+2301+2400-2599+3000-3007";
+const BAD_SECTORS: &str = "sectors=2000-2079+2101+2160-2239+2400-2599";
 
 /// Writes at which the power is cut.
 const CUTS: [u64; 5] = [40, 137, 300, 701, 1500];

@@ -84,7 +84,7 @@ fn is_refused(child: u64, round: u64) -> bool {
         }
         synced
     });
-    match done.and(file::unlink(&name)) {
+    match done.and_then(|()| file::unlink(&name)) {
         Ok(()) => false,
         Err(Errno(errno::EIO | errno::ENOENT)) => true,
         Err(other) => panic!("round {round}: {other}"),
