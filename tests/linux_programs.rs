@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-use cases::{BUSYBOX, Case, Judge, PROGRAMS};
+use cases::{BUSYBOX, Case, Judge, LARGE, PROGRAMS};
 use libtest_mimic::{Arguments, Failed, Trial};
 use operating_system::GUEST;
 
@@ -49,8 +49,10 @@ type Machine = (&'static str, &'static [&'static str]);
 const MACHINES: [Machine; 3] = [
     ("harts1", &["-smp", "1"]),
     ("harts4", &["-smp", "4"]),
-    ("little-ram-harts4", &["-smp", "4", "-m", "8M", "--swap", "64M"]),
+    (LITTLE_RAM, &["-smp", "4", "-m", "12M", "--swap", "64M"]),
 ];
+/// On which [`LARGE`] programs do not run.
+const LITTLE_RAM: &str = "little-ram-harts4";
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -72,7 +74,8 @@ fn main() {
                 let name = format!("{group}::{}::{}", case.name, machine.0);
                 let trial = Trial::test(name, move || compare(case, machine));
                 let lacks_disk = case.on_disk && no_disk.is_some();
-                trials.push(trial.with_ignored_flag(missing.is_some() || lacks_disk));
+                let lacks_ram = machine.0 == LITTLE_RAM && is_large(case);
+                trials.push(trial.with_ignored_flag(missing.is_some() || lacks_disk || lacks_ram));
             }
         }
         if group == "busybox" {
@@ -87,6 +90,15 @@ fn main() {
     // It takes long: only when asked for.
     trials.push(Trial::test("linux::recorded", recorded).with_ignored_flag(true));
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Whether a program cannot run in little RAM; says why not.
+fn is_large(case: &Case) -> bool {
+    let reason = LARGE.iter().find(|(name, _)| *name == case.name);
+    if let Some((name, reason)) = reason {
+        report(&format!("{name} is skipped on {LITTLE_RAM}: {reason}"));
+    }
+    reason.is_some()
 }
 
 const COMPILER: &str = "riscv64-linux-gnu-gcc";

@@ -64,6 +64,12 @@ const fn on_disk(name: &'static str, source: &'static str) -> Case {
     Case { judge, on_disk: true, ..program(name, source, &["/disk"]) }
 }
 
+/// Those that cannot run in little RAM, and why.
+pub(crate) const LARGE: [(&str, &str); 2] = [
+    ("cow_crowd", "there may be fewer processes at a time, as on Linux"),
+    ("disk_files", "half of RAM, which tmpfs has, is less than the file that it makes"),
+];
+
 const HOSTS_OWN: &str = "the peer has the calls of its host, whatever Linux that is";
 
 pub(crate) const PROGRAMS: &[Case] = &[
