@@ -38,7 +38,7 @@ const POLICIES: [(&str, &[&str]); 6] = [
     ("aging", &["-smp", "4"]),
     ("two-list", &["-smp", "1"]),
     ("wsclock", &["-smp", "4", "-cpu", SVADE]),
-    ("clock-pro", &["-smp", "1", "-m", "8M"]),
+    ("clock-pro", &["-smp", "1", "-m", "10M"]),
 ];
 
 /// The tests that belong to a disk: its name, some tests or, for none, the usual ones, and what the
