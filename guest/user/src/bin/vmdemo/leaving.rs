@@ -107,6 +107,9 @@ fn to_disk_and_back(stage: &mut Stage) -> Played {
     stage.show("memory of a child", PAGES, "pages");
     stage.check(free > 2 * pages, "RAM is short from the beginning");
 
+    // What it runs for that need not come from the disk any more.
+    child.tell(READ)?;
+    child.hear()?;
     step(stage, &child, COOL, "made cold")?;
     let (read, _, rescued) = step(stage, &child, READ, "looked at")?;
     stage.check(rescued >= pages, "pages that were unmapped were not found again");
