@@ -121,7 +121,7 @@ const FILE_NUMBER: u64 = 1 << 63;
 
 /// What a file is known by as a swap area.
 pub(crate) fn swap_number(inode: &dyn Inode) -> u64 {
-    FILE_NUMBER | inode.device() << 32 ^ inode.number()
+    FILE_NUMBER | (inode.device() << 32) ^ inode.number()
 }
 
 /// A file that is used for swapping: nobody writes it meanwhile. It is a stretch of its disk; which

@@ -96,8 +96,8 @@ fn read_header(disk: &dyn Disk) -> Result<Box<[u8; HEADER_BYTES]>, Errno> {
 /// `swapon`: uses a disk that has the header of a swap area.
 ///
 /// # Errors
-/// `EINVAL` for one without; `EBUSY` if it is used already, or mounted; `EPERM` where there are as many areas as
-/// there can be; `EROFS`, `EIO`, `ENOMEM`.
+/// `EINVAL` for one without; `EBUSY` if it is used already, or mounted; `EPERM` where there are as
+/// many areas as there can be; `EROFS`, `EIO`, `ENOMEM`.
 pub(crate) fn switch_on(disk: Arc<dyn Disk>, priority: Option<i16>) -> Result<(), Errno> {
     let _alone = CHANGES.lock();
     if disk.is_read_only() {
