@@ -26,13 +26,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use guest_user::status::Status;
-use guest_user::sys::{args, file, io, process};
-use guest_user::{Errno, complain, println};
+use guest_user::sys::trial::{self, Case, Tally};
+use guest_user::sys::{args, file, process};
+use guest_user::{Errno, complain};
 
 guest_user::program!(main);
-
-/// A test: its name and what fails by panicking.
-type Case = (&'static str, fn());
 
 const CASES: [&[Case]; 4] = [names::CASES, content::CASES, mapped::CASES, pressure::CASES];
 /// Those that run by name only.
@@ -48,20 +46,12 @@ const KEPT_BYTES: usize = 100_000;
 
 fn main() -> i32 {
     let words: Vec<&[u8]> = args::args().collect();
-    let all = || CASES.iter().copied().flatten();
-    if words == [b"-l"] {
-        all().for_each(|(name, _)| println!("{name}"));
-        return 0;
-    }
     let keep = words.contains(&&b"-k"[..]);
     let names: Vec<&[u8]> = words.into_iter().filter(|word| *word != b"-k").collect();
-    let special = || BY_NAME.iter().copied().flatten();
-    let known = || all().chain(special());
-    let is_known = |wanted: &[u8]| known().any(|(name, _)| name.as_bytes() == wanted);
-    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
-        complain!("no test is called {}; -l lists them", unknown.escape_ascii());
-        return 2;
-    }
+    let cases = match trial::chosen(&names, &CASES, &BY_NAME) {
+        Ok(cases) => cases,
+        Err(status) => return status,
+    };
     // It may be there from the last time.
     let _ = file::make_directory(PLACE, 0o755);
     if let Err(error) = mount() {
@@ -69,29 +59,7 @@ fn main() -> i32 {
         return 2;
     }
     drop(world::write_file(KEPT, &world::bytes(77, KEPT_BYTES)));
-    let is_wanted = |name: &str| names.contains(&name.as_bytes());
-    let usual = all().filter(|(name, _)| names.is_empty() || is_wanted(name));
-    let special = special().filter(|(name, _)| is_wanted(name));
-    let (mut passed, mut failed) = (0, 0);
-    for (name, test) in usual.chain(special) {
-        match run(name, test, keep) {
-            Ok(()) => {
-                passed += 1;
-                println!("ok {name}");
-            }
-            Err(what) => {
-                failed += 1;
-                println!("FAILED {name}: {what}");
-            }
-        }
-        let _ = io::flush();
-    }
-    if let Err(what) = come_back() {
-        failed += 1;
-        println!("FAILED in the end: {what}");
-    }
-    println!("{passed} passed, {failed} failed");
-    i32::from(failed != 0)
+    Tally::of(&cases, |case| run(case, keep)).in_the_end(come_back()).exit_status()
 }
 
 /// Mounts the first disk that has a file system.
@@ -108,7 +76,7 @@ fn mount() -> Result<(), Errno> {
 }
 
 /// Runs a test in a child, in a directory of its own, and the audit after it.
-fn run(name: &str, test: &fn(), keep: bool) -> Result<(), String> {
+fn run((name, test): &Case, keep: bool) -> Result<String, String> {
     let place = [PLACE, b"/", name.as_bytes()].concat();
     file::make_directory(&place, 0o755).map_err(|error| format!("mkdir: {error}"))?;
     let child = world::start(|| {
@@ -122,20 +90,12 @@ fn run(name: &str, test: &fn(), keep: bool) -> Result<(), String> {
     if status != Status::Exited(0) {
         return Err(format!("{status:?}"));
     }
-    audit()?;
+    trial::audit()?;
     if !keep {
         world::remove_all(&place);
-        audit()?;
+        trial::audit()?;
     }
-    Ok(())
-}
-
-fn audit() -> Result<(), String> {
-    // What an orphan of the test holds is on its way out.
-    process::give_way();
-    let report =
-        file::read_file(b"/proc/sys/vm/audit").map_err(|error| format!("audit: {error}"))?;
-    if report.starts_with(b"ok") { Ok(()) } else { Err(format!("{}", report.escape_ascii())) }
+    Ok(String::new())
 }
 
 /// What was written is there when the file system is mounted once more.
@@ -151,5 +111,5 @@ fn come_back() -> Result<(), String> {
         return Err("something else has come back".into());
     }
     file::unmount(PLACE).map_err(told("umount"))?;
-    audit()
+    trial::audit().map(drop)
 }

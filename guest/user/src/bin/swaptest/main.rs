@@ -26,16 +26,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use guest_user::complain;
 use guest_user::proc::table::Table;
 use guest_user::status::Status;
-use guest_user::sys::{args, file, io, process, swap};
-use guest_user::{complain, println};
+use guest_user::sys::trial::{self, Case, Tally};
+use guest_user::sys::{args, file, process, swap};
 use linux_raw_sys::general as g;
 
 guest_user::program!(main);
-
-/// A test: its name and what fails by panicking.
-type Case = (&'static str, fn());
 
 const CASES: [&[Case]; 4] = [large::CASES, many::CASES, shared::CASES, ends::CASES];
 /// Those that run by name only.
@@ -46,50 +44,22 @@ const DISK: &[u8] = b"/dev/vda";
 
 fn main() -> i32 {
     let names: Vec<&[u8]> = args::args().collect();
-    let all = || CASES.iter().copied().flatten();
-    if names == [b"-l"] {
-        all().for_each(|(name, _)| println!("{name}"));
-        return 0;
-    }
     if let [b"verify", seed] = names[..] {
         return world::verify_as_program(seed);
     }
-    let is_known = |wanted: &[u8]| all().chain(BY_NAME).any(|(name, _)| name.as_bytes() == wanted);
-    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
-        complain!("no test is called {}; -l lists them", unknown.escape_ascii());
-        return 2;
-    }
+    let cases = match trial::chosen(&names, &CASES, &[BY_NAME]) {
+        Ok(cases) => cases,
+        Err(status) => return status,
+    };
     if let Err(error) = swap::switch_on(DISK, None).and_then(|()| process::lock_memory()) {
         complain!("{}: {error}", DISK.escape_ascii());
         return 2;
     }
-    let is_wanted = |name: &str| names.contains(&name.as_bytes());
-    let usual = all().filter(|(name, _)| names.is_empty() || is_wanted(name));
-    let special = BY_NAME.iter().filter(|(name, _)| is_wanted(name));
-    let (mut passed, mut failed) = (0, 0);
-    for (name, test) in usual.chain(special) {
-        match run(test) {
-            Ok(figures) => {
-                passed += 1;
-                println!("ok {name}: {figures}");
-            }
-            Err(what) => {
-                failed += 1;
-                println!("FAILED {name}: {what}");
-            }
-        }
-        let _ = io::flush();
-    }
-    if let Err(what) = leave_nothing() {
-        failed += 1;
-        println!("FAILED in the end: {what}");
-    }
-    println!("{passed} passed, {failed} failed");
-    i32::from(failed != 0)
+    Tally::of(&cases, run).in_the_end(leave_nothing()).exit_status()
 }
 
 /// Runs a test in a child, and the audit after it; what it has swapped, or what went wrong.
-fn run(test: &fn()) -> Result<String, String> {
+fn run((_, test): &Case) -> Result<String, String> {
     let before = moved();
     let child = world::start(|| {
         process::set_group(0, 0).expect("a group of its own");
@@ -104,9 +74,7 @@ fn run(test: &fn()) -> Result<String, String> {
         let _ = swap::switch_on(DISK, None);
         return Err(format!("{status:?}"));
     }
-    // What an orphan of the test holds is on its way out.
-    process::give_way();
-    audit()?;
+    trial::audit()?;
     let after = moved();
     Ok(format!("{} pages out, {} in", after[0] - before[0], after[1] - before[1]))
 }
@@ -117,16 +85,6 @@ fn moved() -> [u64; 2] {
     ["pswpout", "pswpin"].map(|name| Table(&text).number(name))
 }
 
-fn audit() -> Result<Vec<u8>, String> {
-    let report =
-        file::read_file(b"/proc/sys/vm/audit").map_err(|error| format!("audit: {error}"))?;
-    if report.starts_with(b"ok") {
-        Ok(report)
-    } else {
-        Err(format!("audit: {}", report.escape_ascii()))
-    }
-}
-
 /// Everything that tests have swapped has come back: no area is needed, and none is used.
 fn leave_nothing() -> Result<(), String> {
     swap::switch_off(DISK).map_err(|error| format!("swapoff: {error}"))?;
@@ -134,7 +92,7 @@ fn leave_nothing() -> Result<(), String> {
     if swaps.iter().filter(|byte| **byte == b'\n').count() != 1 {
         return Err(format!("swaps: {}", swaps.escape_ascii()));
     }
-    let report = audit()?;
+    let report = trial::audit()?;
     match Table(&report).get("slots") {
         Some(0) => Ok(()),
         slots => Err(format!("slots in use: {slots:?}")),
